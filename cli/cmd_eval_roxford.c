@@ -1,0 +1,371 @@
+/*
+ * cairn eval roxford: revisited Oxford and Paris. Each query is described once and answered once a protocol, with the
+ * protocol's junk taken out before the best are verified; pairs that were verified are remembered by the query.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cairn/eval.h"
+#include "cairn/search.h"
+#include "exit_code.h"
+#include "interrupt.h"
+#include "output.h"
+#include "progress.h"
+#include "say.h"
+#include "shared.h"
+#include "text.h"
+
+#define PROTOCOLS 3
+
+static const char *const protocol_names[PROTOCOLS] = { "easy", "medium", "hard" };
+
+static struct search_arguments how = SEARCH_ARGUMENTS_INIT;
+static const char *images_folder, *format;
+
+/* An image of the collection, ids ascending. */
+struct image {
+	int64_t id;
+	int64_t position; /* in the ground truth's database; -1: a distractor */
+	int is_query;     /* a query's own photograph, which is neither */
+};
+
+struct evaluation {
+	cairn_roxford *truth;
+	cairn_collection *collection;
+	cairn_searcher *searcher;
+	struct image *images;
+	size_t image_count;
+	int64_t *exclude; /* room for all images */
+	struct {
+		int64_t **lists; /* one a query: positions, best first */
+		size_t *lengths;
+		cairn_roxford_scores scores;
+	} protocols[PROTOCOLS];
+	double seconds;
+};
+
+/* ---- which images are which ---- */
+
+static int compare_names(const void *left, const void *right)
+{
+	return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+static char *stem_of(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, *dot = strrchr(base, '.');
+	return need_text("%.*s", (int)(dot && has_image_extension(base) ? (size_t)(dot - base) : strlen(base)), base);
+}
+
+static int is_query_name(const char **names, size_t count, const char *path)
+{
+	char *stem = stem_of(path);
+	const char *key = stem;
+	int found = bsearch(&key, names, count, sizeof(*names), compare_names) != NULL;
+	free(stem);
+	return found;
+}
+
+static const char **query_names(const cairn_roxford *truth)
+{
+	size_t count = cairn_roxford_queries(truth);
+	const char **names = need(count, sizeof(*names));
+	for (size_t q = 0; q < count; q++)
+		names[q] = cairn_roxford_query_name(truth, q);
+	qsort(names, count, sizeof(*names), compare_names);
+	return names;
+}
+
+static void tell_matched(const struct evaluation *evaluation)
+{
+	size_t database = cairn_roxford_images(evaluation->truth), there = 0, distractors = 0;
+	uint8_t *seen = need(database, 1);
+	for (size_t i = 0; i < evaluation->image_count; i++) {
+		const struct image *image = &evaluation->images[i];
+		distractors += image->position < 0 && !image->is_query;
+		if (image->position >= 0 && seen[image->position])
+			say_warning("two images of the collection are called '%s'; the better one counts",
+				    cairn_roxford_image_name(evaluation->truth, (size_t)image->position));
+		else if (image->position >= 0)
+			there += seen[image->position] = 1;
+	}
+	free(seen);
+	say("%zu of %zu database images are in the collection, with %zu distractors", there, database, distractors);
+	if (there < database)
+		say_warning("%zu database images are missing; positives among them count as not found",
+			    database - there);
+}
+
+static int read_images(struct evaluation *evaluation)
+{
+	int64_t *ids;
+	int status = cairn_collection_ids(evaluation->collection, &ids, &evaluation->image_count);
+	if (status < 0)
+		return status;
+	const char **names = query_names(evaluation->truth);
+	evaluation->images = need(evaluation->image_count, sizeof(*evaluation->images));
+	evaluation->exclude = need(evaluation->image_count, sizeof(*evaluation->exclude));
+	for (size_t i = 0; i < evaluation->image_count && status == 0; i++) {
+		cairn_image_record record;
+		struct image *image = &evaluation->images[i];
+		status = cairn_collection_find_id(evaluation->collection, ids[i], &record);
+		if (status < 0)
+			break;
+		image->id = ids[i];
+		image->position = cairn_roxford_find(evaluation->truth, record.path);
+		image->is_query = image->position < 0 &&
+				  is_query_name(names, cairn_roxford_queries(evaluation->truth), record.path);
+	}
+	free(names);
+	cairn_bytes_free(ids);
+	if (status == 0)
+		tell_matched(evaluation);
+	return status;
+}
+
+static int compare_image(const void *key, const void *item)
+{
+	int64_t id = *(const int64_t *)key, other = ((const struct image *)item)->id;
+	return id < other ? -1 : id > other;
+}
+
+static int64_t position_of(const struct evaluation *evaluation, int64_t id)
+{
+	const struct image *found =
+		bsearch(&id, evaluation->images, evaluation->image_count, sizeof(*evaluation->images), compare_image);
+	return found ? found->position : -1;
+}
+
+/* ---- one query ---- */
+
+static size_t junk_of(struct evaluation *evaluation, int protocol, size_t query)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < evaluation->image_count; i++) {
+		const struct image *image = &evaluation->images[i];
+		if (image->is_query ||
+		    (image->position >= 0 && cairn_roxford_is_junk(evaluation->truth, (cairn_roxford_protocol)protocol,
+								   query, (size_t)image->position)))
+			evaluation->exclude[count++] = image->id;
+	}
+	return count;
+}
+
+/* The answer as positions; of two files of one name the better. */
+static void keep_answer(struct evaluation *evaluation, int protocol, size_t query, const cairn_answer *answer)
+{
+	size_t count = cairn_answer_count(answer), kept = 0;
+	int64_t *list = need(count, sizeof(*list));
+	uint8_t *seen = need(cairn_roxford_images(evaluation->truth), 1);
+	cairn_hit hit;
+	for (size_t i = 0; i < count && cairn_answer_get(answer, i, &hit) == 0; i++) {
+		int64_t position = position_of(evaluation, hit.id);
+		if (position >= 0 && seen[position]++)
+			continue;
+		list[kept++] = position;
+	}
+	free(seen);
+	evaluation->protocols[protocol].lists[query] = list;
+	evaluation->protocols[protocol].lengths[query] = kept;
+}
+
+static int answer_query(struct evaluation *evaluation, size_t q)
+{
+	const char *name = cairn_roxford_query_name(evaluation->truth, q);
+	cairn_box box = cairn_roxford_query_box(evaluation->truth, q);
+	char *path = find_image_file(images_folder, name);
+	cairn_query *query = NULL;
+	if (!path) {
+		char *wanted = join_path(images_folder, name);
+		say_error("there is no image %s.jpg for query %zu", wanted, q);
+		free(wanted);
+		return CAIRN_ENOTFOUND;
+	}
+	int status = cairn_query_open(&query, evaluation->searcher, path, &box);
+	for (int p = 0; p < PROTOCOLS && status == 0; p++) {
+		cairn_answer *answer;
+		size_t junk = junk_of(evaluation, p, q);
+		status = cairn_search(&answer, evaluation->searcher, query, evaluation->exclude, junk);
+		if (status < 0)
+			break;
+		keep_answer(evaluation, p, q, answer);
+		cairn_answer_free(answer);
+	}
+	if (status < 0)
+		say_failure(status);
+	cairn_query_free(query);
+	free(path);
+	return status;
+}
+
+static int answer_all(struct evaluation *evaluation)
+{
+	size_t count = cairn_roxford_queries(evaluation->truth);
+	struct progress progress;
+	int status = 0;
+	double start = seconds_now();
+	for (int p = 0; p < PROTOCOLS; p++) {
+		evaluation->protocols[p].lists = need(count, sizeof(int64_t *));
+		evaluation->protocols[p].lengths = need(count, sizeof(size_t));
+	}
+	interrupt_watch();
+	progress_start(&progress, NULL);
+	for (size_t q = 0; q < count && status == 0; q++) {
+		const cairn_progress now = { .stage = "answering queries", .done = q, .total = count };
+		status = progress_show(&now, &progress) ? CAIRN_ECANCELLED : answer_query(evaluation, q);
+	}
+	progress_end(&progress);
+	evaluation->seconds = seconds_now() - start;
+	return status;
+}
+
+/* ---- scores ---- */
+
+static int score(struct evaluation *evaluation)
+{
+	int status = 0;
+	for (int p = 0; p < PROTOCOLS && status == 0; p++)
+		status = cairn_roxford_score(evaluation->truth, (cairn_roxford_protocol)p,
+					     (const int64_t *const *)evaluation->protocols[p].lists,
+					     evaluation->protocols[p].lengths, &evaluation->protocols[p].scores);
+	return status;
+}
+
+static int print_as_json(const struct evaluation *evaluation)
+{
+	json_t *root = json_object();
+	for (int p = 0; p < PROTOCOLS; p++) {
+		const cairn_roxford_scores *scores = &evaluation->protocols[p].scores;
+		json_t *object = json_object();
+		set_member(object, "map", number_json(scores->map));
+		set_member(object, "mp1", number_json(scores->mp1));
+		set_member(object, "mp5", number_json(scores->mp5));
+		set_member(object, "mp10", number_json(scores->mp10));
+		set_member(object, "queries", json_integer((json_int_t)scores->queries));
+		set_member(root, protocol_names[p], object);
+	}
+	set_member(root, "seconds", number_json(evaluation->seconds));
+	return print_json(root);
+}
+
+static int print(const struct evaluation *evaluation)
+{
+	if (is_json(format))
+		return print_as_json(evaluation);
+	printf("%-8s %6s %6s %6s %6s %8s\n", "", "mAP", "mP@1", "mP@5", "mP@10", "queries");
+	for (int p = 0; p < PROTOCOLS; p++) {
+		const cairn_roxford_scores *s = &evaluation->protocols[p].scores;
+		printf("%-8s %6.2f %6.2f %6.2f %6.2f %8zu\n", protocol_names[p], s->map, s->mp1, s->mp5, s->mp10,
+		       s->queries);
+	}
+	return output_end(EXIT_DONE);
+}
+
+/* ---- the whole ---- */
+
+static int make_searcher(struct evaluation *evaluation)
+{
+	cairn_search_options options;
+	search_options(&options, &how);
+	/* Whole lists are scored. */
+	options.k = evaluation->image_count ? (uint32_t)evaluation->image_count : 1;
+	return cairn_searcher_new(&evaluation->searcher, evaluation->collection, &options);
+}
+
+static void release(struct evaluation *evaluation)
+{
+	for (int p = 0; p < PROTOCOLS; p++) {
+		for (size_t q = 0; evaluation->protocols[p].lists && q < cairn_roxford_queries(evaluation->truth); q++)
+			free(evaluation->protocols[p].lists[q]);
+		free(evaluation->protocols[p].lists);
+		free(evaluation->protocols[p].lengths);
+	}
+	free(evaluation->images);
+	free(evaluation->exclude);
+	cairn_searcher_free(evaluation->searcher);
+	cairn_collection_free(evaluation->collection);
+	cairn_roxford_free(evaluation->truth);
+}
+
+static int run(const struct arguments *arguments)
+{
+	struct evaluation evaluation = { 0 };
+	int code = EXIT_DONE;
+	int status = cairn_collection_open(&evaluation.collection, arguments->operands[0], 0);
+	if (status == 0)
+		status = cairn_roxford_open(&evaluation.truth, arguments->operands[1]);
+	if (status == 0)
+		status = read_images(&evaluation);
+	if (status == 0)
+		status = make_searcher(&evaluation);
+	if (status < 0)
+		code = say_failure(status);
+	if (status == 0) {
+		status = answer_all(&evaluation);
+		/* What went wrong was said with its query. */
+		code = exit_code(status);
+		if (status == CAIRN_ECANCELLED)
+			say("interrupted; nothing was scored");
+	}
+	if (status == 0) {
+		status = score(&evaluation);
+		code = status < 0 ? say_failure(status) : print(&evaluation);
+	}
+	release(&evaluation);
+	return code;
+}
+
+static const char *const usage[] = { "DIR GROUNDTRUTH.json --images FOLDER [options]", NULL };
+
+static const struct operand operands[] = {
+	{ "DIR", COMPLETE_FOLDER, 0, 0 },
+	{ "GROUNDTRUTH.json", COMPLETE_FILE, 0, 0 },
+	{ .name = NULL },
+};
+
+static const struct option options[] = {
+	OPT_TEXT(0, "images", "FOLDER", &images_folder, COMPLETE_FOLDER,
+		 "the folder of the query photographs, by their names (default: the working directory)"),
+	OPT_SEARCH(how),
+	OPT_FORMAT(&format),
+	OPT_END,
+};
+
+static const struct section sections[] = {
+	{ "json output", "One object: easy, medium and hard, each with map, mp1, mp5, mp10 (in per cent) and queries "
+			 "(how many had a positive); "
+			 "seconds." },
+	{ NULL, NULL },
+};
+
+static const struct example example_list[] = {
+	{ "cairn eval roxford oxford gnd_roxford5k.json --images oxford5k/jpg",
+	  "scores with the default verification" },
+	{ "cairn eval roxford oxford gnd.json --images jpg --verify 0 --format json",
+	  "of the global descriptors alone" },
+	{ NULL, NULL },
+};
+
+const struct command cmd_eval_roxford = {
+	.name = "eval roxford",
+	.summary = "revisited Oxford and Paris",
+	.description = "Scores a collection on revisited Oxford or Paris: mean average precision and mean precision at "
+		       "1, 5 and 10 under "
+		       "the protocols easy, medium and hard.\n\n"
+		       "The queries are FOLDER/NAME.jpg, cut to their boxes. Images of the collection belong to the "
+		       "database by their "
+		       "file names without extension; the queries' own photographs are left out, all others count as "
+		       "distractors. Where "
+		       "images are verified, a protocol's junk is left out first. scripts/gnd_to_json.py of the source "
+		       "makes the ground "
+		       "truth from the official gnd_roxford5k.pkl.",
+	.usage = usage,
+	.operands = operands,
+	.options = options,
+	.sections = sections,
+	.examples = example_list,
+	.run = run,
+};

@@ -1,0 +1,114 @@
+/*
+ * cairn info: what a collection holds.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cairn/collection.h"
+#include "exit_code.h"
+#include "output.h"
+#include "say.h"
+#include "shared.h"
+#include "text.h"
+
+static const char *format;
+
+static int print_as_json(const cairn_collection_info *info)
+{
+	json_t *root = json_object(), *models = json_array(), *locals = json_array();
+	set_path(root, "folder", info->folder);
+	set_member(root, "images", json_integer((json_int_t)info->images));
+	set_member(root, "removed", json_integer((json_int_t)info->removed));
+	set_member(root, "labelled", json_integer((json_int_t)info->labelled));
+	set_member(root, "rows", json_integer((json_int_t)info->rows));
+	set_member(root, "segments", json_integer((json_int_t)info->segments));
+	set_member(root, "bytes", json_integer((json_int_t)info->bytes));
+	set_member(root, "dim", json_integer((json_int_t)info->dim));
+	for (size_t i = 0; i < info->model_count; i++) {
+		json_t *model = json_object();
+		set_member(model, "name", text_json(info->models[i].name));
+		set_member(model, "weight", number_json(info->models[i].weight));
+		add_item(models, model);
+	}
+	for (size_t i = 0; i < info->local_count; i++)
+		add_item(locals, text_json(info->locals[i]));
+	set_member(root, "models", models);
+	set_member(root, "locals", locals);
+	return print_json(root);
+}
+
+static void print_models(const cairn_collection_info *info)
+{
+	printf("descriptor  ");
+	if (!info->model_count)
+		printf("none");
+	for (size_t i = 0; i < info->model_count; i++) {
+		char *name = visible(info->models[i].name);
+		printf("%s%s", i ? " + " : "", name);
+		if (info->model_count > 1)
+			printf(" (weight %g)", (double)info->models[i].weight);
+		free(name);
+	}
+	if (info->model_count)
+		printf(", %zu dimensions", info->dim);
+	printf("\nfeatures    %s", info->local_count ? "" : "none");
+	for (size_t i = 0; i < info->local_count; i++)
+		printf("%s%s", i ? ", " : "", info->locals[i]);
+	putchar('\n');
+}
+
+static int print(const cairn_collection_info *info)
+{
+	char size[32];
+	char *folder = visible(info->folder);
+	printf("collection  %s\nimages      %" PRIu64, folder, info->images);
+	if (info->removed)
+		printf(" (and %" PRIu64 " removed; 'cairn compact' frees them)", info->removed);
+	printf("\nlabelled    %" PRIu64 "\n", info->labelled);
+	print_models(info);
+	format_bytes(size, sizeof(size), (double)info->bytes);
+	printf("on disk     %s in %" PRIu64 " segment%s\n", size, info->segments, info->segments == 1 ? "" : "s");
+	free(folder);
+	return output_end(EXIT_DONE);
+}
+
+static int run(const struct arguments *arguments)
+{
+	cairn_collection *collection;
+	cairn_collection_info info;
+	int status = cairn_collection_open(&collection, arguments->operands[0], 0);
+	if (status < 0)
+		return say_failure(status);
+	status = cairn_collection_get_info(collection, &info);
+	int code = status < 0 ? say_failure(status) : is_json(format) ? print_as_json(&info) : print(&info);
+	cairn_collection_free(collection);
+	return code;
+}
+
+static const struct operand operands[] = {
+	{ "DIR", COMPLETE_FOLDER, 0, 0 },
+	{ .name = NULL },
+};
+
+static const struct option options[] = {
+	OPT_FORMAT(&format),
+	OPT_END,
+};
+
+static const struct section sections[] = {
+	{ "json output",
+	  "One object: folder, images, removed (still in the segments), labelled, rows (of descriptors), segments, "
+	  "bytes, dim (of a descriptor, 0 if there is none), models (objects with name and weight), locals (names)." },
+	{ NULL, NULL },
+};
+
+const struct command cmd_info = {
+	.name = "info",
+	.summary = "what a collection holds",
+	.description = "Tells how many images a collection holds, what it keeps of each, and how large it is.",
+	.operands = operands,
+	.options = options,
+	.sections = sections,
+	.run = run,
+};

@@ -1,0 +1,151 @@
+/*
+ * cairn init: make a collection.
+ */
+#include <float.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cairn/collection.h"
+#include "command.h"
+#include "defaults.h"
+#include "exit_code.h"
+#include "options.h"
+#include "say.h"
+#include "text.h"
+
+static struct texts models, locals;
+
+/* "none" stands alone and means an empty list. @return 0, or EXIT_USAGE */
+static int take_none(const struct command *command, struct texts *list, const char *option)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (strcmp(list->items[i], "none") != 0)
+			continue;
+		if (list->count > 1)
+			return usage_error(command, "--%s none cannot stand beside another --%s", option, option);
+		list->count = 0;
+	}
+	return 0;
+}
+
+/* NAME or NAME:WEIGHT; the name may be a path that holds colons. */
+static int read_model(const struct command *command, const char *text, cairn_describer_model *out)
+{
+	const char *colon = strrchr(text, ':');
+	double weight = 1;
+	if (colon && colon > text && strchr("0123456789.+-", colon[1])) {
+		if (!parse_real(colon + 1, FLT_MIN, FLT_MAX, &weight))
+			return usage_error(command, "--model %s: the weight must be a decimal number above 0", text);
+		out->name = need_text("%.*s", (int)(colon - text), text);
+	} else
+		out->name = need_text("%s", text);
+	out->weight = (float)weight;
+	return 0;
+}
+
+static int read_models(const struct command *command, cairn_describer_model *out)
+{
+	for (size_t i = 0; i < models.count; i++) {
+		int code = read_model(command, models.items[i], &out[i]);
+		if (code)
+			return code;
+	}
+	return 0;
+}
+
+static void choose_defaults(void)
+{
+	static const char *default_model[] = { DEFAULT_MODEL }, *default_local[] = { DEFAULT_LOCAL };
+	if (!models.count)
+		models = (struct texts){ default_model, 1 };
+	if (!locals.count)
+		locals = (struct texts){ default_local, 1 };
+}
+
+static void say_made(const char *folder, const cairn_describer_model *list)
+{
+	char *what = need_text("%s", models.count ? "" : "no global descriptor");
+	for (size_t i = 0; i < models.count + locals.count; i++) {
+		const char *name = i < models.count ? list[i].name : locals.items[i - models.count];
+		char *longer = need_text("%s%s%s", what, *what ? ", " : "", name);
+		free(what);
+		what = longer;
+	}
+	say("made the collection %s: %s%s", folder, what, locals.count ? "" : ", no local features");
+	say("add photographs with: cairn add %s PATH...", folder);
+	free(what);
+}
+
+static int make(const char *folder, const cairn_describer_model *list)
+{
+	cairn_collection_options options = { .version = CAIRN_COLLECTION_OPTIONS_VERSION,
+					     .models = list,
+					     .model_count = models.count,
+					     .locals = locals.items,
+					     .local_count = locals.count };
+	int status = cairn_collection_create(folder, &options);
+	if (status < 0)
+		return say_failure(status);
+	say_made(folder, list);
+	return EXIT_DONE;
+}
+
+static int run(const struct arguments *arguments)
+{
+	const struct command *command = arguments->command;
+	choose_defaults();
+	int code = take_none(command, &models, "model");
+	if (!code)
+		code = take_none(command, &locals, "local");
+	if (!code && !models.count && !locals.count)
+		code = usage_error(command, "with --model none and --local none nothing would be kept of an image");
+	if (code)
+		return code;
+	cairn_describer_model *list = need(models.count, sizeof(*list));
+	code = read_models(command, list);
+	if (!code)
+		code = make(arguments->operands[0], list);
+	for (size_t i = 0; i < models.count; i++)
+		free((char *)(uintptr_t)list[i].name);
+	free(list);
+	return code;
+}
+
+static const struct operand operands[] = {
+	{ "DIR", COMPLETE_FOLDER, 0, 0 },
+	{ .name = NULL },
+};
+
+static const struct option options[] = {
+	OPT_LIST(0, "model", "NAME[:WEIGHT]", &models, COMPLETE_MODEL,
+		 "a model for the global descriptor, as often as wanted, with its weight (1); none: no global "
+		 "descriptor "
+		 "(default " DEFAULT_MODEL ")"),
+	OPT_LIST(0, "local", "KIND", &locals, COMPLETE_MODEL,
+		 "local features to keep for verification, as often as wanted: rootsift, xfeat or a local model's "
+		 "name; none: no "
+		 "local features (default " DEFAULT_LOCAL ")"),
+	OPT_END,
+};
+
+static const struct example example_list[] = {
+	{ "cairn init my-photos", "the defaults" },
+	{ "cairn init both --model efficientnet-lite0 --model sscd:0.8",
+	  "two networks joined, the second counting less" },
+	{ "cairn init plain --model none --local rootsift",
+	  "without any network: every image is compared by local features" },
+	{ NULL, NULL },
+};
+
+const struct command cmd_init = {
+	.name = "init",
+	.summary = "make a collection",
+	.description = "Makes an empty collection in a new or empty folder and decides what it keeps of each image. "
+		       "That cannot be "
+		       "changed later: descriptors made in different ways cannot be compared.",
+	.operands = operands,
+	.options = options,
+	.examples = example_list,
+	.run = run,
+};

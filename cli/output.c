@@ -1,0 +1,133 @@
+/*
+ * Data on stdout. What could not be written (a full disk, a closed pipe) must not look like a success.
+ */
+#include "output.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exit_code.h"
+#include "say.h"
+#include "text.h"
+
+/* Digits of a number: what a float holds. */
+#define DIGITS 7
+
+int output_end(int code)
+{
+	int before = ferror(stdout);
+	errno = 0;
+	if (fflush(stdout) == 0 && !before)
+		return code;
+	say_error("cannot write to standard output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
+	return EXIT_INPUT;
+}
+
+/* jansson fails only where memory is short: the texts that it gets are clean. */
+static json_t *must(json_t *value)
+{
+	if (!value)
+		out_of_memory();
+	return value;
+}
+
+void set_member(json_t *object, const char *key, json_t *value)
+{
+	if (json_object_set_new(object, key, must(value)) != 0)
+		out_of_memory();
+}
+
+void add_item(json_t *array, json_t *value)
+{
+	if (json_array_append_new(array, must(value)) != 0)
+		out_of_memory();
+}
+
+json_t *number_json(double value)
+{
+	return isfinite(value) ? json_real(value) : json_null();
+}
+
+json_t *text_json(const char *value)
+{
+	if (!value)
+		return json_null();
+	char *clean = clean_utf8(value, NULL);
+	json_t *out = json_string(clean);
+	free(clean);
+	return out;
+}
+
+static char *hexadecimal(const char *bytes)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *out = need(2 * strlen(bytes) + 1, 1), *to = out;
+	for (; *bytes; bytes++) {
+		*to++ = digits[(unsigned char)*bytes >> 4];
+		*to++ = digits[(unsigned char)*bytes & 15];
+	}
+	return out;
+}
+
+void set_path(json_t *object, const char *key, const char *path)
+{
+	int changed;
+	char *clean = clean_utf8(path, &changed);
+	set_member(object, key, json_string(clean));
+	free(clean);
+	if (!changed)
+		return;
+	char *bytes_key = need_text("%s_bytes", key), *bytes = hexadecimal(path);
+	set_member(object, bytes_key, json_string(bytes));
+	free(bytes);
+	free(bytes_key);
+}
+
+json_t *box_json(cairn_box box)
+{
+	json_t *array = must(json_array());
+	add_item(array, number_json(box.x0));
+	add_item(array, number_json(box.y0));
+	add_item(array, number_json(box.x1));
+	add_item(array, number_json(box.y1));
+	return array;
+}
+
+int print_json(json_t *root)
+{
+	/* Failure shows in stdout's error mark. */
+	json_dumpf(must(root), stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
+	putchar('\n');
+	json_decref(root);
+	return output_end(EXIT_DONE);
+}
+
+void csv_field(FILE *file, const char *value)
+{
+	if (!value)
+		return;
+	if (!value[strcspn(value, ",\"\r\n")]) {
+		fputs(value, file);
+		return;
+	}
+	putc('"', file);
+	for (; *value; value++) {
+		if (*value == '"')
+			putc('"', file);
+		putc(*value, file);
+	}
+	putc('"', file);
+}
+
+void format_bytes(char *out, size_t size, double bytes)
+{
+	static const char *const units[] = { "bytes", "kB", "MB", "GB", "TB" };
+	size_t unit = 0;
+	while (bytes >= 999.5 && unit + 1 < sizeof(units) / sizeof(*units)) {
+		bytes /= 1000;
+		unit++;
+	}
+	snprintf(out, size, "%.*f %s", unit && bytes < 99.95 ? 1 : 0, bytes, units[unit]);
+}

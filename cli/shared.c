@@ -1,0 +1,66 @@
+/*
+ * What several commands share.
+ */
+#include "shared.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "text.h"
+
+const char *const text_or_json[] = { "text", "json", NULL };
+const char *const precisions[] = { "auto", "f32", "bf16", NULL };
+const char *const geometries[] = { "affine", "homography", NULL };
+const char *const orders[] = { "fused", "inliers", NULL };
+
+static const char *const extensions[] = { "jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "heic", "heif", NULL };
+
+int is_json(const char *format)
+{
+	return format && strcmp(format, "json") == 0;
+}
+
+int has_image_extension(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+	for (size_t i = 0; dot && extensions[i]; i++)
+		if (strcasecmp(dot + 1, extensions[i]) == 0)
+			return 1;
+	return 0;
+}
+
+char *find_image_file(const char *folder, const char *stem)
+{
+	for (size_t i = 0; extensions[i]; i++) {
+		for (int upper = 0; upper < 2; upper++) {
+			char *name = need_text("%s.%s", stem, extensions[i]), *path;
+			for (char *c = strrchr(name, '.') + 1; upper && *c; c++)
+				*c = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+			path = join_path(folder, name);
+			free(name);
+			if (access(path, F_OK) == 0)
+				return path;
+			free(path);
+		}
+	}
+	return NULL;
+}
+
+void search_options(cairn_search_options *out, const struct search_arguments *arguments)
+{
+	cairn_search_options_init(out);
+	if (arguments->verify != UNSET)
+		out->verify = (int32_t)arguments->verify;
+	if (arguments->trust_inliers != UNSET)
+		out->trust_inliers = (int32_t)arguments->trust_inliers;
+	if (arguments->order && strcmp(arguments->order, "inliers") == 0)
+		out->order = CAIRN_ORDER_INLIERS;
+	if (arguments->geometry && strcmp(arguments->geometry, "homography") == 0)
+		out->verification.geometry = CAIRN_HOMOGRAPHY;
+	out->boost = (float)arguments->boost;
+	out->local = arguments->local;
+	out->precision = arguments->precision;
+	out->threads = (uint32_t)arguments->threads;
+}

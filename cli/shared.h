@@ -1,0 +1,69 @@
+/*
+ * cli/shared.h - options and small work that several commands share.
+ */
+#ifndef CLI_SHARED_H
+#define CLI_SHARED_H
+
+#include "cairn/image.h"
+#include "cairn/search.h"
+#include "command.h"
+
+extern const char *const text_or_json[]; /* the first is the default */
+extern const char *const precisions[];
+extern const char *const geometries[];
+
+#define MOST_THREADS       1024
+
+#define OPT_FORMAT(target) OPT_CHOICE("format", "FORMAT", target, text_or_json, "text or json (default text)")
+#define OPT_THREADS(target)                                                                                            \
+	OPT_WHOLE(0, "threads", "N", target, 0, MOST_THREADS, "use N threads (default 0: one for each core)")
+#define OPT_PRECISION(target)                                                                                          \
+	OPT_CHOICE("precision", "P", target, precisions,                                                               \
+		   "auto, f32 or bf16: how networks compute (default auto: bf16 where the processor has it and the "   \
+		   "model allows it)")
+
+/** Whether the value of OPT_FORMAT says so; NULL is text. */
+int is_json(const char *format);
+
+/** Find an image's file by a name without extension; the caller frees it. NULL where there is none. */
+char *find_image_file(const char *folder, const char *stem);
+
+int has_image_extension(const char *path);
+
+/** Options of a search that `search` and `eval` share. */
+struct search_arguments {
+	uint64_t verify, trust_inliers, threads;
+	const char *local, *order, *precision, *geometry;
+	double boost;
+};
+
+#define UNSET UINT64_MAX
+#define SEARCH_ARGUMENTS_INIT                                                                                          \
+	{                                                                                                              \
+		.verify = UNSET, .trust_inliers = UNSET, .boost = NAN                                                  \
+	}
+
+extern const char *const orders[];
+
+#define OPT_SEARCH(a)                                                                                                  \
+	OPT_WHOLE(0, "verify", "N", &(a).verify, 0, INT32_MAX,                                                         \
+		  "verify the N best by local features; 0: none (default 100 where the collection keeps local "        \
+		  "features)"),                                                                                        \
+		OPT_TEXT(0, "local", "KIND", &(a).local, COMPLETE_MODEL,                                               \
+			 "the kind of local features to verify with (default: the first that the collection keeps)"),  \
+		OPT_CHOICE("order", "ORDER", &(a).order, orders,                                                       \
+			   "fused: by score with a boost for inliers (default); inliers: by inliers where there are "  \
+			   "enough, the others by "                                                                    \
+			   "score below them"),                                                                        \
+		OPT_CHOICE("geometry", "MAP", &(a).geometry, geometries,                                               \
+			   "the map that matched points must agree on: affine (default) or homography"),               \
+		OPT_WHOLE(0, "trust-inliers", "N", &(a).trust_inliers, 0, INT32_MAX,                                   \
+			  "fewer inliers than N count as none when ordering (default: calibrated for each kind)"),     \
+		OPT_REAL("boost", "X", &(a).boost, 0, 1000,                                                            \
+			 "weight of inliers in the fused order (default: calibrated for each kind)"),                  \
+		OPT_PRECISION(&(a).precision), OPT_THREADS(&(a).threads)
+
+/** The library's options from the command's, defaults where nothing was given. */
+void search_options(cairn_search_options *out, const struct search_arguments *arguments);
+
+#endif

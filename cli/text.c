@@ -1,0 +1,196 @@
+/*
+ * Memory and text for the command.
+ */
+#include "text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "exit_code.h"
+
+void out_of_memory(void)
+{
+	fputs("cairn: out of memory\n", stderr);
+	_Exit(EXIT_INPUT);
+}
+
+static void *must(void *memory)
+{
+	if (!memory)
+		out_of_memory();
+	return memory;
+}
+
+void *need(size_t count, size_t size)
+{
+	return must(calloc(count ? count : 1, size));
+}
+
+void *need_more(void *old, size_t count, size_t size)
+{
+	return must(reallocarray(old, count ? count : 1, size));
+}
+
+char *need_text(const char *format, ...)
+{
+	va_list list;
+	char *text;
+	va_start(list, format);
+	int length = vasprintf(&text, format, list);
+	va_end(list);
+	if (length < 0)
+		out_of_memory();
+	return text;
+}
+
+/* Bytes of the UTF-8 sequence at `s`, 0 where there is none (RFC 3629: no surrogates, nothing overlong). */
+static size_t utf8_length(const unsigned char *s)
+{
+	size_t length = *s < 0x80                 ? 1
+			: *s >= 0xc2 && *s < 0xe0 ? 2
+			: (*s & 0xf0) == 0xe0     ? 3
+			: *s >= 0xf0 && *s < 0xf5 ? 4
+						  : 0;
+	for (size_t i = 1; i < length; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] >= 0xa0) || (*s == 0xf0 && s[1] < 0x90) ||
+	    (*s == 0xf4 && s[1] >= 0x90))
+		return 0;
+	return length;
+}
+
+char *clean_utf8(const char *text, int *changed)
+{
+	const unsigned char *from = (const unsigned char *)text;
+	char *out = need(3 * strlen(text) + 1, 1), *to = out;
+	int faults = 0;
+	while (*from) {
+		size_t length = utf8_length(from);
+		const void *bytes = length ? (const char *)from : "\xef\xbf\xbd";
+		faults |= length == 0;
+		memcpy(to, bytes, length ? length : 3);
+		to += length ? length : 3;
+		from += length ? length : 1;
+	}
+	if (changed)
+		*changed = faults;
+	return out;
+}
+
+static int escape(char *to, unsigned char c)
+{
+	if (c == '\n' || c == '\t' || c == '\r')
+		return snprintf(to, 5, "\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : 'r');
+	return snprintf(to, 5, "\\x%02x", c);
+}
+
+char *visible(const char *text)
+{
+	const unsigned char *from = (const unsigned char *)text;
+	char *out = need(4 * strlen(text) + 5, 1), *to = out;
+	while (*from) {
+		size_t length = utf8_length(from);
+		/* U+0080 to U+009F are control characters too. */
+		int control = length == 1 ? iscntrl(*from) : length == 2 && *from == 0xc2 && from[1] < 0xa0;
+		if (length && !control) {
+			memcpy(to, from, length);
+			to += length;
+		} else {
+			length = length ? length : 1;
+			for (size_t i = 0; i < length; i++)
+				to += escape(to, from[i]);
+		}
+		from += length;
+	}
+	*to = '\0';
+	return out;
+}
+
+int parse_whole(const char *text, uint64_t least, uint64_t most, uint64_t *out)
+{
+	if (!*text || text[strspn(text, "0123456789")])
+		return 0;
+	errno = 0;
+	unsigned long long value = strtoull(text, NULL, 10);
+	if (errno || value < least || value > most)
+		return 0;
+	*out = value;
+	return 1;
+}
+
+int parse_real(const char *text, double least, double most, double *out)
+{
+	char *end;
+	if (!*text || text[strspn(text, "0123456789.+-eE")])
+		return 0;
+	double value = strtod(text, &end);
+	if (*end || end == text || !isfinite(value) || value < least || value > most)
+		return 0;
+	*out = value;
+	return 1;
+}
+
+/* Damerau's distance with transpositions of neighbours; texts longer than the table are far from everything. */
+#define LONGEST 40
+
+static size_t least_of(size_t a, size_t b, size_t c)
+{
+	size_t least = a < b ? a : b;
+	return least < c ? least : c;
+}
+
+static size_t distance(const char *a, const char *b)
+{
+	size_t m = strlen(a), n = strlen(b), d[LONGEST + 1][LONGEST + 1];
+	if (m > LONGEST || n > LONGEST)
+		return LONGEST;
+	for (size_t i = 0; i <= m; i++)
+		d[i][0] = i;
+	for (size_t j = 0; j <= n; j++)
+		d[0][j] = j;
+	for (size_t i = 1; i <= m; i++)
+		for (size_t j = 1; j <= n; j++) {
+			d[i][j] = least_of(d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    d[i - 2][j - 2] + 1 < d[i][j])
+				d[i][j] = d[i - 2][j - 2] + 1;
+		}
+	return d[m][n];
+}
+
+const char *closest(const char *text, const char *const *candidates)
+{
+	size_t length = strlen(text), best = length < 3 ? 2 : length / 3 + 2;
+	const char *found = NULL;
+	for (; *candidates; candidates++) {
+		size_t far = distance(text, *candidates);
+		/* A beginning is a strong hint, however much is missing. */
+		if (length >= 2 && strncmp(text, *candidates, length) == 0)
+			far = 1;
+		if (far < best) {
+			best = far;
+			found = *candidates;
+		}
+	}
+	return found;
+}
+
+char *join_path(const char *folder, const char *name)
+{
+	size_t length = strlen(folder);
+	return need_text("%s%s%s", folder, length && folder[length - 1] == '/' ? "" : "/", name);
+}
+
+double seconds_now(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}

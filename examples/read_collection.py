@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Print what a collection holds of each image: its path, its descriptors, its local features. The files are read as
+docs/format.md describes them, without cairn; descriptors need NumPy. Usage: read_collection.py DIR"""
+import math
+import pathlib
+import sqlite3
+import struct
+import sys
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def read_features(path):
+    """Yields (image, kind, width, height, keypoints, code_scale, codes) for each image of a feature segment: keypoints are
+    (x, y, scale, angle, score), codes one bytes object a keypoint, of signed bytes."""
+    data = pathlib.Path(path).read_bytes()
+    magic, version, dim, count, table, length, kind, table_crc, header_crc = struct.unpack_from("<8sIIQQQ64s16xII", data)
+    if magic != b"CAIRNFEA" or version != 1 or length != len(data):
+        raise ValueError(f"{path}: no feature segment of version 1")
+    if crc32c(data[:124]) != header_crc or crc32c(data[table:]) != table_crc:
+        raise ValueError(f"{path}: a checksum differs")
+    for at in range(table, length, 40):
+        image, offset, points, width, height, code_scale, crc = struct.unpack_from("<qQIIIfI4x", data, at)
+        fields = -(-10 * points // 64) * 64  # five arrays of 16-bit numbers, together padded to 64 bytes
+        block = data[offset:offset + fields + -(-dim * points // 64) * 64]
+        if crc32c(block) != crc:
+            raise ValueError(f"{path}: the checksum of image {image} differs")
+        x, y, angle = (struct.unpack_from(f"<{points}H", block, 2 * points * i) for i in (0, 1, 3))
+        scale, score = (struct.unpack_from(f"<{points}e", block, 2 * points * i) for i in (2, 4))
+        keypoints = [(x[i] * width / 65535 - 0.5, y[i] * height / 65535 - 0.5, scale[i], angle[i] / 65536 * math.tau, score[i])
+                     for i in range(points)]
+        codes = [block[fields + dim * i:fields + dim * (i + 1)] for i in range(points)]
+        yield image, kind.rstrip(b"\0").decode(), width, height, keypoints, code_scale, codes
+
+
+def read_rows(rows_path, images_path):
+    """Yields (image, descriptor) for each row of a descriptor segment."""
+    import numpy  # here, so that collections without descriptors are read without it
+    yield from zip(numpy.load(images_path).tolist(), numpy.load(rows_path, mmap_mode="r"))
+
+
+def read_collection(folder):
+    """Yields (id, path, rows, {kind: features}) for each image that is not removed."""
+    folder = pathlib.Path(folder)
+    catalogue = sqlite3.connect(f"{folder.absolute().as_uri()}/catalogue.sqlite?mode=ro", uri=True)
+    for segment, first, last in catalogue.execute("SELECT id, first, last FROM segments ORDER BY first").fetchall():
+        files = {role: folder / "segments" / name
+                 for role, name in catalogue.execute("SELECT role, name FROM files WHERE segment = ?", (segment,))}
+        rows, features = {}, {}
+        if "rows" in files:
+            for image, row in read_rows(files["rows"], files["images"]):
+                rows.setdefault(image, []).append(row)
+        for role, path in files.items():
+            if role.startswith("features:"):
+                for image, kind, *what in read_features(path):
+                    features.setdefault(image, {})[kind] = what
+        images = "SELECT id, path FROM images WHERE removed = 0 AND id BETWEEN ? AND ? ORDER BY id"
+        for image, path in catalogue.execute(images, (first, last)):
+            yield image, path.decode(errors="replace"), rows.get(image, []), features.get(image, {})
+
+
+def main():
+    for image, path, rows, features in read_collection(sys.argv[1]):
+        print(image, path)
+        for row in rows:
+            print(f"  descriptor of {len(row)} dimensions, norm {math.sqrt(sum(float(v) ** 2 for v in row)):.4f}")
+        for kind, (width, height, keypoints, code_scale, codes) in features.items():
+            print(f"  {len(keypoints)} {kind} features of {width} x {height} pixels")
+            for (x, y, scale, angle, score), code in list(zip(keypoints, codes))[:3]:
+                norm = math.hypot(*(value * code_scale for value in struct.unpack(f"{len(code)}b", code)))
+                print(f"    ({x:.2f}, {y:.2f}) radius {scale:.2f} angle {math.degrees(angle):.1f} score {score:.3f} norm {norm:.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,312 @@
+#!/usr/bin/env python3
+"""Write small seed files for the fuzz targets. Each format has sound files (good-NAME), which the target must accept; from
+each of them a half (half-NAME), all but the last byte (short-NAME) and some with one bit flipped (flip-NAME-N) are made; and
+files that are faulty in the ways that matter. Standard library only; the same bytes every time. Usage: make_corpus.py FOLDER"""
+import base64
+import collections
+import io
+import json
+import pathlib
+import pickle
+import shutil
+import struct
+import sys
+import zipfile
+import zlib
+
+
+# ---- NumPy arrays ----
+
+def npy(descr, shape, data, version=(1, 0), fortran=False):
+    header = ("{'descr': '%s', 'fortran_order': %s, 'shape': %s, }" % (descr, fortran, shape)).encode()
+    length = 2 if version[0] == 1 else 4
+    header += b" " * (-(10 + (length - 2) + len(header) + 1) % 64) + b"\n"
+    return b"\x93NUMPY" + bytes(version) + len(header).to_bytes(length, "little") + header + data
+
+
+def npy_good():
+    yield "f4", npy("<f4", (2, 3), bytes(24))
+    yield "i8-v2", npy("<i8", (4,), bytes(32), (2, 0))
+    yield "i1-v3", npy("|i1", (1, 2, 2), bytes(4), (3, 0))
+    yield "none", npy("<f8", (0, 7), b"")
+    yield "scalar", npy("<f2", (), bytes(2))
+
+
+def npy_faulty():
+    yield "fortran", npy("<f4", (2, 2), bytes(16), fortran=True)
+    yield "shorter", npy("<f8", (100,), bytes(8))
+    yield "huge", npy("<f4", (2**40, 2**40), b"")
+    yield "object", npy("|O", (1,), b"\x80\x04N.")
+    yield "big-endian", npy(">f4", (1,), bytes(4))
+    yield "header", b"\x93NUMPY\2\0\xff\xff\xff\xff{"
+
+
+# ---- images ----
+
+def png(width, height, depth, colour, rows, *more):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(chunk(*extra) for extra in more)
+            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def profile(red=0.4360):
+    """An ICC profile of three primaries and one parametric curve: sRGB, unless another red is given."""
+    def numbers(*values):
+        return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+    tags = [(b"rXYZ", b"XYZ \0\0\0\0" + numbers(red, 0.2225, 0.0139)),
+            (b"gXYZ", b"XYZ \0\0\0\0" + numbers(0.3851, 0.7169, 0.0971)),
+            (b"bXYZ", b"XYZ \0\0\0\0" + numbers(0.1431, 0.0606, 0.7141))]
+    curve = b"para\0\0\0\0\0\3\0\0" + numbers(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+    tags += [(name, curve) for name in (b"rTRC", b"gTRC", b"bTRC")]
+    table, data, at = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
+    for name, content in tags:
+        table += name + struct.pack(">II", at + len(data), len(content))
+        data += content
+    header = struct.pack(">I4sI4s4s4s12s4s", at + len(data), b"", 0x04200000, b"mntr", b"RGB ", b"XYZ ", b"", b"acsp")
+    return header.ljust(128, b"\0") + table + data
+
+
+def iccp(content):
+    return b"iCCP", b"p\0\0" + zlib.compress(content)
+
+
+def jpeg(width, height, channels=1, orientation=0):
+    """Mid-grey: every coefficient is 0, which takes one bit for DC and one for the end of the block."""
+    def segment(mark, data):
+        return b"\xff" + bytes([mark]) + struct.pack(">H", len(data) + 2) + data
+    exif = b"Exif\0\0II*\0\x08\0\0\0\1\0" + struct.pack("<HHII", 274, 3, 1, orientation) + bytes(4)
+    ids = range(1, channels + 1)
+    frame = struct.pack(">BHHB", 8, height, width, channels) + b"".join(bytes([i, 0x11, 0]) for i in ids)
+    scan = bytes([channels]) + b"".join(bytes([i, 0]) for i in ids) + b"\0\x3f\0"
+    bits = 2 * channels * ((width + 7) // 8) * ((height + 7) // 8)
+    table = b"\1" + bytes(15) + b"\0"
+    return (b"\xff\xd8" + (segment(0xe1, exif) if orientation else b"") + segment(0xdb, b"\0" + b"\1" * 64)
+            + segment(0xc0, frame) + segment(0xc4, b"\0" + table + b"\x10" + table) + segment(0xda, scan)
+            + (((1 << -bits % 8) - 1).to_bytes((bits + 7) // 8, "big")) + b"\xff\xd9")
+
+
+def tiff(width, height, bits=8, samples=1):
+    tags = ((256, 3, 1, width), (257, 3, 1, height), (258, 3, 1, bits), (259, 3, 1, 1), (262, 3, 1, 1),
+            (273, 4, 1, 8 + 2 + 9 * 12 + 4), (277, 3, 1, samples), (278, 3, 1, height), (279, 4, 1, width * height * bits // 8))
+    return (b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+            + bytes(4) + bytes(width * height * bits // 8))
+
+
+# 16 x 16 black pixels each, written by libvips.
+WEBP = b"RIFF$\0\0\0WEBPVP8 " + bytes.fromhex("180000003001009d012a1000100004006825a400037000fef39d8000")
+AVIF = zlib.decompress(base64.b64decode(
+    "eNpjYGCQSSupLEgsy0xjAAIQnZuZZpibmQjiv8pNLUlkgADFjJScIiiboSAzuYQBDfAVZJbkglmMQKyUmZOfDOK4OAD5jGBhPggNBJJArJyZmZcGVy8K5KQy"
+    "QXmJZQaGIGZWZkFRAZD2zixIzgfSwsn5OUV5yTkVDExAyNYAFOJJLDN0bmTgASkXySwuSIXaIADDBZkVmSABZg4ODiAlnlmQC/MS0F0sjU3MLSDf5aYklggx"
+    "cHFK8Py/oeDgcKHBiEsaKO7AsLIvdgIACu4w6g=="))
+HEIC = zlib.decompress(base64.b64decode(
+    "eNpjYGCQSSupLMhIzUxmAILczDRDEDs3MzGNgYFxbW5qSSIDBChmpOQUQdkMBZnJJQxogK8gsyQXzGICYoHMlESIEgEgZGCwyMzJT2YEMlwcgPKMEC2MF2Es"
+    "BmWEKJzmAOvLzEuDmyoK5KQygVQA1WSUJRsyIAmClaQXZaaAmDcyC4oKgPS2zILkfCBdBlTtzMhcAHeu3AeGP39//GBg4GdWAJom4cDIw/j/P0gBM8MEEAFE"
+    "cruYHBSBklpOjIxoMgsUGlmnvVo369kDB4cDDSAhMNGiBFTO5sJ4sPhgJ9ASkcziglSohQ5QjCwmAMMFmRWZIAFmDg6Qr6UyC3JhAQ8MF6ZGJgYmJuYWsExR"
+    "ahosxFMyc9PB4QYKMe1cSIjLazCul1TU5Hun/Dn+/2KOOWJODcuXPzn5YOY/o+l97QozAIwzWNE="))
+GIF = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\1\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\1\0;"
+
+
+def image_good():
+    row = b"\0\x40\x80\xc0"
+    yield "grey.png", png(4, 3, 8, 0, b"\0\1\2\3\4" * 3)
+    yield "large.png", png(70, 40, 8, 0, bytes(71 * 40))
+    yield "rgba.png", png(2, 2, 8, 6, (b"\0" + b"\x40\x80\xc0\x20" * 2) * 2)
+    yield "grey16.png", png(2, 2, 16, 0, b"\0\1\2\3\4" * 2)
+    yield "palette.png", png(4, 1, 2, 3, b"\0\x1b", (b"PLTE", bytes(range(12))), (b"tRNS", b"\0\x80"))
+    yield "srgb.png", png(1, 1, 8, 2, row, iccp(profile()))
+    yield "other-profile.png", png(1, 1, 8, 2, row, iccp(profile(0.6)))
+    yield "faulty-profile.png", png(1, 1, 8, 2, row, iccp(profile()[:150]))
+    yield "tiny.gif", GIF
+    yield "grey.tiff", tiff(2, 2)
+    yield "large.tiff", tiff(70, 40)
+    yield "grey16.tiff", tiff(3, 2, 16)
+    yield "grey.jpeg", jpeg(8, 8)
+    yield "large.jpeg", jpeg(70, 40)
+    yield "colour.jpeg", jpeg(20, 9, 3)
+    yield "turned.jpeg", jpeg(20, 9, 3, 6)
+    yield "black.webp", WEBP
+    yield "lossless.webp", b"RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0\x2f\0\0\0\x10\x07\x10\x11\x11\x88\x88\xfe\x07\0"
+
+
+def image_faulty():
+    # Not every libvips reads these two; where it does, they are sound.
+    yield "black.avif", AVIF
+    yield "black.heic", HEIC
+    yield "huge.png", png(100000, 100000, 8, 2, b"")
+    yield "nothing.png", png(0, 0, 8, 2, b"")
+    yield "floats.tiff", tiff(2, 2, 32)
+    yield "jpeg-start", b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0\xff\xdb\0C\0" + bytes(range(1, 65)) + b"\xff\xc0\0\x0b\x08\0\x08\0\x08\1\1\x11\0"
+    yield "text", b"this is no picture\n"
+
+
+# ---- checkpoints ----
+
+def checkpoint_pickle(offset=0, size=(2, 3), stride=(3, 1), rebuild=b"ctorch._utils\n_rebuild_tensor_v2\n"):
+    def number(value):
+        return b"J" + struct.pack("<i", value)
+    persistent = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0" + b"0X\3\0\0\0cpu" + number(6) + b"tQ"
+    sizes = b"(" + b"".join(map(number, size)) + b"t(" + b"".join(map(number, stride)) + b"t"
+    tensor = rebuild + b"(" + persistent + number(offset) + sizes + b"\x89ccollections\nOrderedDict\n)RtR"
+    return b"\x80\x02}X\1\0\0\0w" + tensor + b"s."
+
+
+def zipped(members):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in members:
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return out.getvalue()
+
+
+def safetensors(data, **members):
+    header = json.dumps(members).encode()
+    return struct.pack("<Q", len(header)) + header + data
+
+
+def field(number, value):
+    """One field of a protocol buffer: an integer, or bytes, or a text."""
+    def varint(rest):
+        return (bytes([rest & 127 | 128]) + varint(rest >> 7)) if rest > 127 else bytes([rest])
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    value = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def onnx(**changes):
+    """A 1 x 1 convolution of three channels into two. The target reads what begins with an "o" as ONNX."""
+    def port(name, *sides):
+        shape = b"".join(field(1, field(2, side) if isinstance(side, str) else field(1, side)) for side in sides)
+        return field(1, name) + field(2, field(1, field(1, 1) + field(2, shape)))
+    node = field(1, "image") + field(1, "w") + field(2, "map") + field(4, changes.get("operator", "Conv"))
+    node += field(5, field(1, "group") + field(3, 1) + field(20, 2))
+    weights = b"".join(field(1, side) for side in (2, 3, 1, 1)) + field(2, 1) + field(8, "w") + field(9, changes.get("raw", bytes(24)))
+    graph = (field(1, node) + field(2, "g") + field(5, weights) + field(11, port("image", 1, 3, "h", "w"))
+             + field(12, port(changes.get("output", "map"), 1, 2, "h", "w")))
+    return b"o" + field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, 13))
+
+
+WEIGHTS = struct.pack("<6f", *range(6))
+
+
+def checkpoint_good():
+    good = checkpoint_pickle()
+    yield "zip", zipped([("archive/data.pkl", good), ("archive/data/0", WEIGHTS), ("archive/version", b"3\n"), ("archive/byteorder", b"little")])
+    yield "zip-strided", zipped([("a/data.pkl", checkpoint_pickle(stride=(1, 2))), ("a/data/0", WEIGHTS)])
+    legacy = b"".join(pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
+    yield "legacy", legacy + good + pickle.dumps(["0"], 2) + struct.pack("<q", 6) + WEIGHTS
+    yield "safetensors", safetensors(WEIGHTS, w={"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]})
+    yield "safetensors-types", safetensors(
+        WEIGHTS, __metadata__={"a": "b"}, h={"dtype": "F16", "shape": [2], "data_offsets": [0, 4]},
+        l={"dtype": "I64", "shape": [1], "data_offsets": [8, 16]}, n={"dtype": "BOOL", "shape": [0, 3], "data_offsets": [4, 4]})
+    yield "onnx", onnx()
+
+
+def checkpoint_faulty():
+    yield "zip-outside", zipped([("a/data.pkl", checkpoint_pickle(offset=100)), ("a/data/0", WEIGHTS)])
+    yield "zip-negative", zipped([("a/data.pkl", checkpoint_pickle(stride=(-3, 1))), ("a/data/0", WEIGHTS)])
+    yield "zip-system", zipped([("a/data.pkl", checkpoint_pickle(rebuild=b"cos\nsystem\n")), ("a/data/0", WEIGHTS)])
+    yield "safetensors-outside", safetensors(WEIGHTS[:8], w={"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]})
+    yield "plain", pickle.dumps(collections.OrderedDict(a=1, b=[1.5, None, True], c=("x", 2**70)), 2)
+    yield "onnx-empty", onnx(raw=b"")
+    yield "onnx-output", onnx(output="other")
+    yield "onnx-nested", b"o" + field(7, field(1, field(5, field(6, field(1, field(5, field(6, b"")))))))
+
+
+# ---- model.json ----
+
+GLOBAL = {"format": 1, "name": "tiny", "kind": "global", "network": "model.onnx", "licence": "none",
+          "input": {"type": "f32", "layout": "NCHW", "channels": "RGB", "mean": [127, 127, 127], "std": [128, 128, 128], "longest": 512, "multiple": 32},
+          "global": {"output": "features", "pool": "gem", "p": 3.0, "dim": 4}}
+LOCAL = {"format": 1, "name": "points", "kind": "local", "network": "/models/model.onnx", "cache": False,
+         "input": {"type": "u8", "layout": "NHWC", "channels": "GREY", "longest": 960, "box_longest": 640, "multiple": 1, "fixed": [320, 240]},
+         "local": {"descriptors": "d", "keypoints": "k", "reliability": "r", "dim": 64, "max_points": 1000, "threshold": 0.05},
+         "check": {"bf16_cosine": 0.999, "inputs": 3}, "source": {"url": "https://example.org"}}
+
+
+def bundle_good():
+    yield "global", json.dumps(GLOBAL).encode()
+    yield "whitened", json.dumps(dict(GLOBAL, **{"global": {
+        "output": "v", "pool": "none", "dim": 4, "whitening": {"kind": "pcaw", "mean": "mean.npy", "projection": "projection.npy"}}})).encode()
+    yield "local", json.dumps(LOCAL, indent=1).encode()
+
+
+def bundle_faulty():
+    yield "unknown", json.dumps(dict(GLOBAL, surprise=1)).encode()
+    yield "no-deviation", json.dumps(dict(GLOBAL, input=dict(GLOBAL["input"], std=[0, 0, 0]))).encode()
+    yield "outside", json.dumps(dict(GLOBAL, network="../model.onnx")).encode()
+    yield "both", json.dumps(dict(GLOBAL, local=LOCAL["local"])).encode()
+    yield "deep", b"[" * 5000
+    yield "empty", b""
+
+
+# ---- feature segments ----
+
+def feature_segment(dim, images, kind=b"tiny"):
+    """Without checksums, which the target puts right itself. An image: (id, width, height, points, block)."""
+    blocks, table = b"", b""
+    for image, width, height, points, block in images:
+        table += struct.pack("<qQIIIfII", image, 128 + len(blocks), points, width, height, 0.01, 0, 0)
+        blocks += block
+    header = b"CAIRNFEA" + struct.pack("<IIQQQ64s", 1, dim, len(images), 128 + len(blocks), 128 + len(blocks) + len(table), kind)
+    return header.ljust(128, b"\0") + blocks + table
+
+
+FIELDS = struct.pack("<15H", 0, 30000, 65535, 1, 2, 3, 0x3C00, 0, 0x4000, 0, 16384, 65535, 0x3C00, 0x3800, 0x3400)
+BLOCK = FIELDS.ljust(64, b"\0") + bytes(range(12)).ljust(64, b"\0")
+
+
+def features_good():
+    yield "two", feature_segment(4, [(1, 640, 480, 3, BLOCK), (7, 1, 1, 0, b"")])
+    yield "none", feature_segment(64, [])
+
+
+def features_faulty():
+    yield "infinite", feature_segment(4, [(1, 640, 480, 3, b"\0\x7c" * 32 + BLOCK[64:])])
+    yield "overlong", feature_segment(4, [(1, 640, 480, 0xFFFFFFFF, BLOCK)])
+    yield "backwards", feature_segment(4, [(9, 640, 480, 3, BLOCK), (2, 640, 480, 3, BLOCK)])
+    yield "lowest-code", feature_segment(4, [(1, 640, 480, 3, BLOCK[:64] + b"\x80" * 64)])
+    yield "start", b"CAIRNFEA"
+
+
+# ---- all ----
+
+SEEDS = {"npy": (npy_good, npy_faulty), "image": (image_good, image_faulty), "checkpoint": (checkpoint_good, checkpoint_faulty),
+         "bundle": (bundle_good, bundle_faulty), "features": (features_good, features_faulty)}
+FLIPS = 8
+
+
+def damaged(name, data):
+    yield "half-" + name, data[:len(data) // 2]
+    yield "short-" + name, data[:-1]
+    for i in range(FLIPS):
+        at = (2 * i + 1) * len(data) // (2 * FLIPS)
+        yield f"flip-{name}-{i}", data[:at] + bytes([data[at] ^ 1 << i % 8]) + data[at + 1:]
+
+
+def seeds(good, faulty):
+    for name, data in good():
+        yield "good-" + name, data
+        yield from damaged(name, data)
+    yield from faulty()
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    for target, makers in SEEDS.items():
+        shutil.rmtree(folder / target, ignore_errors=True)
+        (folder / target).mkdir(parents=True)
+        for name, data in seeds(*makers):
+            if target != "image":
+                (folder / target / name).write_bytes(data)
+                continue
+            # The image target reads its options from the first byte: as they are by default; lenient and reduced.
+            (folder / target / name).write_bytes(b"\0" + data)
+            (folder / target / (name + "-lenient")).write_bytes(b"\3" + data)
+    (folder.parent / "corpus.stamp").write_text("")
+
+
+if __name__ == "__main__":
+    main()

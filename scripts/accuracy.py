@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Measure mAP on revisited Oxford, reduced, and write the table of docs/results.md. Run by `make accuracy`.
+
+Nothing is tuned here: centring is learned on ukbench-sample, minimum inliers and boost are the defaults of the command, which
+were calibrated on other images (docs/results.md says which)."""
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CAIRN = ROOT / "build" / "cairn"
+DATA = pathlib.Path(os.environ.get("CAIRN_DATA", ROOT.parent / "shared" / "data")).resolve()
+WORK = ROOT / "build" / "accuracy"
+ROXFORD = DATA / "roxford-mini"
+UKBENCH = DATA / "ukbench-sample"
+BEGIN, END = "<!-- made by make accuracy -->", "<!-- end -->"
+
+# name, models with weights
+DESCRIPTORS = [
+    ("Lite0, not centred", ["efficientnet-lite0-raw"]),
+    ("Lite0", ["efficientnet-lite0"]),
+    ("SSCD", ["sscd"]),
+    ("Lite0 + SSCD", ["efficientnet-lite0", "sscd"]),
+]
+LOCALS = ["rootsift", "xfeat"]
+
+
+def cairn(*arguments, **more):
+    return subprocess.run([CAIRN, *map(str, arguments)], check=True, **more)
+
+
+def have_model(name):
+    return subprocess.run([CAIRN, "model", "info", name], capture_output=True).returncode == 0
+
+
+def prepare_models():
+    for name in ("efficientnet-lite0", "xfeat", "sscd"):
+        if not have_model(name):
+            cairn("model", "install", name)
+
+
+def collection(models, folders, name):
+    folder = WORK / name
+    if not (folder / "catalogue.sqlite").exists():
+        cairn("init", folder, *sum((["--model", model] for model in models), []), *sum((["--local", kind] for kind in LOCALS), []))
+    cairn("add", folder, *folders)
+    return folder
+
+
+def evaluate(folder, *options):
+    start = time.perf_counter()
+    out = cairn("eval", "roxford", folder, ROXFORD / "groundtruth.json", "--images", ROXFORD / "queries", "--format", "json", *options,
+                capture_output=True, text=True).stdout
+    return json.loads(out), time.perf_counter() - start
+
+
+def row(title, scores, key="map"):
+    return "| {} | {:.1f} | {:.1f} | {:.1f} | {:.1f} |".format(title, *(scores[level][key] for level in ("easy", "medium", "hard")), scores["medium"]["mp10"])
+
+
+def ladder(folders, suffix):
+    lines = ["| descriptor, re-ranking | E mAP | M mAP | H mAP | M mP@10 |", "|---|---|---|---|---|"]
+    for title, models in DESCRIPTORS:
+        folder = collection(models, folders, "-".join(models) + suffix)
+        scores, _ = evaluate(folder, "--verify", 0)
+        lines.append(row(title, scores))
+        print(lines[-1], flush=True)
+        if title.endswith("not centred"):
+            continue
+        for kind in LOCALS:
+            scores, seconds = evaluate(folder, "--verify", 100, "--local", kind)
+            lines.append(row(f"{title}, {kind} on the first 100", scores))
+            print(lines[-1], f"{seconds:.0f} s", flush=True)
+    return lines
+
+
+def write_results(lines):
+    path = ROOT / "docs" / "results.md"
+    text = path.read_text()
+    made = BEGIN + "\n\n" + "\n".join(lines) + "\n\n" + END
+    path.write_text(re.sub(re.escape(BEGIN) + ".*?" + re.escape(END), lambda _: made, text, flags=re.S))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--distractors", action="store_true", help="only the table with ukbench-sample as distractors")
+    parser.parse_args()
+    if not ROXFORD.is_dir():
+        print(f"skipped: {ROXFORD} is not there; set CAIRN_DATA")
+        return 0
+    os.environ.setdefault("CAIRN_HOME", str(WORK / "home"))
+    WORK.mkdir(parents=True, exist_ok=True)
+    prepare_models()
+    lines = ["### 775 database images", ""] + ladder([ROXFORD / "jpg"], "")
+    lines += ["", "### The same and 1000 images of ukbench-sample as distractors", ""] + ladder([ROXFORD / "jpg", UKBENCH], "-ukbench")
+    write_results(lines)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Run one benchmark: bench/NAME.py, with cairn and its peers on this machine, in one run. The peers come from PyPI into
+# build/bench-venv, where other measuring programs find NumPy too. Usage: scripts/bench.sh NAME | --script FILE.py
+set -euo pipefail
+cd "$(dirname "$0")/.."
+program=bench/$1.py
+[ "$1" = --script ] && program=$2
+[ -f "$program" ] || { echo "bench: there is no $program" >&2; exit 1; }
+venv=$PWD/build/bench-venv
+if [ ! -e "$venv/done" ]; then
+	echo "bench: fetching the peers from PyPI into build/bench-venv"
+	python3 -m venv "$venv"
+	"$venv/bin/pip" install -q --disable-pip-version-check -r bench/requirements.txt
+	touch "$venv/done"
+fi
+export CAIRN_DATA="${CAIRN_DATA:-$PWD/../shared/data}" CAIRN_BUILD=$PWD/build
+# Peers choose their own kernels.
+unset OPENBLAS_CORETYPE
+exec "$venv/bin/python" "$program"

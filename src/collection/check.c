@@ -1,0 +1,367 @@
+/*
+ * Checking a collection: every byte of every file against its checksum, and the segments against the catalogue.
+ *
+ * Faults are gathered first and told afterwards, when it is known which of them could be mended. Mending drops a
+ * damaged segment whole, with its images: they are described again by the next add, which is the only way to get them
+ * back.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "collection/handle.h"
+#include "math/dot.h"
+#include "util/file.h"
+#include "util/log.h"
+#include "util/memory.h"
+#include "util/progress.h"
+
+#define NORM_TOLERANCE 1e-3f
+
+enum mending { NO_MENDING, DROP_SEGMENT, FORGET_IMAGE, DELETE_FILE };
+
+struct fault {
+	char *file, *text;
+	enum mending mending;
+	int64_t target; /* index of the segment, or id of the image */
+	int mended;
+};
+
+struct check {
+	cairn_collection *collection;
+	cn_progress progress;
+	struct fault *faults;
+	size_t count, capacity;
+	int status; /* of a callback that could not return it */
+};
+
+/* ---- noting faults ---- */
+
+/* Takes `text` over. */
+static int note(struct check *check, const char *file, char *text, enum mending mending, int64_t target)
+{
+	if (check->count == check->capacity) {
+		size_t capacity = check->capacity ? 2 * check->capacity : 16;
+		struct fault *larger = cn_realloc(check->faults, capacity, sizeof(*larger));
+		if (!larger) {
+			cn_free(text);
+			return CAIRN_ENOMEM;
+		}
+		check->faults = larger;
+		check->capacity = capacity;
+	}
+	struct fault *fault = &check->faults[check->count];
+	*fault = (struct fault){ cn_strdup(file), text, mending, target, 0 };
+	check->count++;
+	return fault->file && text ? 0 : CAIRN_ENOMEM;
+}
+
+/* Notes the last error as a fault, unless it is not the file's. */
+static int note_error(struct check *check, const char *file, int status, int64_t segment)
+{
+	if (status == CAIRN_ENOMEM || status == CAIRN_ECANCELLED)
+		return status;
+	return note(check, file, cn_strdup(cairn_last_error()), DROP_SEGMENT, segment);
+}
+
+static void note_catalogue(const char *text, void *payload)
+{
+	struct check *check = payload;
+	int status = note(check, CN_CATALOGUE_NAME, cn_strdup(text), NO_MENDING, 0);
+	if (check->status == 0)
+		check->status = status;
+}
+
+/* ---- files ---- */
+
+static int compare_checksum(const char *path, const cn_segment_file *expected)
+{
+	uint64_t size;
+	uint32_t crc;
+	CN_TRY(cn_file_checksum(path, &size, &crc));
+	if (size != expected->size)
+		return cn_fail(CAIRN_EDAMAGED, "has %llu bytes, was written with %llu", (unsigned long long)size,
+			       (unsigned long long)expected->size);
+	if (crc != expected->crc)
+		return cn_fail(CAIRN_EDAMAGED, "has the checksum %08x, was written with %08x", crc, expected->crc);
+	return 0;
+}
+
+static int check_file(struct check *check, const cn_segment_file *expected, int64_t segment)
+{
+	char *path = cn_collection_file(check->collection, expected->name);
+	if (!path)
+		return CAIRN_ENOMEM;
+	int status = compare_checksum(path, expected);
+	cn_free(path);
+	return status < 0 ? note_error(check, expected->name, status, segment) : 0;
+}
+
+/* ---- contents ---- */
+
+/* The ids of a segment that the catalogue knows: live ones, and all. */
+struct known_ids {
+	int64_t *live, *removed;
+	size_t live_count, removed_count;
+};
+
+static int is_in(const int64_t *ids, size_t count, int64_t id)
+{
+	size_t at = cn_lower_bound(ids, count, id);
+	return at < count && ids[at] == id;
+}
+
+static int check_row(const cn_row_segment *rows, size_t row, size_t dim, const struct known_ids *known)
+{
+	const float *vector = rows->rows + row * dim;
+	int64_t id = rows->images[row];
+	if (!is_in(known->live, known->live_count, id) && !is_in(known->removed, known->removed_count, id))
+		return cn_fail(CAIRN_EDAMAGED, "row %zu is of image %lld, which the catalogue does not know", row,
+			       (long long)id);
+	if (!cn_all_finite(vector, dim))
+		return cn_fail(CAIRN_EDAMAGED, "row %zu has a number that is not finite", row);
+	float norm = cn_norm(vector, dim);
+	/* A network's output may be all zero, and has no direction then. */
+	if (norm > 0 && fabsf(norm - 1) > NORM_TOLERANCE)
+		return cn_fail(CAIRN_EDAMAGED, "row %zu has the norm %g instead of 1", row, (double)norm);
+	return 0;
+}
+
+static int check_rows(struct check *check, cn_segment *segment, const struct known_ids *known)
+{
+	const cn_row_segment *rows;
+	size_t live = 0;
+	CN_TRY(cn_segment_rows(check->collection, segment, &rows));
+	for (size_t i = 0; i < rows->count; i++) {
+		CN_TRY(check_row(rows, i, check->collection->dim, known));
+		if (live < known->live_count && known->live[live] < rows->images[i])
+			break;
+		live += live < known->live_count && known->live[live] == rows->images[i];
+	}
+	if (live < known->live_count)
+		return cn_fail(CAIRN_EDAMAGED, "image %lld has no row", (long long)known->live[live]);
+	return 0;
+}
+
+static int check_features(struct check *check, cn_segment *segment, size_t local, const struct known_ids *known)
+{
+	cairn_collection *collection = check->collection;
+	cn_feature_segment *features;
+	CN_TRY(cn_segment_features(collection, segment, local, &features));
+	for (size_t i = 0; i < known->live_count; i++) {
+		cairn_features *set;
+		CN_TRY(cn_feature_segment_read(features, known->live[i], &set));
+		cairn_features_free(set);
+	}
+	return 0;
+}
+
+static int check_contents(struct check *check, cn_segment *segment, int64_t at, const struct known_ids *known)
+{
+	cairn_collection *collection = check->collection;
+	const cn_segment_record *record = &segment->record;
+	int status = 0;
+	if (known->live_count + known->removed_count != record->images) {
+		char *text =
+			cn_textf("segment %lld has %llu images, the catalogue knows %zu of them", (long long)record->id,
+				 (unsigned long long)record->images, known->live_count + known->removed_count);
+		CN_TRY(note(check, CN_CATALOGUE_NAME, text, DROP_SEGMENT, at));
+	}
+	if (collection->sources.global_count)
+		status = check_rows(check, segment, known);
+	if (status < 0)
+		CN_TRY(note_error(check, record->files[CN_SLOT_ROWS].name, status, at));
+	for (size_t i = 0; i < collection->sources.local_count; i++) {
+		status = check_features(check, segment, i, known);
+		if (status < 0)
+			CN_TRY(note_error(check, record->files[CN_SLOT_LOCAL + i].name, status, at));
+	}
+	return 0;
+}
+
+static int check_segment(struct check *check, int64_t at)
+{
+	cairn_collection *collection = check->collection;
+	cn_segment *segment = &collection->now.segments[at];
+	struct known_ids known = { 0 };
+	size_t before = check->count;
+	int status = 0;
+	for (size_t i = 0; i < CN_SLOTS; i++) {
+		if (segment->record.files[i].name)
+			CN_TRY(check_file(check, &segment->record.files[i], at));
+	}
+	/* What stands in a damaged file says nothing more. */
+	if (check->count == before) {
+		int64_t first = segment->record.first, last = segment->record.last;
+		CN_GOTO(status,
+			cn_catalogue_ids(collection->catalogue, first, last, 0, &known.live, &known.live_count));
+		CN_GOTO(status,
+			cn_catalogue_ids(collection->catalogue, first, last, 1, &known.removed, &known.removed_count));
+		CN_GOTO(status, check_contents(check, segment, at, &known));
+	}
+	status = cn_progress_add(&check->progress, 1, check->count > before);
+done:
+	cn_free(known.live);
+	cn_free(known.removed);
+	return status;
+}
+
+/* ---- what has no place ---- */
+
+static int check_homeless(struct check *check)
+{
+	cairn_collection *collection = check->collection;
+	int64_t *ids;
+	size_t count;
+	int status = 0;
+	CN_TRY(cn_catalogue_ids(collection->catalogue, INT64_MIN, INT64_MAX, 0, &ids, &count));
+	for (size_t i = 0; i < count && status == 0; i++) {
+		if (cn_snapshot_segment(&collection->now, ids[i]) < collection->now.segment_count)
+			continue;
+		char *text = cn_textf("image %lld is in no segment", (long long)ids[i]);
+		status = note(check, CN_CATALOGUE_NAME, text, FORGET_IMAGE, ids[i]);
+	}
+	cn_free(ids);
+	return status;
+}
+
+static int check_strays(struct check *check)
+{
+	char **names;
+	size_t count;
+	int status = 0;
+	CN_TRY(cn_collection_strays(check->collection, &names, &count));
+	for (size_t i = 0; i < count && status == 0; i++)
+		status = note(check, names[i], cn_strdup("no segment that the catalogue knows has this file"),
+			      DELETE_FILE, 0);
+	cn_names_free(names, count);
+	return status;
+}
+
+/* A reader looks for stray files only while nobody writes, since the files of a batch are there before it is committed.
+ */
+static int check_strays_of_reader(struct check *check)
+{
+	char *path = cn_path_join(check->collection->folder, CN_LOCK_NAME);
+	if (!path)
+		return CAIRN_ENOMEM;
+	int lock = open(path, O_RDONLY | O_CLOEXEC), status = 0;
+	cn_free(path);
+	if (lock >= 0 && flock(lock, LOCK_SH | LOCK_NB) != 0) {
+		cn_log(CAIRN_LOG_INFO, "'%s' is being written to: not looked for stray files",
+		       check->collection->folder);
+	} else {
+		status = cn_collection_reload(check->collection);
+		if (status == 0)
+			status = check_strays(check);
+	}
+	if (lock >= 0)
+		close(lock);
+	return status;
+}
+
+/* ---- mending ---- */
+
+static int mend_catalogue(struct check *check)
+{
+	cairn_collection *collection = check->collection;
+	for (size_t i = 0; i < check->count; i++) {
+		const struct fault *fault = &check->faults[i];
+		if (fault->mending == DROP_SEGMENT) {
+			const cn_segment_record *record = &collection->now.segments[fault->target].record;
+			CN_TRY(cn_catalogue_drop_segment(collection->catalogue, record->id));
+			CN_TRY(cn_catalogue_forget_range(collection->catalogue, record->first, record->last));
+		} else if (fault->mending == FORGET_IMAGE) {
+			CN_TRY(cn_catalogue_forget_range(collection->catalogue, fault->target, fault->target));
+		}
+	}
+	return cn_catalogue_commit(collection->catalogue);
+}
+
+/* @return 1 if it is gone */
+static int delete_file(struct check *check, const char *name)
+{
+	char *path = cn_collection_file(check->collection, name);
+	int gone = path && (unlink(path) == 0 || errno == ENOENT);
+	if (path && !gone)
+		cn_log(CAIRN_LOG_WARNING, "cannot delete '%s': %s", path, strerror(errno));
+	cn_free(path);
+	return gone;
+}
+
+static void delete_segment(struct check *check, const cn_segment_record *record)
+{
+	for (size_t i = 0; i < CN_SLOTS; i++) {
+		if (record->files[i].name)
+			delete_file(check, record->files[i].name);
+	}
+}
+
+static int mend(struct check *check)
+{
+	cairn_collection *collection = check->collection;
+	CN_TRY(cn_catalogue_begin(collection->catalogue));
+	int status = mend_catalogue(check);
+	if (status < 0) {
+		cn_catalogue_rollback(collection->catalogue);
+		return status;
+	}
+	for (size_t i = 0; i < check->count; i++) {
+		struct fault *fault = &check->faults[i];
+		if (fault->mending == DROP_SEGMENT)
+			delete_segment(check, &collection->now.segments[fault->target].record);
+		fault->mended =
+			fault->mending == DELETE_FILE ? delete_file(check, fault->file) : fault->mending != NO_MENDING;
+	}
+	return cn_collection_reload(collection);
+}
+
+/* ---- the whole ---- */
+
+static int look(struct check *check)
+{
+	cairn_collection *collection = check->collection;
+	CN_TRY(cn_catalogue_verify(collection->catalogue, note_catalogue, check));
+	CN_TRY(check->status);
+	/* Strays first: a reader begins with a fresh view for it, and segments are numbered in that view. */
+	CN_TRY(collection->writable ? check_strays(check) : check_strays_of_reader(check));
+	for (size_t i = 0; i < collection->now.segment_count; i++)
+		CN_TRY(check_segment(check, (int64_t)i));
+	return check_homeless(check);
+}
+
+static void free_faults(struct check *check)
+{
+	for (size_t i = 0; i < check->count; i++) {
+		cn_free(check->faults[i].file);
+		cn_free(check->faults[i].text);
+	}
+	cn_free(check->faults);
+}
+
+int cairn_collection_check(cairn_collection *collection, int repair, cairn_check_cb callback, void *payload,
+			   cairn_progress_cb progress, void *progress_payload)
+{
+	struct check check = { .collection = collection };
+	int remaining = 0;
+	if (repair)
+		CN_TRY(cn_collection_expect_writable(collection));
+	CN_TRY(cn_collection_expect_fresh(collection));
+	cn_progress_start(&check.progress, progress, progress_payload, "checking", collection->now.segment_count);
+	int status = look(&check);
+	cn_progress_end(&check.progress);
+	if (status == 0 && repair && check.count)
+		status = mend(&check);
+	for (size_t i = 0; i < check.count && status == 0; i++) {
+		const struct fault *fault = &check.faults[i];
+		remaining += !fault->mended;
+		if (callback)
+			callback(fault->file, fault->text, fault->mended, payload);
+	}
+	free_faults(&check);
+	return status < 0 ? status : remaining;
+}

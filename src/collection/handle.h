@@ -1,0 +1,112 @@
+/*
+ * collection/handle.h - an open collection: the catalogue, and what it said when it was opened or refreshed.
+ *
+ *   folder/lock               taken with flock() by the one who writes; holds the process id
+ *   folder/catalogue.sqlite   see catalogue.h
+ *   folder/segments/NNNNNNNN.rows.npy, .images.npy, .KIND.features
+ *
+ * Segment files are mapped as soon as the catalogue is read, so that a compaction by another process, which deletes
+ * files, takes nothing away from a handle.
+ */
+#ifndef CN_COLLECTION_HANDLE_H
+#define CN_COLLECTION_HANDLE_H
+
+#include <pthread.h>
+
+#include "cairn/collection.h"
+#include "collection/catalogue.h"
+#include "index/feature_segment.h"
+#include "index/segment.h"
+#include "util/text.h"
+
+#define CN_CATALOGUE_NAME "catalogue.sqlite"
+#define CN_SEGMENTS_NAME  "segments"
+#define CN_LOCK_NAME      "lock"
+
+/** A segment and its mapped files. A file that could not be mapped is left zeroed; cn_segment_rows() and
+ *  cn_segment_features() then try again and say why. */
+typedef struct {
+	cn_segment_record record;
+	cn_row_segment rows;
+	cn_feature_segment *features[CN_CATALOGUE_MAX_KINDS];
+	int rows_mapped;
+} cn_segment;
+
+/** What the catalogue said. */
+typedef struct {
+	cn_segment *segments; /* by ascending range of ids */
+	size_t segment_count;
+	int64_t *removed; /* ascending */
+	size_t removed_count;
+	cn_catalogue_counts counts;
+	uint64_t rows, bytes;
+	cairn_index_part *parts;
+	cairn_index *index; /* made on first use */
+} cn_snapshot;
+
+/** Text of cairn_image_record, one for each thread that asked. */
+typedef struct cn_record_text {
+	pthread_t thread;
+	cn_text path, label;
+	struct cn_record_text *next;
+} cn_record_text;
+
+struct cairn_collection {
+	char *folder;   /* absolute */
+	char *segments; /* folder/segments */
+	int writable;
+	int lock; /* file descriptor, -1 for readers */
+	cn_catalogue *catalogue;
+	cn_sources sources;
+	size_t dim;
+	cairn_describer_model models[CN_CATALOGUE_MAX_KINDS]; /* borrow from sources */
+	const char *locals[CN_CATALOGUE_MAX_KINDS];
+	pthread_mutex_t mutex; /* over all below, and the catalogue */
+	cn_snapshot now;
+	int stale; /* `now` could not be read again after a change */
+	cn_record_text *texts;
+};
+
+/** Read the catalogue again into collection->now; the writer calls it after each change. The mutex is not held. */
+int cn_collection_reload(cairn_collection *collection);
+
+/** Read it if that failed the last time. The mutex is held. */
+int cn_collection_expect_fresh(cairn_collection *collection);
+
+/** CAIRN_EINVALID unless the handle was opened for writing. */
+int cn_collection_expect_writable(const cairn_collection *collection);
+
+/** Path of a file in segments/; caller frees; NULL where memory is short. */
+char *cn_collection_file(const cairn_collection *collection, const char *name);
+
+/** Name of a file of a segment: "00000012.rows.npy". Caller frees; NULL where memory is short. */
+char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int slot);
+
+/** 1 if a name in segments/ is one that cairn gives, perhaps with the ending of a temporary file. */
+int cn_segment_name_is_ours(const char *name);
+
+/** Index of the first of the ascending ids that is not below `id`; `count` if there is none. */
+size_t cn_lower_bound(const int64_t *ids, size_t count, int64_t id);
+
+/** Index of the segment whose range holds the id; segment_count if there is none. */
+size_t cn_snapshot_segment(const cn_snapshot *snapshot, int64_t id);
+
+/** Map what can be mapped. @return 0; CAIRN_ENOTFOUND where a file is not there; other faults show again in the two
+ * below */
+int cn_segment_map(cairn_collection *collection, cn_segment *segment);
+
+/** The mapped files, with ids and shapes checked against the catalogue. CAIRN_EDAMAGED names the file. Mutex held, or
+ * the only thread. */
+int cn_segment_rows(cairn_collection *collection, cn_segment *segment, const cn_row_segment **out);
+int cn_segment_features(cairn_collection *collection, cn_segment *segment, size_t local, cn_feature_segment **out);
+
+/** Names in segments/ that the catalogue does not know. Free with cn_names_free(). */
+int cn_collection_strays(const cairn_collection *collection, char ***names, size_t *count);
+
+/** cairn_collection_compact() with `images` images to a segment. */
+int cn_collection_compact(cairn_collection *collection, size_t images, cairn_progress_cb progress, void *payload);
+
+/** Take the writer's lock of a folder. @param[out] lock file descriptor; close it to give the lock back */
+int cn_lock_take(int *lock, const char *folder);
+
+#endif

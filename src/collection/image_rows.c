@@ -1,0 +1,166 @@
+/*
+ * The catalogue's images.
+ */
+#include "collection/sql.h"
+#include "util/memory.h"
+
+static int count_rows(cn_catalogue *catalogue, cn_sql_statement which, uint64_t *out)
+{
+	sqlite3_stmt *statement;
+	CN_TRY(cn_sql_use(catalogue, which, &statement));
+	int result = sqlite3_step(statement);
+	*out = result == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
+	return cn_sql_finish(catalogue, statement, result, "counting images");
+}
+
+int cn_catalogue_count(cn_catalogue *catalogue, cn_catalogue_counts *out)
+{
+	CN_TRY(count_rows(catalogue, CN_SQL_COUNT_IMAGES, &out->images));
+	CN_TRY(count_rows(catalogue, CN_SQL_COUNT_REMOVED, &out->removed));
+	return count_rows(catalogue, CN_SQL_COUNT_LABELLED, &out->labelled);
+}
+
+int cn_catalogue_ids(cn_catalogue *catalogue, int64_t first, int64_t last, int removed, int64_t **ids, size_t *count)
+{
+	sqlite3_stmt *statement;
+	CN_TRY(cn_sql_use(catalogue, removed ? CN_SQL_REMOVED_IDS : CN_SQL_LIVE_IDS, &statement));
+	sqlite3_bind_int64(statement, 1, first);
+	sqlite3_bind_int64(statement, 2, last);
+	size_t used = 0, capacity = 64;
+	int64_t *list = cn_alloc(capacity, sizeof(*list));
+	int result = SQLITE_DONE, status = list ? 0 : CAIRN_ENOMEM;
+	while (status == 0 && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+		if (used == capacity) {
+			capacity *= 2;
+			int64_t *larger = cn_realloc(list, capacity, sizeof(*list));
+			status = larger ? 0 : CAIRN_ENOMEM;
+			list = larger ? larger : list;
+		}
+		if (status == 0)
+			list[used++] = sqlite3_column_int64(statement, 0);
+	}
+	if (status < 0)
+		sqlite3_reset(statement);
+	else
+		status = cn_sql_finish(catalogue, statement, result, "reading the ids");
+	if (status < 0) {
+		cn_free(list);
+		return status;
+	}
+	*ids = list;
+	*count = used;
+	return 0;
+}
+
+static int keep_text(cn_text *text, sqlite3_stmt *statement, int at)
+{
+	const void *bytes = sqlite3_column_blob(statement, at);
+	text->length = 0;
+	return cn_text_add_bytes(text, bytes ? bytes : "", (size_t)sqlite3_column_bytes(statement, at));
+}
+
+/* The single row that a FIND_ statement may give. */
+static int find(cn_catalogue *catalogue, sqlite3_stmt *statement, cn_image_row *out)
+{
+	*out = (cn_image_row){ 0 };
+	int result = sqlite3_step(statement), status = 0;
+	if (result == SQLITE_ROW) {
+		status = keep_text(&catalogue->image_path, statement, 1);
+		if (status == 0)
+			status = keep_text(&catalogue->image_label, statement, 7);
+		out->path = catalogue->image_path.data;
+		out->size = (uint64_t)sqlite3_column_int64(statement, 2);
+		out->mtime_ns = sqlite3_column_int64(statement, 3);
+		out->width = (uint32_t)sqlite3_column_int64(statement, 4);
+		out->height = (uint32_t)sqlite3_column_int64(statement, 5);
+		out->hash = cn_sql_column_key(statement, 6);
+		out->label = sqlite3_column_type(statement, 7) == SQLITE_NULL ? NULL : catalogue->image_label.data;
+		out->id = sqlite3_column_int64(statement, 0);
+	}
+	int ended = cn_sql_finish(catalogue, statement, result, "looking for an image");
+	return status < 0 ? status : ended;
+}
+
+int cn_catalogue_find_id(cn_catalogue *catalogue, int64_t id, cn_image_row *out)
+{
+	sqlite3_stmt *statement;
+	CN_TRY(cn_sql_use(catalogue, CN_SQL_FIND_ID, &statement));
+	sqlite3_bind_int64(statement, 1, id);
+	return find(catalogue, statement, out);
+}
+
+int cn_catalogue_find_path(cn_catalogue *catalogue, const char *path, cn_image_row *out)
+{
+	sqlite3_stmt *statement;
+	CN_TRY(cn_sql_use(catalogue, CN_SQL_FIND_PATH, &statement));
+	cn_sql_bind_bytes(statement, 1, path);
+	return find(catalogue, statement, out);
+}
+
+int cn_catalogue_find_hash(cn_catalogue *catalogue, cn_key hash, cn_image_row *out)
+{
+	sqlite3_stmt *statement;
+	CN_TRY(cn_sql_use(catalogue, CN_SQL_FIND_HASH, &statement));
+	cn_sql_bind_key(statement, 1, hash);
+	return find(catalogue, statement, out);
+}
+
+int cn_catalogue_add_image(cn_catalogue *catalogue, const cn_image_row *image, int64_t *id)
+{
+	sqlite3_stmt *statement;
+	CN_TRY(cn_sql_use(catalogue, CN_SQL_ADD_IMAGE, &statement));
+	cn_sql_bind_bytes(statement, 1, image->path);
+	sqlite3_bind_int64(statement, 2, (sqlite3_int64)image->size);
+	sqlite3_bind_int64(statement, 3, image->mtime_ns);
+	sqlite3_bind_int64(statement, 4, image->width);
+	sqlite3_bind_int64(statement, 5, image->height);
+	cn_sql_bind_key(statement, 6, image->hash);
+	cn_sql_bind_text(statement, 7, image->label);
+	CN_TRY(cn_sql_run(catalogue, statement, "adding an image"));
+	*id = sqlite3_last_insert_rowid(catalogue->db);
+	return 0;
+}
+
+int cn_catalogue_set_path(cn_catalogue *catalogue, int64_t id, const char *path, uint64_t size, int64_t mtime_ns)
+{
+	sqlite3_stmt *statement;
+	CN_TRY(cn_sql_use(catalogue, CN_SQL_SET_PATH, &statement));
+	cn_sql_bind_bytes(statement, 1, path);
+	sqlite3_bind_int64(statement, 2, (sqlite3_int64)size);
+	sqlite3_bind_int64(statement, 3, mtime_ns);
+	sqlite3_bind_int64(statement, 4, id);
+	return cn_sql_run(catalogue, statement, "changing a path");
+}
+
+int cn_catalogue_set_label(cn_catalogue *catalogue, int64_t id, const char *label)
+{
+	sqlite3_stmt *statement;
+	CN_TRY(cn_sql_use(catalogue, CN_SQL_SET_LABEL, &statement));
+	cn_sql_bind_text(statement, 1, label);
+	sqlite3_bind_int64(statement, 2, id);
+	return cn_sql_run(catalogue, statement, "changing a label");
+}
+
+int cn_catalogue_remove(cn_catalogue *catalogue, int64_t id, int *found)
+{
+	sqlite3_stmt *statement;
+	CN_TRY(cn_sql_use(catalogue, CN_SQL_REMOVE, &statement));
+	sqlite3_bind_int64(statement, 1, id);
+	CN_TRY(cn_sql_run(catalogue, statement, "removing an image"));
+	*found = sqlite3_changes(catalogue->db) > 0;
+	return 0;
+}
+
+int cn_catalogue_forget_removed(cn_catalogue *catalogue)
+{
+	return cn_sql_run_plain(catalogue, CN_SQL_FORGET_REMOVED, "clearing removed images");
+}
+
+int cn_catalogue_forget_range(cn_catalogue *catalogue, int64_t first, int64_t last)
+{
+	sqlite3_stmt *statement;
+	CN_TRY(cn_sql_use(catalogue, CN_SQL_FORGET_RANGE, &statement));
+	sqlite3_bind_int64(statement, 1, first);
+	sqlite3_bind_int64(statement, 2, last);
+	return cn_sql_run(catalogue, statement, "dropping images");
+}

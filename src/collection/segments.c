@@ -1,0 +1,98 @@
+/*
+ * The files of a segment as a handle sees them: mapped when the catalogue is read, looked into when they are needed.
+ */
+#include <string.h>
+
+#include "collection/handle.h"
+#include "util/memory.h"
+
+/* Do the ids fit what the catalogue says of the segment? */
+static int check_rows(const cn_row_segment *rows, const cn_segment_record *record)
+{
+	const char *name = record->files[CN_SLOT_IMAGES].name;
+	if (rows->count != record->rows)
+		return cn_fail(CAIRN_EDAMAGED, "'%s' has %zu rows, the catalogue says %llu", name, rows->count,
+			       (unsigned long long)record->rows);
+	if (rows->count && (rows->images[0] < record->first || rows->images[rows->count - 1] > record->last))
+		return cn_fail(CAIRN_EDAMAGED,
+			       "'%s' has images from %lld to %lld, the catalogue says from %lld to %lld", name,
+			       (long long)rows->images[0], (long long)rows->images[rows->count - 1],
+			       (long long)record->first, (long long)record->last);
+	return 0;
+}
+
+static int map_rows(cairn_collection *collection, cn_segment *segment)
+{
+	const cn_segment_record *record = &segment->record;
+	char *rows = cn_collection_file(collection, record->files[CN_SLOT_ROWS].name);
+	char *images = cn_collection_file(collection, record->files[CN_SLOT_IMAGES].name);
+	int status = rows && images ? 0 : CAIRN_ENOMEM;
+	if (status == 0)
+		status = cn_row_segment_open(&segment->rows, rows, images, collection->dim);
+	if (status == 0) {
+		status = check_rows(&segment->rows, record);
+		if (status < 0)
+			cn_row_segment_close(&segment->rows);
+	}
+	segment->rows_mapped = status == 0;
+	cn_free(rows);
+	cn_free(images);
+	return status;
+}
+
+static int map_features(cairn_collection *collection, cn_segment *segment, size_t local)
+{
+	char *path = cn_collection_file(collection, segment->record.files[CN_SLOT_LOCAL + local].name);
+	if (!path)
+		return CAIRN_ENOMEM;
+	int status = cn_feature_segment_open(&segment->features[local], path);
+	cn_free(path);
+	CN_TRY(status);
+	if (strcmp(cn_feature_segment_kind(segment->features[local]), collection->locals[local]) == 0)
+		return 0;
+	status = cn_fail(CAIRN_EDAMAGED, "'%s' holds features of kind '%s'",
+			 segment->record.files[CN_SLOT_LOCAL + local].name,
+			 cn_feature_segment_kind(segment->features[local]));
+	cn_feature_segment_free(segment->features[local]);
+	segment->features[local] = NULL;
+	return status;
+}
+
+int cn_segment_map(cairn_collection *collection, cn_segment *segment)
+{
+	int worst = 0;
+	if (collection->sources.global_count)
+		worst = map_rows(collection, segment);
+	for (size_t i = 0; i < collection->sources.local_count; i++) {
+		int status = map_features(collection, segment, i);
+		if (status == CAIRN_ENOMEM)
+			return status;
+		if (status == CAIRN_ENOTFOUND || worst == 0)
+			worst = status;
+	}
+	return worst;
+}
+
+/* Whatever is wrong with a file of a collection is damage, also that it is not there. */
+static int as_damage(int status)
+{
+	if (status == 0 || status == CAIRN_ENOMEM || status == CAIRN_EIO || status == CAIRN_EDAMAGED)
+		return status;
+	return cn_fail_context(CAIRN_EDAMAGED, "damaged segment; repair the collection with check");
+}
+
+int cn_segment_rows(cairn_collection *collection, cn_segment *segment, const cn_row_segment **out)
+{
+	if (!segment->rows_mapped)
+		CN_TRY(as_damage(map_rows(collection, segment)));
+	*out = &segment->rows;
+	return 0;
+}
+
+int cn_segment_features(cairn_collection *collection, cn_segment *segment, size_t local, cn_feature_segment **out)
+{
+	if (!segment->features[local])
+		CN_TRY(as_damage(map_features(collection, segment, local)));
+	*out = segment->features[local];
+	return 0;
+}

@@ -1,0 +1,133 @@
+/*
+ * Writing a segment. Files are written under temporary names and get their names only when all is in them; what to
+ * register (size, checksum of the whole file) is then read off the files themselves.
+ */
+#include "collection/store.h"
+
+#include <unistd.h>
+
+#include "util/memory.h"
+
+struct cn_store {
+	const cairn_collection *collection;
+	int64_t segment;
+	uint64_t rows;
+	uint64_t images; /* so far */
+	int64_t first, last;
+	cn_row_writer row_writer;
+	cn_feature_writer *features[CN_CATALOGUE_MAX_KINDS];
+	char *paths[CN_SLOTS]; /* of the files; NULL where there is none */
+};
+
+static int make_path(cn_store *store, int slot)
+{
+	char *name = cn_segment_file_name(&store->collection->sources, store->segment, slot);
+	if (!name)
+		return CAIRN_ENOMEM;
+	store->paths[slot] = cn_collection_file(store->collection, name);
+	cn_free(name);
+	return store->paths[slot] ? 0 : CAIRN_ENOMEM;
+}
+
+static int open_files(cn_store *store)
+{
+	const cn_sources *sources = &store->collection->sources;
+	if (sources->global_count) {
+		CN_TRY(make_path(store, CN_SLOT_ROWS));
+		CN_TRY(make_path(store, CN_SLOT_IMAGES));
+		CN_TRY(cn_row_writer_open(&store->row_writer, store->paths[CN_SLOT_ROWS], store->paths[CN_SLOT_IMAGES],
+					  store->rows, store->collection->dim));
+	}
+	for (size_t i = 0; i < sources->local_count; i++) {
+		CN_TRY(make_path(store, CN_SLOT_LOCAL + (int)i));
+		CN_TRY(cn_feature_writer_new(&store->features[i], store->paths[CN_SLOT_LOCAL + i],
+					     sources->locals[i].kind, sources->locals[i].dim));
+	}
+	return 0;
+}
+
+int cn_store_new(cn_store **out, const cairn_collection *collection, int64_t segment, uint64_t rows)
+{
+	cn_store *store;
+	CN_NEW(store, 1, sizeof(*store));
+	store->collection = collection;
+	store->segment = segment;
+	store->rows = collection->sources.global_count ? rows : 0;
+	int status = open_files(store);
+	if (status < 0) {
+		cn_store_discard(store);
+		return status;
+	}
+	*out = store;
+	return 0;
+}
+
+int cn_store_add(cn_store *store, int64_t id, const float *rows, size_t row_count,
+		 const cairn_features *const *features)
+{
+	const cairn_collection *collection = store->collection;
+	for (size_t i = 0; i < row_count && collection->sources.global_count; i++)
+		CN_TRY(cn_row_writer_add(&store->row_writer, id, rows + i * collection->dim));
+	for (size_t i = 0; i < collection->sources.local_count; i++)
+		CN_TRY(cn_feature_writer_add(store->features[i], id, features[i]));
+	if (store->images++ == 0)
+		store->first = id;
+	store->last = id;
+	return 0;
+}
+
+static int commit_files(cn_store *store)
+{
+	if (store->collection->sources.global_count)
+		CN_TRY(cn_row_writer_commit(&store->row_writer));
+	for (size_t i = 0; i < store->collection->sources.local_count; i++)
+		CN_TRY(cn_feature_writer_commit(store->features[i]));
+	return 0;
+}
+
+int cn_store_finish(cn_store *store, cn_segment_record *record)
+{
+	int status = 0;
+	*record = (cn_segment_record){ .id = store->segment };
+	CN_TRY(commit_files(store));
+	record->first = store->first;
+	record->last = store->last;
+	record->images = store->images;
+	record->rows = store->rows;
+	for (int i = 0; i < CN_SLOTS && status == 0; i++) {
+		if (!store->paths[i])
+			continue;
+		cn_segment_file *file = &record->files[i];
+		status = cn_file_checksum(store->paths[i], &file->size, &file->crc);
+		if (status == 0) {
+			file->name = cn_segment_file_name(&store->collection->sources, store->segment, i);
+			status = file->name ? 0 : CAIRN_ENOMEM;
+		}
+	}
+	if (status < 0)
+		cn_segment_record_free(record);
+	return status;
+}
+
+void cn_store_free(cn_store *store)
+{
+	if (!store)
+		return;
+	cn_row_writer_abort(&store->row_writer);
+	for (size_t i = 0; i < CN_CATALOGUE_MAX_KINDS; i++)
+		cn_feature_writer_free(store->features[i]);
+	for (size_t i = 0; i < CN_SLOTS; i++)
+		cn_free(store->paths[i]);
+	cn_free(store);
+}
+
+void cn_store_discard(cn_store *store)
+{
+	if (!store)
+		return;
+	for (size_t i = 0; i < CN_SLOTS; i++) {
+		if (store->paths[i])
+			unlink(store->paths[i]);
+	}
+	cn_store_free(store);
+}

@@ -1,0 +1,37 @@
+/*
+ * collection/store.h - writing one segment: descriptors, their image ids, and the features of each local kind.
+ */
+#ifndef CN_COLLECTION_STORE_H
+#define CN_COLLECTION_STORE_H
+
+#include "collection/handle.h"
+
+typedef struct cn_store cn_store;
+
+/**
+ * Begin a segment.
+ *
+ * @param segment number from cn_catalogue_new_segment()
+ * @param rows    how many descriptor rows its images have together; not looked at without global model
+ */
+int cn_store_new(cn_store **out, const cairn_collection *collection, int64_t segment, uint64_t rows);
+
+/**
+ * Add an image; ids ascend.
+ *
+ * @param rows     row_count x dim floats, C order; not looked at without global model
+ * @param features one set for each local kind
+ */
+int cn_store_add(cn_store *store, int64_t id, const float *rows, size_t row_count,
+		 const cairn_features *const *features);
+
+/** Sync the files and give them their names. @param[out] record what to register; the caller frees what is in it */
+int cn_store_finish(cn_store *store, cn_segment_record *record);
+
+/** Free; files that were finished stay. NULL is allowed. */
+void cn_store_free(cn_store *store);
+
+/** Free and delete all that was written; keeps the error text. NULL is allowed. */
+void cn_store_discard(cn_store *store);
+
+#endif

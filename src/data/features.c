@@ -1,0 +1,243 @@
+/*
+ * A feature set: keypoints with the best score first, descriptors as signed 8-bit codes with one factor for the set.
+ */
+#include "data/features.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/memory.h"
+
+#define CODE_MAX 127.0
+
+static int check_sizes(const char *kind, uint32_t width, uint32_t height, uint32_t dim)
+{
+	size_t length = kind ? strlen(kind) : 0;
+
+	if (length < 1 || length > CN_FEATURES_KIND_MAX)
+		return cn_fail(CAIRN_EINVALID, "the kind of a feature set has %zu bytes, but must have 1 to %d", length,
+			       CN_FEATURES_KIND_MAX);
+	if (width < 1 || height < 1)
+		return cn_fail(CAIRN_EINVALID, "features of an image of %u x %u pixels", width, height);
+	if (dim < 1 || dim > CN_FEATURES_DIM_MAX)
+		return cn_fail(CAIRN_EINVALID, "descriptors of %u dimensions, but 1 to %d are possible", dim,
+			       CN_FEATURES_DIM_MAX);
+	return 0;
+}
+
+static int check_keypoints(size_t count, const cairn_keypoint *keypoints)
+{
+	for (size_t i = 0; i < count; i++) {
+		const cairn_keypoint *k = &keypoints[i];
+
+		if (!isfinite(k->x) || !isfinite(k->y) || !isfinite(k->scale) || !isfinite(k->angle) ||
+		    !isfinite(k->score))
+			return cn_fail(CAIRN_EINVALID, "keypoint %zu of %zu holds a number that is not finite", i,
+				       count);
+	}
+	return 0;
+}
+
+/** A keypoint's place before sorting. */
+typedef struct {
+	float score;
+	size_t place;
+} ordered;
+
+static int compare_ordered(const void *a, const void *b)
+{
+	const ordered *x = a, *y = b;
+
+	if (x->score != y->score)
+		return x->score > y->score ? -1 : 1;
+	return (x->place > y->place) - (x->place < y->place);
+}
+
+/* The places of the keypoints, best score first, those of equal score as they came. Caller frees. */
+static int best_first(ordered **out, size_t count, const cairn_keypoint *keypoints)
+{
+	ordered *order = cn_alloc(count, sizeof(*order));
+
+	*out = order;
+	if (!order)
+		return CAIRN_ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		order[i] = (ordered){ keypoints[i].score, i };
+	if (count > 1)
+		qsort(order, count, sizeof(*order), compare_ordered);
+	return 0;
+}
+
+/* A set with room for its arrays, which are not filled yet. */
+static int allocate(cairn_features **out, const char *kind, uint32_t width, uint32_t height, size_t count, uint32_t dim)
+{
+	cairn_features *set;
+	size_t total;
+
+	*out = NULL;
+	CN_TRY(cn_size_mul(count, dim, &total));
+	CN_NEW(set, 1, sizeof(*set));
+	memcpy(set->kind, kind, strlen(kind) + 1);
+	set->width = width;
+	set->height = height;
+	set->count = count;
+	set->dim = dim;
+	set->code_scale = 1;
+	set->keypoints = cn_alloc(count, sizeof(*set->keypoints));
+	set->codes = set->keypoints ? cn_alloc(total, 1) : NULL;
+	if (!set->codes) {
+		cairn_features_free(set);
+		return CAIRN_ENOMEM;
+	}
+	*out = set;
+	return 0;
+}
+
+/* 1 / norm of each descriptor, 0 for a descriptor of zeros. @param[out] largest the largest |value| after normalisation
+ */
+static int measure(const float *descriptors, size_t count, uint32_t dim, double *scales, double *largest)
+{
+	*largest = 0;
+	for (size_t i = 0; i < count; i++) {
+		const float *d = descriptors + i * dim;
+		double squares = 0, peak = 0;
+
+		for (uint32_t j = 0; j < dim; j++) {
+			double size = fabs((double)d[j]);
+
+			squares += size * size;
+			peak = size > peak ? size : peak;
+		}
+		if (!isfinite(squares))
+			return cn_fail(CAIRN_EINVALID, "descriptor %zu of %zu holds a number that is not finite", i,
+				       count);
+		scales[i] = squares > 0 ? 1 / sqrt(squares) : 0;
+		*largest = peak * scales[i] > *largest ? peak * scales[i] : *largest;
+	}
+	return 0;
+}
+
+static void encode(cairn_features *set, const float *descriptors, const ordered *order, const double *scales,
+		   double largest)
+{
+	double factor = largest > 0 ? CODE_MAX / largest : 0;
+
+	set->code_scale = largest > 0 ? (float)(largest / CODE_MAX) : 1;
+	for (size_t i = 0; i < set->count; i++) {
+		const float *d = descriptors + order[i].place * set->dim;
+		int8_t *code = set->codes + i * set->dim;
+
+		for (uint32_t j = 0; j < set->dim; j++)
+			code[j] =
+				(int8_t)round(fmax(-CODE_MAX, fmin(CODE_MAX, d[j] * scales[order[i].place] * factor)));
+	}
+}
+
+int cairn_features_new(cairn_features **out, const char *kind, uint32_t width, uint32_t height, size_t count,
+		       uint32_t dim, const cairn_keypoint *keypoints, const float *descriptors)
+{
+	cairn_features *set = NULL;
+	ordered *order = NULL;
+	double *scales = NULL, largest;
+	int status;
+
+	*out = NULL;
+	CN_TRY(check_sizes(kind, width, height, dim));
+	CN_TRY(check_keypoints(count, keypoints));
+	CN_GOTO(status, allocate(&set, kind, width, height, count, dim));
+	CN_GOTO(status, best_first(&order, count, keypoints));
+	scales = cn_alloc(count, sizeof(*scales));
+	if (!scales) {
+		status = CAIRN_ENOMEM;
+		goto done;
+	}
+	CN_GOTO(status, measure(descriptors, count, dim, scales, &largest));
+	for (size_t i = 0; i < count; i++)
+		set->keypoints[i] = keypoints[order[i].place];
+	encode(set, descriptors, order, scales, largest);
+	*out = set;
+	set = NULL;
+done:
+	cn_free(scales);
+	cn_free(order);
+	cairn_features_free(set);
+	return status;
+}
+
+int cn_features_from_codes(cairn_features **out, const char *kind, uint32_t width, uint32_t height, size_t count,
+			   uint32_t dim, float code_scale, const cairn_keypoint *keypoints, const int8_t *codes)
+{
+	cairn_features *set = NULL;
+	ordered *order = NULL;
+	int status;
+
+	*out = NULL;
+	CN_TRY(check_sizes(kind, width, height, dim));
+	CN_TRY(check_keypoints(count, keypoints));
+	if (!isfinite(code_scale) || code_scale <= 0)
+		return cn_fail(CAIRN_EINVALID, "the factor of a feature set's codes is %g, but must be positive",
+			       code_scale);
+	CN_GOTO(status, allocate(&set, kind, width, height, count, dim));
+	CN_GOTO(status, best_first(&order, count, keypoints));
+	set->code_scale = code_scale;
+	for (size_t i = 0; i < count; i++) {
+		set->keypoints[i] = keypoints[order[i].place];
+		memcpy(set->codes + i * dim, codes + order[i].place * dim, dim);
+	}
+	*out = set;
+	set = NULL;
+done:
+	cn_free(order);
+	cairn_features_free(set);
+	return status;
+}
+
+void cairn_features_free(cairn_features *features)
+{
+	if (!features)
+		return;
+	cn_free(features->keypoints);
+	cn_free(features->codes);
+	cn_free(features);
+}
+
+const char *cairn_features_kind(const cairn_features *features)
+{
+	return features->kind;
+}
+
+uint32_t cairn_features_width(const cairn_features *features)
+{
+	return features->width;
+}
+
+uint32_t cairn_features_height(const cairn_features *features)
+{
+	return features->height;
+}
+
+size_t cairn_features_count(const cairn_features *features)
+{
+	return features->count;
+}
+
+uint32_t cairn_features_dim(const cairn_features *features)
+{
+	return features->dim;
+}
+
+float cairn_features_code_scale(const cairn_features *features)
+{
+	return features->code_scale;
+}
+
+const cairn_keypoint *cairn_features_keypoints(const cairn_features *features)
+{
+	return features->keypoints;
+}
+
+const int8_t *cairn_features_codes(const cairn_features *features)
+{
+	return features->codes;
+}

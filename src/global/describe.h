@@ -1,0 +1,34 @@
+/*
+ * global/describe.h - one network's descriptor of one image, before networks are joined.
+ */
+#ifndef CN_GLOBAL_DESCRIBE_H
+#define CN_GLOBAL_DESCRIBE_H
+
+#include "cairn/descriptors.h"
+#include "cairn/image.h"
+#include "model/bundle.h"
+
+/** CAIRN_EINVALID where the options are of another version; NULL is allowed. */
+int cn_describe_check_options(const cairn_describer_options *options);
+
+/** The longest side that a global model works on: what an image may be reduced to while it is decoded. */
+uint32_t cn_describe_longest(const cairn_model *model);
+
+/**
+ * Resize, run and pool: what whitening is learned from.
+ *
+ * @param      model global model, opened for use
+ * @param      box   NULL for the whole image
+ * @param[out] out   model->global.dim floats
+ */
+int cn_describe_pooled(cairn_model *model, const cairn_image *image, const cairn_box *box, float *out);
+
+/**
+ * Centre or whiten a pooled descriptor as the bundle says, and L2-normalise.
+ *
+ * @param      pooled model->global.dim floats; overwritten
+ * @param[out] out    model->global.kept floats
+ */
+void cn_describe_whiten(const cairn_model *model, float *pooled, float *out);
+
+#endif

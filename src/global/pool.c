@@ -1,0 +1,52 @@
+/*
+ * Pooling of feature maps. Sums run in double so that they do not depend on how the compiler orders them.
+ */
+#include "global/pool.h"
+
+#include <math.h>
+
+#define GEM_FLOOR 1e-6f
+
+/* A comparison with NaN is false, so the floor must not be what the false branch gives. */
+static inline float floored(float x)
+{
+	return x < GEM_FLOOR ? GEM_FLOOR : x;
+}
+
+static double mean_cube(const float *x, size_t n)
+{
+	double lanes[8] = { 0 };
+	size_t i = 0;
+	for (; i + 8 <= n; i += 8)
+		for (size_t k = 0; k < 8; k++) {
+			float v = floored(x[i + k]);
+			lanes[k] += (double)(v * v * v);
+		}
+	double sum = 0;
+	for (; i < n; i++) {
+		float v = floored(x[i]);
+		sum += (double)(v * v * v);
+	}
+	for (size_t k = 0; k < 8; k++)
+		sum += lanes[k];
+	return sum / (double)n;
+}
+
+static double mean_power(const float *x, size_t n, double p)
+{
+	double sum = 0;
+	for (size_t i = 0; i < n; i++)
+		sum += pow((double)floored(x[i]), p);
+	return sum / (double)n;
+}
+
+void cn_pool_gem(const float *map, size_t channels, size_t positions, float p, float *vector)
+{
+	for (size_t c = 0; c < channels; c++) {
+		const float *x = map + c * positions;
+		if (p == 3.0f)
+			vector[c] = (float)cbrt(mean_cube(x, positions));
+		else
+			vector[c] = (float)pow(mean_power(x, positions, (double)p), 1.0 / (double)p);
+	}
+}

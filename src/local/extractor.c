@@ -1,0 +1,200 @@
+/*
+ * Extractors: which kind, at which size, and the way back from the working image to full-size coordinates.
+ *
+ * A pixel's centre at i in an image of n pixels lies at (i + 0.5) / n of its width; that fraction is what is carried
+ * from the working image through the part that was cut out to the full-size image.
+ */
+#include "cairn/features.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "local/rootsift.h"
+#include "local/xfeat.h"
+#include "model/bundle.h"
+#include "util/memory.h"
+#include "util/parallel.h"
+
+#define ROOTSIFT_POINTS  2000
+#define ROOTSIFT_LONGEST 1024
+
+struct cairn_extractor {
+	char kind[64];
+	cairn_model *model; /* NULL for rootsift */
+	cn_rootsift *sift;  /* NULL for networks */
+	uint32_t max_points, longest;
+};
+
+/* Where the working image lies in the full-size image. */
+struct frame {
+	double x0, y0;         /* of its left and top edges */
+	double step_x, step_y; /* full-size pixels for one of its pixels */
+};
+
+static int open_model(cairn_extractor *extractor, const char *name, const cairn_extractor_options *options)
+{
+	cairn_model_options how = CAIRN_MODEL_OPTIONS_INIT;
+	how.threads = options->threads;
+	how.precision = options->precision;
+	CN_TRY(cairn_model_open(&extractor->model, name, &how));
+	if (!extractor->model->is_local)
+		return cn_fail(CAIRN_EINVALID, "model '%s' gives a global descriptor, not local features", name);
+	if (strlen(extractor->model->name) >= sizeof(extractor->kind))
+		return cn_fail(CAIRN_EINVALID, "model '%s': the name of a local model has at most 63 bytes", name);
+	strcpy(extractor->kind, extractor->model->name);
+	if (options->longest)
+		extractor->model->input.longest = options->longest;
+	extractor->longest = extractor->model->input.longest;
+	extractor->max_points = options->max_points ? options->max_points : extractor->model->local.max_points;
+	return 0;
+}
+
+static int open_sift(cairn_extractor *extractor, const cairn_extractor_options *options)
+{
+	strcpy(extractor->kind, "rootsift");
+	extractor->longest = options->longest ? options->longest : ROOTSIFT_LONGEST;
+	extractor->max_points = options->max_points ? options->max_points : ROOTSIFT_POINTS;
+	return cn_rootsift_new(&extractor->sift, options->threads ? options->threads : cn_cores());
+}
+
+int cairn_extractor_new(cairn_extractor **out, const char *name, const cairn_extractor_options *options)
+{
+	static const cairn_extractor_options defaults = CAIRN_EXTRACTOR_OPTIONS_INIT;
+	if (!options)
+		options = &defaults;
+	if (options->longest > 16384 || options->max_points > 1000000)
+		return cn_fail(CAIRN_EINVALID, "longest side %u and %u points: at most 16384 and 1000000 are possible",
+			       options->longest, options->max_points);
+	cairn_extractor *extractor;
+	CN_NEW(extractor, 1, sizeof(*extractor));
+	int status =
+		strcmp(name, "rootsift") == 0 ? open_sift(extractor, options) : open_model(extractor, name, options);
+	if (status < 0) {
+		cairn_extractor_free(extractor);
+		return status;
+	}
+	*out = extractor;
+	return 0;
+}
+
+void cairn_extractor_free(cairn_extractor *extractor)
+{
+	if (!extractor)
+		return;
+	cairn_model_free(extractor->model);
+	cn_rootsift_free(extractor->sift);
+	cn_free(extractor);
+}
+
+const char *cairn_extractor_kind(const cairn_extractor *extractor)
+{
+	return extractor->kind;
+}
+
+uint32_t cairn_extractor_longest(const cairn_extractor *extractor)
+{
+	return extractor->longest;
+}
+
+/* Reduces to the longest side, never enlarges. */
+static void sift_size(uint32_t longest, uint32_t width, uint32_t height, uint32_t *out_width, uint32_t *out_height)
+{
+	uint32_t side = width > height ? width : height;
+	double scale = side > longest ? (double)longest / side : 1.0;
+	*out_width = (uint32_t)fmax(1.0, round(width * scale));
+	*out_height = (uint32_t)fmax(1.0, round(height * scale));
+}
+
+static void working_size(const cairn_extractor *extractor, const cairn_image *image, int is_box, uint32_t *width,
+			 uint32_t *height)
+{
+	if (extractor->model)
+		cn_input_size(&extractor->model->input, cairn_image_width(image), cairn_image_height(image), is_box,
+			      width, height);
+	else
+		sift_size(extractor->longest, cairn_image_width(image), cairn_image_height(image), width, height);
+}
+
+static int run_xfeat(const cairn_extractor *extractor, const cairn_image *working, cn_points *points)
+{
+	cairn_model *model = extractor->model;
+	uint32_t width = cairn_image_width(working), height = cairn_image_height(working);
+	size_t shape[4];
+	cn_request *request;
+	cn_tensor input;
+	cn_input_shape(&model->input, width, height, shape);
+	CN_TRY(cn_network_acquire(model->network, shape, 4, &request));
+	int status = cn_request_input(request, &input);
+	if (status == 0) {
+		cn_input_fill(&model->input, cairn_image_pixels(working), width, height, input.data);
+		status = cn_request_run(request);
+	}
+	if (status == 0)
+		status = cn_xfeat_points(model, request, width, height, extractor->max_points, points);
+	cn_network_release(model->network, request);
+	return status;
+}
+
+static int run_sift(cairn_extractor *extractor, const cairn_image *working, cn_points *points)
+{
+	uint32_t width = cairn_image_width(working), height = cairn_image_height(working);
+	float *grey = cn_alloc_aligned((size_t)width * height, sizeof(*grey));
+	if (!grey)
+		return CAIRN_ENOMEM;
+	cairn_image_grey(working, grey);
+	int status = cn_rootsift_run(extractor->sift, grey, width, height, extractor->max_points, points);
+	cn_free(grey);
+	return status;
+}
+
+static void to_full_size(cn_points *points, const struct frame *frame)
+{
+	for (size_t i = 0; i < points->count; i++) {
+		cairn_keypoint *point = &points->keypoints[i];
+		point->x = (float)(frame->x0 + ((double)point->x + 0.5) * frame->step_x - 0.5);
+		point->y = (float)(frame->y0 + ((double)point->y + 0.5) * frame->step_y - 0.5);
+		point->scale = (float)((double)point->scale * sqrt(frame->step_x * frame->step_y));
+	}
+}
+
+/* Cuts out the box, if any, and says where the result begins in the full-size image. */
+static int cut_out(const cairn_image *image, const cairn_box *box, cairn_image **part, struct frame *frame)
+{
+	*part = NULL;
+	if (!box)
+		return 0;
+	CN_TRY(cairn_image_crop(part, image, *box));
+	double scale_x = (double)cairn_image_width(image) / cairn_image_full_width(image);
+	double scale_y = (double)cairn_image_height(image) / cairn_image_full_height(image);
+	frame->x0 = floor(fmax(box->x0, 0.0) * scale_x) / scale_x;
+	frame->y0 = floor(fmax(box->y0, 0.0) * scale_y) / scale_y;
+	return 0;
+}
+
+int cairn_extractor_run(cairn_extractor *extractor, const cairn_image *image, const cairn_box *box,
+			cairn_features **out)
+{
+	cairn_image *part = NULL, *working = NULL;
+	cn_points points = { 0 };
+	struct frame frame = { 0 };
+	int status = 0;
+	uint32_t full_width = cairn_image_full_width(image), full_height = cairn_image_full_height(image);
+	CN_GOTO(status, cut_out(image, box, &part, &frame));
+	if (part)
+		image = part;
+	uint32_t width, height;
+	working_size(extractor, image, part != NULL, &width, &height);
+	CN_GOTO(status, cairn_image_resize(&working, image, width, height));
+	frame.step_x = (double)cairn_image_full_width(image) / width;
+	frame.step_y = (double)cairn_image_full_height(image) / height;
+	CN_GOTO(status,
+		extractor->model ? run_xfeat(extractor, working, &points) : run_sift(extractor, working, &points));
+	to_full_size(&points, &frame);
+	status = cairn_features_new(out, extractor->kind, full_width, full_height, points.count, points.dim,
+				    points.keypoints, points.descriptors);
+done:
+	cn_points_free(&points);
+	cairn_image_free(working);
+	cairn_image_free(part);
+	return status;
+}

@@ -1,0 +1,28 @@
+/*
+ * math/pca.h - principal component analysis of float32 rows.
+ *
+ * Works with fewer rows than dimensions; eigenvalues are floored at 1e-9 of the largest when dividing by them.
+ */
+#ifndef CN_MATH_PCA_H
+#define CN_MATH_PCA_H
+
+#include <stddef.h>
+
+#include "util/status.h"
+
+typedef struct {
+	size_t dim;      /**< input dimensions */
+	size_t kept;     /**< components, <= dim */
+	float *mean;     /**< dim */
+	float *axes;     /**< kept x dim, unit rows, by descending variance; each row's largest entry is positive */
+	float *variance; /**< kept, >= 0 */
+} cn_pca;
+
+/**
+ * @param rows count x dim, count >= 2, finite
+ * @param keep components wanted, 1 to dim
+ */
+int cn_pca_learn(cn_pca *out, const float *rows, size_t count, size_t dim, size_t keep);
+void cn_pca_free(cn_pca *pca);
+
+#endif

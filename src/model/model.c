@@ -1,0 +1,306 @@
+/*
+ * Models as the library's users see them: found by name, opened, listed, timed.
+ */
+#include "cairn/model.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "math/dispatch.h"
+#include "model/bundle.h"
+#include "util/file.h"
+#include "util/memory.h"
+#include "util/parallel.h"
+#include "util/text.h"
+
+/* bf16 is chosen by itself only where the recorded check came at least this near to f32: the level at which mean
+ * average precision on Oxford buildings stayed within 0.2 points (docs/methods.md, "Precision"). */
+#define BF16_LEAST_COSINE 0.995
+#define BENCH_ROUNDS      5
+
+int cn_home(char **out)
+{
+	const char *given = getenv("CAIRN_HOME"), *data = getenv("XDG_DATA_HOME"), *user = getenv("HOME");
+	if (given && given[0])
+		return cn_path_absolute(out, given);
+	if (data && data[0] == '/')
+		*out = cn_path_join(data, "cairn");
+	else if (user && user[0])
+		*out = cn_path_join(user, ".local/share/cairn");
+	else
+		return cn_fail(CAIRN_ENOTFOUND,
+			       "neither CAIRN_HOME nor HOME is set; set CAIRN_HOME to a folder for models");
+	return *out ? 0 : CAIRN_ENOMEM;
+}
+
+int cairn_model_home(char **out)
+{
+	char *home;
+	CN_TRY(cn_home(&home));
+	*out = cn_path_join(home, "models");
+	cn_free(home);
+	return *out ? 0 : CAIRN_ENOMEM;
+}
+
+int cn_bundle_check_name(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t length = strlen(name);
+	if (length < 1 || length > 63 || name[0] == '.' || strspn(name, allowed) != length)
+		return cn_fail(
+			CAIRN_EINVALID,
+			"'%.100s' cannot name a model: use 1 to 63 letters, digits, '.', '_' and '-', no '.' first",
+			name);
+	return 0;
+}
+
+int cn_bundle_folder(char **out, const char *name)
+{
+	char *home;
+	CN_TRY(cn_bundle_check_name(name));
+	CN_TRY(cairn_model_home(&home));
+	*out = cn_path_join(home, name);
+	cn_free(home);
+	return *out ? 0 : CAIRN_ENOMEM;
+}
+
+static int not_installed(const char *name, const char *folder)
+{
+	for (const cairn_model_recipe *recipe = cairn_model_recipes(); recipe->name; recipe++)
+		if (strcmp(recipe->name, name) == 0)
+			return cn_fail(CAIRN_ENOTFOUND, "the model '%s' is not installed; run: cairn model install %s",
+				       name, name);
+	return cn_fail(CAIRN_ENOTFOUND, "there is no model '%s' (%s); 'cairn model list' shows those installed", name,
+		       folder);
+}
+
+static int read_named(cairn_model **out, const char *name)
+{
+	char *folder = NULL;
+	if (strchr(name, '/'))
+		CN_TRY(cn_path_absolute(&folder, name));
+	else
+		CN_TRY(cn_bundle_folder(&folder, name));
+	char *json = cn_path_join(folder, "model.json");
+	int status = json ? 0 : CAIRN_ENOMEM;
+	if (json && !cn_file_exists(json))
+		status = not_installed(name, folder);
+	if (status == 0)
+		status = cn_bundle_read(out, folder);
+	cn_free(json);
+	cn_free(folder);
+	return status;
+}
+
+static int choose_precision(const cairn_model *model, const char *wanted, int *bf16)
+{
+	int can = cn_cpu_has_bf16();
+	if (!wanted || strcmp(wanted, "auto") == 0)
+		*bf16 = can && model->bf16_cosine >= BF16_LEAST_COSINE;
+	else if (strcmp(wanted, "f32") == 0)
+		*bf16 = 0;
+	else if (strcmp(wanted, "bf16") == 0)
+		*bf16 = 1;
+	else
+		return cn_fail(CAIRN_EINVALID, "precision '%s': known are auto, f32, bf16", wanted);
+	if (*bf16 && !can)
+		return cn_fail(CAIRN_EUNSUPPORTED,
+			       "this processor does not compute in bf16; use precision f32 or auto");
+	return 0;
+}
+
+int cairn_model_open(cairn_model **out, const char *name, const cairn_model_options *options)
+{
+	static const cairn_model_options defaults = CAIRN_MODEL_OPTIONS_INIT;
+	cairn_model *model;
+	int bf16 = 0;
+	if (!options)
+		options = &defaults;
+	if (options->version != CAIRN_MODEL_OPTIONS_VERSION)
+		return cn_fail(CAIRN_EINVALID, "cairn_model_options: version %u is unknown", options->version);
+	CN_TRY(read_named(&model, name));
+	int status = choose_precision(model, options->precision, &bf16);
+	if (status == 0)
+		status = cn_bundle_load(model, options->threads ? options->threads : cn_cores(), bf16);
+	if (status < 0) {
+		cairn_model_free(model);
+		return status;
+	}
+	*out = model;
+	return 0;
+}
+
+int cairn_model_inspect(cairn_model **out, const char *name)
+{
+	return read_named(out, name);
+}
+
+void cairn_model_free(cairn_model *model)
+{
+	if (!model)
+		return;
+	cn_network_free(model->network);
+	char *const texts[] = { model->name,
+				model->folder,
+				model->licence,
+				model->network_name,
+				model->onnx,
+				model->global.output,
+				model->global.mean_file,
+				model->global.projection_file,
+				model->local.descriptors,
+				model->local.keypoints,
+				model->local.reliability };
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		cn_free(texts[i]);
+	cn_free(model->global.mean);
+	cn_free(model->global.projection);
+	cn_free(model);
+}
+
+void cairn_model_get_info(const cairn_model *model, cairn_model_info *info)
+{
+	const cn_input_spec *input = &model->input;
+	uint32_t fixed = input->fixed_width > input->fixed_height ? input->fixed_width : input->fixed_height;
+	*info = (cairn_model_info){
+		.name = model->name,
+		.kind = model->is_local ? "local" : "global",
+		.folder = model->folder,
+		.network = model->onnx,
+		.licence = model->licence,
+		.fingerprint = model->fingerprint,
+		.precision = !model->network ? ""
+			     : model->bf16   ? "bf16"
+					     : "f32",
+		.dim = model->is_local ? model->local.dim : model->global.kept,
+		.longest = fixed ? fixed : input->longest,
+		.parameters = model->parameters,
+		.bf16_cosine = model->bf16_cosine,
+	};
+}
+
+int cairn_model_list(char ***names, size_t *count)
+{
+	char *home, **all = NULL;
+	size_t found = 0, kept = 0;
+	*names = NULL;
+	*count = 0;
+	CN_TRY(cairn_model_home(&home));
+	int status = cn_file_exists(home) ? cn_folder_list(home, &all, &found) : 0;
+	for (size_t i = 0; i < found; i++) {
+		char *json = cn_textf("%s/%s/model.json", home, all[i]);
+		if (!json)
+			status = CAIRN_ENOMEM;
+		if (json && all[i][0] != '.' && cn_file_exists(json)) {
+			char *name = all[i];
+			all[i] = all[kept];
+			all[kept++] = name;
+		}
+		cn_free(json);
+	}
+	cn_free(home);
+	if (status < 0) {
+		cn_names_free(all, found);
+		return status;
+	}
+	for (size_t i = kept; i < found; i++)
+		cn_free(all[i]);
+	*names = all;
+	*count = kept;
+	return 0;
+}
+
+void cairn_model_names_free(char **names, size_t count)
+{
+	cn_names_free(names, count);
+}
+
+/* ---- how fast ---- */
+
+struct bench {
+	cairn_model *model;
+	size_t shape[4];
+	double until;   /* seconds on the monotonic clock */
+	uint64_t *done; /* for each thread */
+};
+
+static double now(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static int run_until(void *context, size_t begin, size_t end, unsigned worker)
+{
+	struct bench *bench = context;
+	cn_network *network = bench->model->network;
+	(void)end, (void)worker;
+	do {
+		cn_request *request;
+		cn_tensor input;
+		CN_TRY(cn_network_acquire(network, bench->shape, 4, &request));
+		int status = cn_request_input(request, &input);
+		if (status == 0) {
+			memset(input.data, 0, input.count * (input.type == CN_TENSOR_U8 ? 1 : sizeof(float)));
+			status = cn_request_run(request);
+		}
+		cn_network_release(network, request);
+		CN_TRY(status);
+		bench->done[begin]++;
+	} while (now() < bench->until);
+	return 0;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static int bench_rounds(struct bench *bench, cn_pool *pool, double seconds, double *median)
+{
+	size_t threads = bench->model->threads;
+	double rates[BENCH_ROUNDS];
+	/* Kernels for this shape are made before the clock starts. */
+	bench->until = 0;
+	CN_TRY(cn_parallel_for(pool, threads, 1, run_until, bench));
+	for (size_t round = 0; round < BENCH_ROUNDS; round++) {
+		memset(bench->done, 0, threads * sizeof(*bench->done));
+		double start = now();
+		uint64_t total = 0;
+		bench->until = start + seconds / BENCH_ROUNDS;
+		CN_TRY(cn_parallel_for(pool, threads, 1, run_until, bench));
+		for (size_t i = 0; i < threads; i++)
+			total += bench->done[i];
+		rates[round] = (double)total / (now() - start);
+	}
+	qsort(rates, BENCH_ROUNDS, sizeof(rates[0]), compare_doubles);
+	*median = rates[BENCH_ROUNDS / 2];
+	return 0;
+}
+
+int cairn_model_bench(cairn_model *model, uint32_t width, uint32_t height, double seconds, cairn_model_speed *out)
+{
+	if (!model->network)
+		return cn_fail(CAIRN_EINVALID, "model '%s' was only looked at; open it first", model->name);
+	if (width < 1 || height < 1 || width > 16384 || height > 16384 || !(seconds > 0 && seconds <= 3600))
+		return cn_fail(CAIRN_EINVALID, "an input of %u x %u pixels for %g seconds cannot be timed", width,
+			       height, seconds);
+	struct bench bench = { .model = model };
+	cn_pool *pool = NULL;
+	memset(out, 0, sizeof(*out));
+	cn_input_size(&model->input, width, height, 0, &out->width, &out->height);
+	cn_input_shape(&model->input, out->width, out->height, bench.shape);
+	out->threads = model->threads;
+	out->precision = model->bf16 ? "bf16" : "f32";
+	CN_NEW(bench.done, model->threads, sizeof(*bench.done));
+	int status = cn_pool_new(&pool, model->threads);
+	if (status == 0)
+		status = bench_rounds(&bench, pool, seconds, &out->images_per_second);
+	cn_pool_free(pool);
+	cn_free(bench.done);
+	return status;
+}

@@ -1,0 +1,184 @@
+/*
+ * The check that decides whether bf16 is chosen by itself: the same images in both precisions, the cosine of what comes
+ * out.
+ *
+ * The images are value noise: random numbers on grids of 4, 8 ... 128 cells a side, interpolated and added with weights
+ * that fall with frequency, as in photographs. Each machine makes the same ones, and none need be shipped.
+ */
+#include "model/precision.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "math/dispatch.h"
+#include "util/memory.h"
+
+#define OCTAVES 6
+
+static uint32_t scramble(uint64_t seed, uint64_t octave, uint64_t x, uint64_t y, uint64_t channel)
+{
+	uint64_t z = seed * 0x9e3779b97f4a7c15u + octave * 0xd1342543de82ef95u + (x << 32 | y) * 0xbf58476d1ce4e5b9u +
+		     channel;
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return (uint32_t)((z ^ (z >> 31)) >> 40);
+}
+
+/* The grid's numbers around a place, interpolated; -1 to 1. */
+static float noise(uint64_t seed, unsigned octave, float u, float v, unsigned channel)
+{
+	float cells = (float)(4u << octave), x = u * cells, y = v * cells;
+	uint64_t x0 = (uint64_t)x, y0 = (uint64_t)y;
+	float fx = x - (float)x0, fy = y - (float)y0, corner[4];
+	for (unsigned i = 0; i < 4; i++)
+		corner[i] = (float)scramble(seed, octave, x0 + (i & 1), y0 + (i >> 1), channel) * 0x1p-23f - 1.0f;
+	float top = corner[0] + (corner[1] - corner[0]) * fx, bottom = corner[2] + (corner[3] - corner[2]) * fx;
+	return top + (bottom - top) * fy;
+}
+
+void cn_precision_image(uint64_t seed, uint32_t width, uint32_t height, uint8_t *rgb)
+{
+	float longer = (float)(width > height ? width : height);
+	for (uint32_t y = 0; y < height; y++)
+		for (uint32_t x = 0; x < width; x++)
+			for (unsigned c = 0; c < 3; c++) {
+				/* Channels share most of their structure, as in photographs. */
+				float value = 128, u = ((float)x + 0.5f) / longer, v = ((float)y + 0.5f) / longer;
+				for (unsigned octave = 0; octave < OCTAVES; octave++) {
+					float shared = noise(seed, octave, u, v, 3), own = noise(seed, octave, u, v, c);
+					value += (80 * shared + 30 * own) / (float)(octave + 1);
+				}
+				rgb[3 * ((size_t)y * width + x) + c] = (uint8_t)fminf(255, fmaxf(0, value));
+			}
+}
+
+/* ---- running ---- */
+
+static int run_image(cairn_model *model, const uint8_t *rgb, uint32_t width, uint32_t height, float **out,
+		     size_t shape[4])
+{
+	size_t input_shape[4];
+	cn_request *request;
+	cn_tensor input, output;
+	cn_input_shape(&model->input, width, height, input_shape);
+	CN_TRY(cn_network_acquire(model->network, input_shape, 4, &request));
+	int status = 0;
+	CN_GOTO(status, cn_request_input(request, &input));
+	cn_input_fill(&model->input, rgb, width, height, input.data);
+	CN_GOTO(status, cn_request_run(request));
+	const char *name = model->is_local ? model->local.descriptors : model->global.output;
+	uint32_t dim = model->is_local ? model->local.dim : model->global.dim;
+	CN_GOTO(status, cn_request_output(request, name, &output));
+	if (output.type != CN_TENSOR_F32 || output.rank < 2 || output.rank > 4 || output.shape[1] != dim ||
+	    output.count == 0)
+		CN_GOTO(status,
+			cn_fail(CAIRN_EFORMAT, "model '%s': the output '%s' has not %u channels as model.json says",
+				model->name, name, dim));
+	for (size_t i = 0; i < 4; i++)
+		shape[i] = i < output.rank ? output.shape[i] : 1;
+	for (size_t i = 0; i < output.count; i++)
+		if (!isfinite(((const float *)output.data)[i]))
+			CN_GOTO(status, cn_fail(CAIRN_EFORMAT, "model '%s' gave numbers that are not finite in %s",
+						model->name, model->bf16 ? "bf16" : "f32"));
+	*out = cn_memdup(output.data, output.count * sizeof(float));
+	status = *out ? 0 : CAIRN_ENOMEM;
+done:
+	cn_network_release(model->network, request);
+	return status;
+}
+
+static double cosine(double product, double a, double b)
+{
+	return a > 0 && b > 0 ? product / sqrt(a * b) : a == b;
+}
+
+/* Generalised mean of a channel (Radenovic et al., 2018), or the number itself. */
+static double pooled(const cn_global_spec *spec, const float *channel, size_t positions)
+{
+	double sum = 0;
+	if (spec->pool == CN_POOL_NONE)
+		return (double)channel[0];
+	for (size_t i = 0; i < positions; i++)
+		sum += pow(fmax((double)channel[i], 1e-6), (double)spec->p);
+	return pow(sum / (double)positions, 1.0 / (double)spec->p);
+}
+
+static double compare_global(const cairn_model *model, const float *a, const float *b, const size_t shape[4])
+{
+	size_t positions = shape[2] * shape[3];
+	double product = 0, square_a = 0, square_b = 0;
+	for (size_t c = 0; c < shape[1]; c++) {
+		double x = pooled(&model->global, a + c * positions, positions);
+		double y = pooled(&model->global, b + c * positions, positions);
+		product += x * y;
+		square_a += x * x;
+		square_b += y * y;
+	}
+	return cosine(product, square_a, square_b);
+}
+
+static double compare_local(const float *a, const float *b, const size_t shape[4])
+{
+	size_t positions = shape[2] * shape[3];
+	double total = 0;
+	for (size_t i = 0; i < positions; i++) {
+		double product = 0, square_a = 0, square_b = 0;
+		for (size_t c = 0; c < shape[1]; c++) {
+			double x = (double)a[c * positions + i], y = (double)b[c * positions + i];
+			product += x * y;
+			square_a += x * x;
+			square_b += y * y;
+		}
+		total += cosine(product, square_a, square_b);
+	}
+	return total / (double)positions;
+}
+
+struct outputs {
+	float *data[CN_PRECISION_INPUTS];
+	size_t shape[CN_PRECISION_INPUTS][4];
+};
+
+static int run_all(cairn_model *model, int bf16, struct outputs *outputs)
+{
+	/* Landscape, portrait, wide and square. */
+	static const uint32_t sides[CN_PRECISION_INPUTS][2] = { { 4, 3 }, { 3, 4 },  { 3, 2 },
+								{ 1, 1 }, { 16, 9 }, { 2, 3 } };
+	CN_TRY(cn_bundle_load(model, 1, bf16));
+	for (size_t i = 0; i < CN_PRECISION_INPUTS; i++) {
+		uint32_t longest = model->input.longest, width, height;
+		uint32_t longer = sides[i][0] > sides[i][1] ? sides[i][0] : sides[i][1];
+		cn_input_size(&model->input, sides[i][0] * longest / longer, sides[i][1] * longest / longer, 0, &width,
+			      &height);
+		uint8_t *rgb = cn_alloc((size_t)width * height, 3);
+		if (!rgb)
+			return CAIRN_ENOMEM;
+		cn_precision_image(i + 1, width, height, rgb);
+		int status = run_image(model, rgb, width, height, &outputs->data[i], outputs->shape[i]);
+		cn_free(rgb);
+		CN_TRY(status);
+	}
+	return 0;
+}
+
+int cn_precision_check(cairn_model *model, double *out)
+{
+	struct outputs wide = { 0 }, narrow = { 0 };
+	int status = 0;
+	*out = NAN;
+	if (cn_cpu_has_bf16())
+		CN_GOTO(status, run_all(model, 1, &narrow));
+	CN_GOTO(status, run_all(model, 0, &wide));
+	for (size_t i = 0; i < CN_PRECISION_INPUTS && narrow.data[i]; i++) {
+		double near = model->is_local ? compare_local(wide.data[i], narrow.data[i], wide.shape[i])
+					      : compare_global(model, wide.data[i], narrow.data[i], wide.shape[i]);
+		if (!(near >= *out))
+			*out = near;
+	}
+done:
+	for (size_t i = 0; i < CN_PRECISION_INPUTS; i++) {
+		cn_free(wide.data[i]);
+		cn_free(narrow.data[i]);
+	}
+	return status;
+}

@@ -1,0 +1,26 @@
+/*
+ * model/precision.h - how near bf16 comes to f32 for a network, measured on made-up images.
+ */
+#ifndef CN_MODEL_PRECISION_H
+#define CN_MODEL_PRECISION_H
+
+#include "model/bundle.h"
+
+/** Images that the check runs on. */
+#define CN_PRECISION_INPUTS 6
+
+/**
+ * Run a network in f32 and in bf16 on the same images.
+ *
+ * Global models: cosine of the two pooled descriptors before whitening. Local models: mean cosine of the dense
+ * descriptors.
+ *
+ * @param      model  read, not yet loaded; loaded in f32 afterwards
+ * @param[out] cosine the least over the images; NAN where the processor has no bf16
+ */
+int cn_precision_check(cairn_model *model, double *cosine);
+
+/** A made-up image: seeded noise of several octaves, width x height x 3 bytes. */
+void cn_precision_image(uint64_t seed, uint32_t width, uint32_t height, uint8_t *rgb);
+
+#endif

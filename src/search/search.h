@@ -1,0 +1,66 @@
+/*
+ * search/search.h - what the files of this room share: searcher, query and answer.
+ */
+#ifndef CN_SEARCH_SEARCH_H
+#define CN_SEARCH_SEARCH_H
+
+#include "cairn/search.h"
+#include "collection/handle.h"
+#include "search/pair_cache.h"
+#include "util/parallel.h"
+
+struct cairn_searcher {
+	cairn_collection *collection;
+	cairn_collection_info info;
+	cairn_search_options options;  /* without borrowed text */
+	char *precision;               /* options.precision */
+	const char *local;             /* kind to verify with, NULL: none; borrowed from the collection */
+	const cn_source *local_source; /* what extracts it; likewise */
+	cairn_describer *describer;    /* made when first needed, likewise the extractor */
+	cairn_extractor *extractor;
+	cn_pool *pool;
+	cairn_verifier **verifiers; /* one a thread of the pool */
+};
+
+struct cairn_query {
+	cairn_searcher *searcher;
+	char *path;
+	cairn_box box;
+	int64_t id;               /* 0 unless it is an image of the collection */
+	float *descriptor;        /* NULL without global model */
+	cairn_features *features; /* NULL without verification */
+	cn_pair_cache pairs;
+	cairn_answer_times times;
+};
+
+/* A hit and what it points to. */
+typedef struct {
+	cairn_hit hit;
+	char *path, *label;
+	cairn_match *matches;
+	cairn_point_pair *points;
+} cn_answer_hit;
+
+struct cairn_answer {
+	char *query;
+	cairn_box box;
+	cairn_answer_times times;
+	size_t count;
+	cn_answer_hit *hits;
+};
+
+/** Seconds of the monotonic clock. */
+double cn_seconds(void);
+
+/** An image as it stands after global search and verification. */
+typedef struct {
+	int64_t id;
+	float similarity;    /* NAN without global model */
+	float score;         /* what the order is by */
+	const cn_pair *pair; /* NULL where not verified */
+} cn_candidate;
+
+/** Make an answer from candidates, best first, after the searcher's min_score and min_inliers; at most k hits. */
+int cn_answer_new(cairn_answer **out, const cairn_query *query, const cn_candidate *candidates, size_t count);
+
+#endif

@@ -1,0 +1,365 @@
+/*
+ * Search: candidates by global descriptor, the best of them verified in parallel, then the order.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rank/inliers.h"
+#include "search/search.h"
+#include "util/memory.h"
+#include "util/progress.h"
+#include "verify/kinds.h"
+
+#define VERIFY_DEFAULT 100
+
+void cairn_search_options_init(cairn_search_options *options)
+{
+	*options = (cairn_search_options){
+		.version = CAIRN_SEARCH_OPTIONS_VERSION,
+		.k = 100,
+		.verify = -1,
+		.order = CAIRN_ORDER_FUSED,
+		.trust_inliers = -1,
+		.boost = NAN,
+		.min_score = -INFINITY,
+	};
+	cairn_verify_options_init(&options->verification);
+}
+
+static int check_options(const cairn_search_options *options)
+{
+	if (options->version != CAIRN_SEARCH_OPTIONS_VERSION)
+		return cn_fail(CAIRN_EINVALID, "search options have version %u; this library knows %d",
+			       options->version, CAIRN_SEARCH_OPTIONS_VERSION);
+	if (options->k < 1)
+		return cn_fail(CAIRN_EINVALID, "k is 0; at least one image must be wanted");
+	if (isnan(options->min_score))
+		return cn_fail(CAIRN_EINVALID, "min_score is not a number");
+	if (options->verify < -1 || options->trust_inliers < -1 || options->min_inliers < 0)
+		return cn_fail(CAIRN_EINVALID,
+			       "verify %d, trust_inliers %d, min_inliers %d: the least are -1, -1 and 0",
+			       (int)options->verify, (int)options->trust_inliers, (int)options->min_inliers);
+	if (options->order != CAIRN_ORDER_FUSED && options->order != CAIRN_ORDER_INLIERS)
+		return cn_fail(CAIRN_EINVALID, "order %d is unknown", (int)options->order);
+	if (isinf(options->boost))
+		return cn_fail(CAIRN_EINVALID, "boost is infinite; NAN stands for the default");
+	return 0;
+}
+
+/* Text is copied where it is needed later. */
+static int copy_options(cairn_searcher *searcher, const cairn_search_options *options)
+{
+	if (options)
+		searcher->options = *options;
+	else
+		cairn_search_options_init(&searcher->options);
+	CN_TRY(check_options(&searcher->options));
+	if (searcher->options.precision) {
+		searcher->precision = cn_strdup(searcher->options.precision);
+		if (!searcher->precision)
+			return CAIRN_ENOMEM;
+	}
+	searcher->options.precision = NULL;
+	return 0;
+}
+
+/* Chooses the kind to verify with; NULL where nothing is verified. */
+static int choose_local(cairn_searcher *searcher)
+{
+	const cairn_collection_info *info = &searcher->info;
+	const char *wanted = searcher->options.local;
+	searcher->options.local = NULL;
+	if (searcher->options.verify == 0 && info->dim)
+		return 0;
+	for (size_t i = 0; i < info->local_count; i++)
+		if (!wanted || strcmp(info->locals[i], wanted) == 0) {
+			searcher->local = info->locals[i];
+			searcher->local_source = &searcher->collection->sources.locals[i];
+			return 0;
+		}
+	if (wanted)
+		return cn_fail(CAIRN_ENOTFOUND,
+			       "%s keeps no local features of kind '%s'; 'cairn info' lists those it keeps",
+			       info->folder, wanted);
+	if (searcher->options.verify > 0)
+		return cn_fail(CAIRN_EINVALID, "%s keeps no local features to verify with; make it with --local",
+			       info->folder);
+	return 0;
+}
+
+static int make_verifiers(cairn_searcher *searcher)
+{
+	CN_TRY(cn_pool_new(&searcher->pool, searcher->options.threads));
+	unsigned threads = cn_pool_threads(searcher->pool);
+	CN_NEW(searcher->verifiers, threads, sizeof(*searcher->verifiers));
+	for (unsigned i = 0; i < threads; i++)
+		CN_TRY(cairn_verifier_new(&searcher->verifiers[i], &searcher->options.verification));
+	return 0;
+}
+
+int cairn_searcher_new(cairn_searcher **out, cairn_collection *collection, const cairn_search_options *options)
+{
+	cairn_searcher *searcher;
+	CN_NEW(searcher, 1, sizeof(*searcher));
+	searcher->collection = collection;
+	int status = 0;
+	CN_GOTO(status, copy_options(searcher, options));
+	CN_GOTO(status, cairn_collection_get_info(collection, &searcher->info));
+	CN_GOTO(status, choose_local(searcher));
+	CN_GOTO(status, make_verifiers(searcher));
+	*out = searcher;
+	return 0;
+done:
+	cairn_searcher_free(searcher);
+	return status;
+}
+
+void cairn_searcher_free(cairn_searcher *searcher)
+{
+	if (!searcher)
+		return;
+	if (searcher->verifiers)
+		for (unsigned i = 0; i < cn_pool_threads(searcher->pool); i++)
+			cairn_verifier_free(searcher->verifiers[i]);
+	cn_free(searcher->verifiers);
+	cn_pool_free(searcher->pool);
+	cairn_extractor_free(searcher->extractor);
+	cairn_describer_free(searcher->describer);
+	cn_free(searcher->precision);
+	cn_free(searcher);
+}
+
+struct candidates {
+	cn_candidate *items;
+	size_t count;
+};
+
+static int by_id(const void *left, const void *right)
+{
+	int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+	return a < b ? -1 : a > b;
+}
+
+static void keep_candidate(struct candidates *candidates, const cairn_query *query, int64_t id, float similarity,
+			   const int64_t *exclude, size_t exclude_count)
+{
+	if (id == query->id || (exclude_count && bsearch(&id, exclude, exclude_count, sizeof(*exclude), by_id)))
+		return;
+	candidates->items[candidates->count++] =
+		(cn_candidate){ .id = id, .similarity = similarity, .score = isnan(similarity) ? 0 : similarity };
+}
+
+/* How many of the best are verified. Without a global order to choose by, all are. */
+static size_t verify_depth(const cairn_searcher *searcher, size_t candidates)
+{
+	if (!searcher->local)
+		return 0;
+	if (!searcher->info.dim)
+		return candidates;
+	size_t depth = searcher->options.verify < 0 ? VERIFY_DEFAULT : (size_t)searcher->options.verify;
+	return depth < candidates ? depth : candidates;
+}
+
+static int nearest(cairn_query *query, const int64_t *exclude, size_t exclude_count, struct candidates *out)
+{
+	const cairn_searcher *searcher = query->searcher;
+	const cairn_index *index;
+	cairn_ranking *ranking;
+	size_t verified = verify_depth(searcher, SIZE_MAX);
+	size_t depth = (searcher->options.k > verified ? searcher->options.k : verified) + exclude_count + 1;
+	CN_TRY(cairn_collection_index(searcher->collection, &index));
+	/* There are no more images than rows; of rows the index knows what it has today. */
+	if (depth > cairn_index_rows(index))
+		depth = cairn_index_rows(index) ? cairn_index_rows(index) : 1;
+	CN_TRY(cairn_index_search(index, query->descriptor, 1, depth, searcher->options.threads, &ranking));
+	size_t count = cairn_ranking_count(ranking, 0);
+	out->items = cn_alloc(count, sizeof(*out->items));
+	for (size_t i = 0; out->items && i < count; i++)
+		keep_candidate(out, query, cairn_ranking_images(ranking, 0)[i], cairn_ranking_scores(ranking, 0)[i],
+			       exclude, exclude_count);
+	cairn_ranking_free(ranking);
+	return out->items ? 0 : CAIRN_ENOMEM;
+}
+
+static int everything(cairn_query *query, const int64_t *exclude, size_t exclude_count, struct candidates *out)
+{
+	int64_t *ids;
+	size_t count;
+	CN_TRY(cairn_collection_ids(query->searcher->collection, &ids, &count));
+	out->items = cn_alloc(count, sizeof(*out->items));
+	for (size_t i = 0; out->items && i < count; i++)
+		keep_candidate(out, query, ids[i], NAN, exclude, exclude_count);
+	cairn_bytes_free(ids);
+	return out->items ? 0 : CAIRN_ENOMEM;
+}
+
+/* The candidates of one query being verified; found[i] belongs to candidate i. */
+struct verifying {
+	const cairn_query *query;
+	const cn_candidate *candidates;
+	cn_pair **found;
+	cn_progress progress;
+};
+
+static int verify_one(const struct verifying *work, size_t i, cairn_verifier *verifier)
+{
+	const cairn_searcher *searcher = work->query->searcher;
+	cairn_features *features;
+	cairn_verification result;
+	const cairn_match *inliers;
+	int64_t id = work->candidates[i].id;
+	CN_TRY(cairn_collection_features(searcher->collection, id, searcher->local, &features));
+	int status = 0;
+	if (cairn_features_count(work->query->features) && cairn_features_count(features)) {
+		status = cairn_verify(verifier, work->query->features, features, &result, &inliers);
+	} else {
+		result = (cairn_verification){ 0 };
+		inliers = NULL;
+	}
+	if (status == 0)
+		status = cn_pair_new(&work->found[i], id, &result, inliers, work->query->features, features);
+	cairn_features_free(features);
+	return status;
+}
+
+static int verify_range(void *context, size_t begin, size_t end, unsigned worker)
+{
+	struct verifying *work = context;
+	for (size_t i = begin; i < end; i++) {
+		if (cn_pair_cache_find(&work->query->pairs, work->candidates[i].id))
+			continue;
+		CN_TRY(verify_one(work, i, work->query->searcher->verifiers[worker]));
+		CN_TRY(cn_progress_add(&work->progress, 1, 0));
+	}
+	return 0;
+}
+
+static int verify_new(struct verifying *work, size_t depth)
+{
+	const cairn_searcher *searcher = work->query->searcher;
+	const cairn_search_options *options = &searcher->options;
+	uint64_t total = 0;
+	for (size_t i = 0; i < depth; i++)
+		total += !cn_pair_cache_find(&work->query->pairs, work->candidates[i].id);
+	if (total == 0)
+		return 0;
+	cn_progress_start(&work->progress, options->progress, options->progress_payload, "verifying", total);
+	int status = cn_parallel_for(searcher->pool, depth, 1, verify_range, work);
+	cn_progress_end(&work->progress);
+	return status;
+}
+
+static int verify_best(cairn_query *query, struct candidates *candidates, size_t depth)
+{
+	struct verifying work = { .query = query, .candidates = candidates->items };
+	CN_NEW(work.found, depth, sizeof(*work.found));
+	int status = verify_new(&work, depth);
+	/* What was verified before a failure is kept: it need not be done again. */
+	for (size_t i = 0; i < depth; i++) {
+		int added = work.found[i] ? cn_pair_cache_add(&query->pairs, work.found[i]) : 0;
+		if (status == 0)
+			status = added;
+	}
+	for (size_t i = 0; status == 0 && i < depth; i++)
+		candidates->items[i].pair = cn_pair_cache_find(&query->pairs, candidates->items[i].id);
+	cn_free(work.found);
+	return status;
+}
+
+static void order_candidates(const cairn_searcher *searcher, const struct candidates *candidates, cn_inlier_item *items,
+			     cn_candidate *ordered)
+{
+	const cairn_search_options *options = &searcher->options;
+	const cn_kind *kind = cn_kind_find(searcher->local);
+	const cn_inlier_options how = {
+		.order = options->order == CAIRN_ORDER_INLIERS ? CN_ORDER_INLIERS : CN_ORDER_FUSED,
+		.trust = options->trust_inliers < 0 ? kind->trust : options->trust_inliers,
+		.boost = isnan(options->boost) ? kind->boost : options->boost,
+	};
+	for (size_t i = 0; i < candidates->count; i++) {
+		const cn_candidate *candidate = &candidates->items[i];
+		items[i] = (cn_inlier_item){
+			.id = candidate->id,
+			.score = candidate->score,
+			.inliers = candidate->pair ? (int32_t)candidate->pair->result.inliers : CAIRN_NO_INLIERS,
+		};
+	}
+	cn_order_by_inliers(items, candidates->count, &how);
+	for (size_t i = 0; i < candidates->count; i++) {
+		ordered[i] = candidates->items[items[i].place];
+		ordered[i].score = items[i].score;
+	}
+}
+
+static int order_by_inliers(const cairn_searcher *searcher, struct candidates *candidates)
+{
+	cn_inlier_item *items = cn_alloc(candidates->count, sizeof(*items));
+	cn_candidate *ordered = cn_alloc(candidates->count, sizeof(*ordered));
+	if (!items || !ordered) {
+		cn_free(items);
+		cn_free(ordered);
+		return CAIRN_ENOMEM;
+	}
+	order_candidates(searcher, candidates, items, ordered);
+	cn_free(items);
+	cn_free(candidates->items);
+	candidates->items = ordered;
+	return 0;
+}
+
+/* Out of order, some would be missed when they are looked for. */
+static int check_exclude(const int64_t *exclude, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (exclude[i] < exclude[i - 1])
+			return cn_fail(CAIRN_EINVALID, "ids to leave out must ascend; %lld follows %lld",
+				       (long long)exclude[i], (long long)exclude[i - 1]);
+	return 0;
+}
+
+int cairn_search(cairn_answer **out, cairn_searcher *searcher, cairn_query *query, const int64_t *exclude,
+		 size_t exclude_count)
+{
+	struct candidates candidates = { 0 };
+	int status = 0;
+	if (query->searcher != searcher)
+		return cn_fail(CAIRN_EINVALID, "the query was made for another searcher");
+	CN_TRY(check_exclude(exclude, exclude_count));
+	double start = cn_seconds();
+	CN_GOTO(status, query->descriptor ? nearest(query, exclude, exclude_count, &candidates)
+					  : everything(query, exclude, exclude_count, &candidates));
+	double searched = cn_seconds();
+	size_t depth = verify_depth(searcher, candidates.count);
+	if (depth) {
+		CN_GOTO(status, verify_best(query, &candidates, depth));
+		CN_GOTO(status, order_by_inliers(searcher, &candidates));
+	}
+	query->times.search = searched - start;
+	query->times.verify = cn_seconds() - searched;
+	status = cn_answer_new(out, query, candidates.items, candidates.count);
+done:
+	cn_free(candidates.items);
+	return status;
+}
+
+static int search_and_free(cairn_answer **out, cairn_searcher *searcher, cairn_query *query)
+{
+	int status = cairn_search(out, searcher, query, NULL, 0);
+	cairn_query_free(query);
+	return status;
+}
+
+int cairn_search_path(cairn_answer **out, cairn_searcher *searcher, const char *path, const cairn_box *box)
+{
+	cairn_query *query;
+	CN_TRY(cairn_query_open(&query, searcher, path, box));
+	return search_and_free(out, searcher, query);
+}
+
+int cairn_search_id(cairn_answer **out, cairn_searcher *searcher, int64_t id)
+{
+	cairn_query *query;
+	CN_TRY(cairn_query_from_id(&query, searcher, id));
+	return search_and_free(out, searcher, query);
+}

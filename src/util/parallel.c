@@ -1,0 +1,218 @@
+/*
+ * A pool of threads that sleep between loops. A loop's ranges are numbered and handed out in order, which makes the
+ * failure reported the same on every run: of the failing ranges, the first was certainly handed out before work
+ * stopped.
+ */
+#include "util/parallel.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/memory.h"
+
+typedef struct {
+	size_t count, grain, ranges;
+	cn_loop_body body;
+	void *context;
+	atomic_size_t next;    /* number of the range to hand out */
+	atomic_int stopped;    /* a range failed: hand out no more */
+	pthread_mutex_t mutex; /* guards what follows */
+	size_t failed_range;
+	int status;
+	char error[CN_ERROR_SIZE];
+} loop_state;
+
+typedef struct {
+	cn_pool *pool;
+	pthread_t thread;
+	unsigned number;
+} worker;
+
+struct cn_pool {
+	pthread_mutex_t owner; /* one loop at a time */
+	pthread_mutex_t mutex; /* guards what follows */
+	pthread_cond_t work, idle;
+	loop_state *loop;
+	unsigned long generation; /* counts loops, so that a worker joins each of them once */
+	unsigned busy;
+	int quit;
+	unsigned started;
+	worker *workers; /* threads - 1 */
+	unsigned threads;
+};
+
+unsigned cn_cores(void)
+{
+	cpu_set_t set;
+	long online;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
+		return (unsigned)CPU_COUNT(&set);
+	online = sysconf(_SC_NPROCESSORS_ONLN);
+	return online > 0 ? (unsigned)online : 1;
+}
+
+static void note_failure(loop_state *loop, size_t range, int status)
+{
+	atomic_store(&loop->stopped, 1);
+	pthread_mutex_lock(&loop->mutex);
+	if (loop->status == 0 || range < loop->failed_range) {
+		loop->failed_range = range;
+		loop->status = status;
+		cn_error_save(loop->error, sizeof(loop->error));
+	}
+	pthread_mutex_unlock(&loop->mutex);
+}
+
+static void work_on(loop_state *loop, unsigned number)
+{
+	while (!atomic_load(&loop->stopped)) {
+		size_t range = atomic_fetch_add(&loop->next, 1), begin, end;
+		int status;
+
+		if (range >= loop->ranges)
+			return;
+		begin = range * loop->grain;
+		end = loop->count - begin < loop->grain ? loop->count : begin + loop->grain;
+		status = loop->body(loop->context, begin, end, number);
+		if (status < 0)
+			note_failure(loop, range, status);
+	}
+}
+
+static void *run_worker(void *argument)
+{
+	worker *self = argument;
+	cn_pool *pool = self->pool;
+	unsigned long seen = 0;
+
+	pthread_mutex_lock(&pool->mutex);
+	for (;;) {
+		loop_state *loop;
+
+		while (!pool->quit && pool->generation == seen)
+			pthread_cond_wait(&pool->work, &pool->mutex);
+		if (pool->quit)
+			break;
+		seen = pool->generation;
+		loop = pool->loop;
+		pthread_mutex_unlock(&pool->mutex);
+		work_on(loop, self->number);
+		pthread_mutex_lock(&pool->mutex);
+		if (--pool->busy == 0)
+			pthread_cond_signal(&pool->idle);
+	}
+	pthread_mutex_unlock(&pool->mutex);
+	return NULL;
+}
+
+/* Signals belong to the threads of the host, not to these. */
+static int start_workers(cn_pool *pool)
+{
+	sigset_t all, before;
+	int error = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (pool->started + 1 < pool->threads && !error) {
+		worker *next = &pool->workers[pool->started];
+
+		*next = (worker){ .pool = pool, .number = pool->started + 1 };
+		error = pthread_create(&next->thread, NULL, run_worker, next);
+		if (!error)
+			pool->started++;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error)
+		return cn_fail(CAIRN_ENOMEM, "thread %u of %u could not be started (%s); ask for fewer",
+			       pool->started + 2, pool->threads, strerror(error));
+	return 0;
+}
+
+int cn_pool_new(cn_pool **out, unsigned threads)
+{
+	cn_pool *pool;
+	int status;
+
+	*out = NULL;
+	if (threads == 0)
+		threads = cn_cores();
+	CN_NEW(pool, 1, sizeof(*pool));
+	pthread_mutex_init(&pool->owner, NULL);
+	pthread_mutex_init(&pool->mutex, NULL);
+	pthread_cond_init(&pool->work, NULL);
+	pthread_cond_init(&pool->idle, NULL);
+	pool->threads = threads;
+	pool->workers = cn_alloc_zero(threads - 1, sizeof(*pool->workers));
+	status = pool->workers ? start_workers(pool) : CAIRN_ENOMEM;
+	if (status < 0) {
+		cn_pool_free(pool);
+		return status;
+	}
+	*out = pool;
+	return 0;
+}
+
+void cn_pool_free(cn_pool *pool)
+{
+	if (!pool)
+		return;
+	pthread_mutex_lock(&pool->mutex);
+	pool->quit = 1;
+	pthread_cond_broadcast(&pool->work);
+	pthread_mutex_unlock(&pool->mutex);
+	for (unsigned i = 0; i < pool->started; i++)
+		pthread_join(pool->workers[i].thread, NULL);
+	pthread_cond_destroy(&pool->idle);
+	pthread_cond_destroy(&pool->work);
+	pthread_mutex_destroy(&pool->mutex);
+	pthread_mutex_destroy(&pool->owner);
+	cn_free(pool->workers);
+	cn_free(pool);
+}
+
+unsigned cn_pool_threads(const cn_pool *pool)
+{
+	return pool ? pool->threads : 1;
+}
+
+static void run_on_pool(cn_pool *pool, loop_state *loop)
+{
+	pthread_mutex_lock(&pool->owner);
+	pthread_mutex_lock(&pool->mutex);
+	pool->loop = loop;
+	pool->generation++;
+	pool->busy = pool->started;
+	pthread_cond_broadcast(&pool->work);
+	pthread_mutex_unlock(&pool->mutex);
+	work_on(loop, 0);
+	pthread_mutex_lock(&pool->mutex);
+	while (pool->busy > 0)
+		pthread_cond_wait(&pool->idle, &pool->mutex);
+	pool->loop = NULL;
+	pthread_mutex_unlock(&pool->mutex);
+	pthread_mutex_unlock(&pool->owner);
+}
+
+int cn_parallel_for(cn_pool *pool, size_t count, size_t grain, cn_loop_body body, void *context)
+{
+	loop_state loop = { .count = count, .grain = grain ? grain : 1, .body = body, .context = context };
+
+	if (count == 0)
+		return 0;
+	loop.ranges = (count - 1) / loop.grain + 1;
+	pthread_mutex_init(&loop.mutex, NULL);
+	if (pool && pool->started && loop.ranges > 1)
+		run_on_pool(pool, &loop);
+	else
+		work_on(&loop, 0);
+	pthread_mutex_destroy(&loop.mutex);
+	if (loop.status < 0)
+		cn_error_restore(loop.error);
+	return loop.status;
+}

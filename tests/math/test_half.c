@@ -1,0 +1,60 @@
+/* Half precision against the definition of the format: all 65536 codes, and rounding between neighbours. */
+#include <math.h>
+
+#include "math/half.h"
+#include "support.h"
+
+static double value_of(unsigned code)
+{
+	unsigned exponent = code >> 10 & 31, fraction = code & 1023;
+	double magnitude = exponent ? ldexp(1024 + fraction, (int)exponent - 25) : ldexp(fraction, -24);
+	return code & 0x8000 ? -magnitude : magnitude;
+}
+
+static void all_finite_codes_round_trip(void **state)
+{
+	(void)state;
+	for (unsigned code = 0; code < 0x10000; code++) {
+		if ((code & 0x7c00) == 0x7c00)
+			continue;
+		float value = cn_half_to_float((uint16_t)code);
+		assert_true((double)value == value_of(code));
+		assert_int_equal(cn_half_from_float(value), code);
+	}
+}
+
+static void numbers_between_go_to_the_nearest_and_ties_to_even(void **state)
+{
+	(void)state;
+	for (unsigned code = 0; code < 0x7bff; code++) {
+		double low = value_of(code), high = value_of(code + 1), middle = (low + high) / 2;
+		assert_int_equal(cn_half_from_float((float)middle), code & 1 ? code + 1 : code);
+		assert_int_equal(cn_half_from_float(nextafterf((float)middle, 0)), code);
+		assert_int_equal(cn_half_from_float(nextafterf((float)middle, INFINITY)), code + 1);
+		assert_int_equal(cn_half_from_float(-nextafterf((float)middle, INFINITY)), 0x8000 | (code + 1));
+	}
+}
+
+static void the_ends_of_the_range(void **state)
+{
+	(void)state;
+	assert_int_equal(cn_half_from_float(65504.0f), 0x7bff);
+	assert_int_equal(cn_half_from_float(1e30f), 0x7bff);
+	assert_int_equal(cn_half_from_float(-1e30f), 0xfbff);
+	assert_int_equal(cn_half_from_float(INFINITY), 0x7bff);
+	assert_int_equal(cn_half_from_float(-0.0f), 0x8000);
+	assert_int_equal(cn_half_from_float(1e-30f), 0);
+	assert_true(isnan(cn_half_to_float(cn_half_from_float(NAN))));
+	assert_true(cn_half_to_float(0x7c00) == INFINITY);
+	assert_true(cn_half_to_float(0xfc00) == -INFINITY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_finite_codes_round_trip),
+		cmocka_unit_test(numbers_between_go_to_the_nearest_and_ties_to_even),
+		cmocka_unit_test(the_ends_of_the_range),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,36 @@
+/*
+ * networks.h - small networks that the model tests build, and where their fixtures are.
+ */
+#ifndef CN_TESTS_MODEL_NETWORKS_H
+#define CN_TESTS_MODEL_NETWORKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/infer.h"
+
+/** "image" 1 x 2 x H x W -> "sum" 1 x 1 x H x W: a convolution with kernel 3 and padding whose weights are 1 for the
+ * first channel and 10 for the second, bias 0.5; and "half" 1 x 2 x H/2 x W/2: averages of 2 x 2. */
+void make_sums(const char *path);
+
+/** "image" 1 x 3 x H x W -> "map" 1 x 4 x H x W: 1 x 1 convolution with weights that grow, then ReLU; all positive for
+ *  positive pixels. */
+void make_map(const char *path);
+
+/** "image" uint8 1 x H x W x 3 -> "mean" 1 x 3: the mean of each channel. */
+void make_means(const char *path);
+
+/** What make_sums() gives as "sum" at (y, x) for this input. */
+float sum_at(const float *image, size_t height, size_t width, size_t y, size_t x);
+
+/** A file of the fixtures' folder; borrowed from a ring of buffers. */
+const char *fixture(const char *name);
+
+/** Set CAIRN_HOME to a folder that is not there yet, and return it; borrowed until the next call. */
+const char *new_home(void);
+
+/** The folder of an unpacked package with this file in it, in CAIRN_PACKAGES (one sub-folder a package), or NULL after
+ *  saying what is skipped. */
+const char *package_folder(const char *file);
+
+#endif

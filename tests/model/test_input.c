@@ -1,0 +1,113 @@
+/*
+ * Input of networks: sizes against the rule in exact arithmetic, and every value against a plain computation.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "model/bundle.h"
+#include "support.h"
+
+static void sizes_follow_the_rule(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t longest, box_longest, multiple, fixed[2];
+		int is_box;
+		uint32_t width, height, expected[2];
+	} cases[] = {
+		{ 512, 0, 32, { 0 }, 0, 4000, 3000, { 512, 384 } },
+		{ 512, 0, 32, { 0 }, 0, 3000, 4000, { 384, 512 } },
+		/* Never enlarged, but for the rounding; halves go up. */
+		{ 512, 0, 32, { 0 }, 0, 100, 80, { 96, 96 } },
+		{ 512, 0, 32, { 0 }, 0, 112, 111, { 128, 96 } },
+		{ 512, 0, 1, { 0 }, 0, 100, 80, { 100, 80 } },
+		{ 512, 0, 32, { 0 }, 0, 1, 1, { 32, 32 } },
+		{ 512, 0, 32, { 0 }, 0, 1048576, 1, { 512, 32 } },
+		{ 16384, 0, 1, { 0 }, 0, 1048576, 1048575, { 16384, 16384 } },
+		{ 640, 0, 32, { 0 }, 0, 1024, 683, { 640, 416 } },
+		{ 640, 480, 32, { 0 }, 0, 1024, 683, { 640, 416 } },
+		{ 640, 480, 32, { 0 }, 1, 1024, 683, { 480, 320 } },
+		{ 640, 0, 32, { 0 }, 1, 1024, 683, { 640, 416 } },
+		{ 640, 480, 32, { 224, 160 }, 1, 1024, 683, { 224, 160 } },
+		{ 640, 0, 32, { 224, 160 }, 0, 10, 10, { 224, 160 } },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const cn_input_spec spec = { .longest = cases[i].longest,
+					     .box_longest = cases[i].box_longest,
+					     .multiple = cases[i].multiple,
+					     .fixed_width = cases[i].fixed[0],
+					     .fixed_height = cases[i].fixed[1] };
+		uint32_t width, height;
+		cn_input_size(&spec, cases[i].width, cases[i].height, cases[i].is_box, &width, &height);
+		assert_int_equal(width, cases[i].expected[0]);
+		assert_int_equal(height, cases[i].expected[1]);
+	}
+}
+
+/* Which of the pixel's bytes goes into a channel. */
+static double channel_value(const cn_input_spec *spec, const uint8_t *pixel, size_t channel)
+{
+	if (spec->channels == CN_CHANNELS_GREY)
+		return (pixel[0] + pixel[1] + pixel[2]) / 3.0;
+	return pixel[spec->channels == CN_CHANNELS_BGR ? 2 - channel : channel];
+}
+
+static void assert_filled(const cn_input_spec *spec, const uint8_t *rgb, uint32_t width, uint32_t height,
+			  const void *tensor)
+{
+	size_t count = (size_t)width * height, channels = spec->channels == CN_CHANNELS_GREY ? 1 : 3;
+	for (size_t c = 0; c < channels; c++)
+		for (size_t i = 0; i < count; i++) {
+			size_t at = spec->layout == CN_LAYOUT_NCHW ? c * count + i : channels * i + c;
+			double value = channel_value(spec, rgb + 3 * i, c);
+			if (spec->type == CN_TENSOR_U8) {
+				assert_int_equal(((const uint8_t *)tensor)[at], (uint8_t)floor(value + 0.5));
+				continue;
+			}
+			value = (value - (double)spec->mean[c]) / (double)spec->std[c];
+			assert_true(fabs((double)((const float *)tensor)[at] - value) < 2e-5);
+		}
+}
+
+static void values_are_those_of_a_plain_computation(void **state)
+{
+	(void)state;
+	static const uint32_t sizes[][2] = { { 1, 1 }, { 7, 5 }, { 64, 33 } };
+	for (size_t i = 0; i < 3 * 3 * 2 * 2; i++) {
+		uint32_t width = sizes[i % 3][0], height = sizes[i % 3][1];
+		size_t count = (size_t)3 * width * height, shape[4];
+		const cn_input_spec spec = {
+			.channels = (cn_channels)(i / 3 % 3),
+			.layout = i / 9 % 2 ? CN_LAYOUT_NHWC : CN_LAYOUT_NCHW,
+			.type = i / 18 ? CN_TENSOR_U8 : CN_TENSOR_F32,
+			.mean = { 123.675f, 116.28f, 103.53f },
+			.std = { 58.395f, 57.12f, 57.375f },
+		};
+		int grey = spec.channels == CN_CHANNELS_GREY, planar = spec.layout == CN_LAYOUT_NCHW;
+		/* Exactly as large as needed, for the sanitizer to see what is written beyond. */
+		size_t values = grey ? count / 3 : count;
+		uint8_t *rgb = malloc(count);
+		void *tensor = malloc(values * (spec.type == CN_TENSOR_U8 ? 1 : sizeof(float)));
+		uint64_t seed = i;
+		for (size_t k = 0; k < count; k++)
+			rgb[k] = (uint8_t)cn_test_random(&seed);
+		cn_input_shape(&spec, width, height, shape);
+		assert_int_equal(shape[0], 1);
+		assert_int_equal(shape[planar ? 1 : 3], grey ? 1 : 3);
+		assert_int_equal(shape[planar ? 2 : 1], height);
+		assert_int_equal(shape[planar ? 3 : 2], width);
+		cn_input_fill(&spec, rgb, width, height, tensor);
+		assert_filled(&spec, rgb, width, height, tensor);
+		free(rgb);
+		free(tensor);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sizes_follow_the_rule),
+		cmocka_unit_test(values_are_those_of_a_plain_computation),
+	};
+	return cmocka_run_group_tests_name("model/input", tests, NULL, NULL);
+}
