@@ -40,13 +40,13 @@ static int compact(cairn_collection *collection)
 	cairn_collection_info before, after;
 	struct progress progress;
 	int status = cairn_collection_get_info(collection, &before);
-	if (status == 0) {
+	if (status >= 0) {
 		interrupt_watch();
 		progress_start(&progress, NULL);
 		status = cairn_collection_compact(collection, progress_show, &progress);
 		progress_end(&progress);
 	}
-	if (status == 0)
+	if (status >= 0)
 		status = cairn_collection_get_info(collection, &after);
 	if (status == CAIRN_ECANCELLED)
 		say("interrupted: the collection is as it was");

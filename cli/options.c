@@ -102,8 +102,7 @@ static int take_choice(const struct command *command, const struct option *optio
 static int take_value(const struct command *command, const struct option *option, const char *value)
 {
 	switch (option->kind) {
-	case OPTION_FLAG:
-		*option->to.flag = 1;
+	case OPTION_FLAG: /* has none */
 		return 0;
 	case OPTION_TEXT:
 		*option->to.text = value;
@@ -189,9 +188,13 @@ static int read_long(struct reading *reading, const char *word)
 		return unknown_option(command, word);
 	if (option->kind == OPTION_FLAG && value)
 		return usage_error(command, "--%s takes no value, but '%s' was given", option->name, value + 1);
-	if (option->kind != OPTION_FLAG && value)
+	if (option->kind == OPTION_FLAG) {
+		*option->to.flag = 1;
+		return 0;
+	}
+	if (value)
 		value++;
-	else if (option->kind != OPTION_FLAG) {
+	else {
 		int status = next_value(reading, option, &value);
 		if (status)
 			return status;

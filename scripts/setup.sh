@@ -59,11 +59,12 @@ describe_openvino() {
 	cat >.deps/pkgconfig/cairn-openvino.pc <<-END
 		prefix=$prefix
 		libdir=\${prefix}/lib
+		library=$library
 		Name: cairn-openvino
 		Description: OpenVINO C API from the wheel
 		Version: $openvino_version
 		Cflags: -isystem\${prefix}/include
-		Libs: -L\${libdir} -l:$library -Wl,-rpath,\${libdir}
+		Libs: -L\${libdir} -l:\${library} -Wl,-rpath,\${libdir}
 	END
 }
 

@@ -21,8 +21,13 @@ ldd "$libdir/libcairn.so" | grep -F 'not found' && { echo "libcairn.so misses li
 test -s "$(find "$prefix" -name cairn.1 -o -name cairn.1.gz | head -1)"
 
 export PKG_CONFIG_PATH=$libdir/pkgconfig PKG_CONFIG_SYSROOT_DIR=$target
-gcc -Wall -Wextra -Werror -o "$target/consumer" tests/consumer/consumer.c $(pkg-config --cflags --libs cairn)
-LD_LIBRARY_PATH=$libdir "$target/consumer"
+build_consumer() {
+	gcc -Wall -Wextra -Werror -o "$target/consumer-$1" tests/consumer/consumer.c "${@:2}" $(pkg-config --cflags cairn)
+	LD_LIBRARY_PATH=$libdir "$target/consumer-$1"
+}
+build_consumer shared $(pkg-config --libs cairn)
+build_consumer static $(pkg-config --static --libs cairn | sed "s|-lcairn|$libdir/libcairn.a|")
+if ldd "$target/consumer-static" | grep -q libcairn; then echo "the static consumer uses the shared library"; exit 1; fi
 exported=$(nm -D --defined-only "$libdir/libcairn.so" | awk '{print $3}' | grep -v '^cairn_' || true)
 [ -z "$exported" ] || { echo "exported without the prefix cairn_: $exported"; exit 1; }
 echo "installed program and consumer work"

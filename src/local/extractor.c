@@ -7,6 +7,7 @@
 #include "cairn/features.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "local/rootsift.h"
@@ -41,7 +42,7 @@ static int open_model(cairn_extractor *extractor, const char *name, const cairn_
 		return cn_fail(CAIRN_EINVALID, "model '%s' gives a global descriptor, not local features", name);
 	if (strlen(extractor->model->name) >= sizeof(extractor->kind))
 		return cn_fail(CAIRN_EINVALID, "model '%s': the name of a local model has at most 63 bytes", name);
-	strcpy(extractor->kind, extractor->model->name);
+	snprintf(extractor->kind, sizeof(extractor->kind), "%s", extractor->model->name);
 	if (options->longest)
 		extractor->model->input.longest = options->longest;
 	extractor->longest = extractor->model->input.longest;
@@ -51,7 +52,7 @@ static int open_model(cairn_extractor *extractor, const char *name, const cairn_
 
 static int open_sift(cairn_extractor *extractor, const cairn_extractor_options *options)
 {
-	strcpy(extractor->kind, "rootsift");
+	snprintf(extractor->kind, sizeof(extractor->kind), "rootsift");
 	extractor->longest = options->longest ? options->longest : ROOTSIFT_LONGEST;
 	extractor->max_points = options->max_points ? options->max_points : ROOTSIFT_POINTS;
 	return cn_rootsift_new(&extractor->sift, options->threads ? options->threads : cn_cores());

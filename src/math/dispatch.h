@@ -21,6 +21,6 @@ cn_kernels cn_kernels_level(void);
 int cn_cpu_has_bf16(void);
 
 /** Tests only: use this level if the processor has it, and return the level now in use. */
-cn_kernels cn_kernels_force(cn_kernels level);
+cn_kernels cn_kernels_force(cn_kernels wanted);
 
 #endif

@@ -37,7 +37,7 @@ int cn_home(char **out)
 
 int cairn_model_home(char **out)
 {
-	char *home;
+	char *home = NULL;
 	CN_TRY(cn_home(&home));
 	*out = cn_path_join(home, "models");
 	cn_free(home);
@@ -87,7 +87,7 @@ static int read_named(cairn_model **out, const char *name)
 	int status = json ? 0 : CAIRN_ENOMEM;
 	if (json && !cn_file_exists(json))
 		status = not_installed(name, folder);
-	if (status == 0)
+	if (status >= 0)
 		status = cn_bundle_read(out, folder);
 	cn_free(json);
 	cn_free(folder);

@@ -16,9 +16,9 @@
  * descriptors.
  *
  * @param      model  read, not yet loaded; loaded in f32 afterwards
- * @param[out] cosine the least over the images; NAN where the processor has no bf16
+ * @param[out] out    the least cosine over the images; NAN where the processor has no bf16
  */
-int cn_precision_check(cairn_model *model, double *cosine);
+int cn_precision_check(cairn_model *model, double *out);
 
 /** A made-up image: seeded noise of several octaves, width x height x 3 bytes. */
 void cn_precision_image(uint64_t seed, uint32_t width, uint32_t height, uint8_t *rgb);

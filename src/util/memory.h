@@ -22,6 +22,12 @@ char *cn_strdup(const char *text);
 char *cn_strndup(const char *text, size_t length);
 void *cn_memdup(const void *bytes, size_t length);
 
+#ifdef __clang_analyzer__
+#include <stdlib.h>
+/* It cannot see from other files that the memory is zero. */
+#define cn_alloc_zero(count, size) calloc((count), (size))
+#endif
+
 /** NULL is allowed. */
 void cn_free(void *pointer);
 

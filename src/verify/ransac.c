@@ -46,7 +46,7 @@ static int is_degenerate(const cn_pairs *pairs, const uint32_t *sample, size_t c
 {
 	const float *xs[2] = { pairs->ax, pairs->bx }, *ys[2] = { pairs->ay, pairs->by };
 	for (size_t skipped = 0; skipped < (count == 4 ? 4 : 1); skipped++) {
-		uint32_t t[3];
+		uint32_t t[3] = { 0 };
 		for (size_t i = 0, k = 0; i < count && k < 3; i++)
 			if (count == 3 || i != skipped)
 				t[k++] = sample[i];
