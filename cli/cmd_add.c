@@ -159,7 +159,7 @@ static int finish(const struct failures *failures, const cairn_add_report *repor
 	if (status == 0 || status == CAIRN_ECANCELLED)
 		print_report(report, seconds, status);
 	/* The counts stand above the list also where both go to one terminal. */
-	fflush(stdout);
+	output_flush();
 	if (status < 0 && status != CAIRN_ECANCELLED) {
 		int code = say_failure(status);
 		say_failures(failures);

@@ -36,8 +36,7 @@ static void take_fault(const char *file, const char *fault, int repaired, void *
 		return;
 	}
 	char *shown = visible(file), *what = visible(fault);
-	/* The bar would stand in the way on a terminal. */
-	status_line(NULL);
+	clear_for_output();
 	printf("%s: %s%s\n", shown, what, repaired ? " (repaired)" : "");
 	free(shown);
 	free(what);
@@ -58,7 +57,7 @@ static void print(struct faults *faults, uint64_t images, int remaining)
 	else
 		printf("%" PRIu64 " image%s, %zu fault%s found, %zu repaired\n", images, images == 1 ? "" : "s",
 		       faults->found, faults->found == 1 ? "" : "s", faults->repaired);
-	fflush(stdout);
+	output_flush();
 	if (remaining && !repair)
 		say("'cairn check --repair' drops what is damaged; 'cairn add' then describes those images again");
 }

@@ -15,13 +15,23 @@
 /* Digits of a number: what a float holds. */
 #define DIGITS 7
 
+/* Why stdout failed first (0 if that is unknown), and whether it was told. */
+static int reason, told;
+
+void output_flush(void)
+{
+	errno = 0;
+	if (fflush(stdout) != 0 && !reason)
+		reason = errno;
+}
+
 int output_end(int code)
 {
-	int before = ferror(stdout);
-	errno = 0;
-	if (fflush(stdout) == 0 && !before)
+	output_flush();
+	if (!ferror(stdout))
 		return code;
-	say_error("cannot write to standard output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
+	if (!told++)
+		say_error("cannot write to standard output%s%s", reason ? ": " : "", reason ? strerror(reason) : "");
 	return EXIT_INPUT;
 }
 

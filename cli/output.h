@@ -9,7 +9,10 @@
 
 #include "cairn/image.h"
 
-/** Whether everything arrived; says so where it did not. @return `code`, or EXIT_INPUT */
+/** Bring data that was printed above messages that follow. */
+void output_flush(void);
+
+/** Whether everything arrived; says once where it did not. @return `code`, or EXIT_INPUT */
 int output_end(int code);
 
 /** Print a document and free it. Memory that ran short while it was built shows here. @return as output_end(0) */

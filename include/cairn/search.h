@@ -168,18 +168,23 @@ typedef struct {
 	uint32_t results;  /**< thumbnails a query; default 24 */
 	uint32_t drawings; /**< of the best results of each query, drawn with their matched points; default 5 */
 	const char *title; /**< NULL: "cairn search" */
+	cairn_progress_cb progress; /**< NULL, or told of the results that are shown; may cancel the page
+				     * (CAIRN_ECANCELLED), and a file that was there before stays */
+	void *progress_payload;
 } cairn_report_options;
 
 #define CAIRN_REPORT_OPTIONS_VERSION 1
 #define CAIRN_REPORT_OPTIONS_INIT                                                                                      \
 	{                                                                                                              \
-		CAIRN_REPORT_OPTIONS_VERSION, 24, 5, NULL                                                              \
+		CAIRN_REPORT_OPTIONS_VERSION, 24, 5, NULL, NULL, NULL                                                  \
 	}
 
 /**
  * Write answers as one self-contained HTML page: queries, thumbnails, scores, inliers and matched points.
  *
  * @param path written under a temporary name and renamed
+ * @return 0; CAIRN_EINVALID; CAIRN_ENOTFOUND where there is no such folder; CAIRN_EIO; CAIRN_ENOSPACE;
+ * CAIRN_ECANCELLED; CAIRN_ENOMEM. Photographs that cannot be read are no failure: the page says so in their place
  */
 CAIRN_API int cairn_report_write(const char *path, const cairn_answer *const *answers, size_t count,
 				 const cairn_report_options *options);

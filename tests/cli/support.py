@@ -3,15 +3,21 @@
 A test file holds functions whose names begin with `test_`; each gets a `Place` of its own and says what it finds with
 `check()`. Its last line is `run_tests(globals())`. Usage of every file: NAME_test.py CAIRN [MORE...]"""
 import collections
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import random
+import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import termios
+import time
 import traceback
 import zlib
 
@@ -93,6 +99,14 @@ class Place:
         return subprocess.Popen([program, *map(_word, arguments)], cwd=self.folder, env=self.environ(environment),
                                 **streams)
 
+    def terminal(self, *arguments, columns=80, environment=None, stdout=None):
+        """Start `cairn ARGUMENT...` on a Terminal: stderr, and stdout unless it goes elsewhere."""
+        return Terminal(self, arguments, columns, environment, stdout)
+
+    @staticmethod
+    def parse(text):
+        return json.loads(text)
+
     def environ(self, over=None):
         whole = {**self.environment, **(over or {})}
         return {name: value for name, value in whole.items() if value is not None}
@@ -113,6 +127,11 @@ class Place:
         """Photographs of `count` different scenes: FOLDER/scene-000.png and so on."""
         return [self.photograph(f"{folder}/scene-{i:03}.png", i, **how) for i in range(first, first + count)]
 
+    def slow_photographs(self, folder, count, size=(480, 360)):
+        """Photographs that take a while: large, all the same picture but, by their contents, no duplicates."""
+        picture = png(*photograph(0, size))
+        return [self.write(f"{folder}/slow-{i:04}.png", picture + b"copy %d" % i) for i in range(count)]
+
     def collection(self, name="c", photos=None, init=("--model", "none"), add=()):
         """A collection that needs no network: RootSIFT only, holding `photos` (a list of paths)."""
         made = self.run("init", name, *init)
@@ -125,6 +144,43 @@ class Place:
     def remove(self, name):
         path = self / name
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+class Terminal:
+    """A pseudo-terminal that the command writes to; `shown` holds what came so far."""
+
+    def __init__(self, place, arguments, columns, environment, stdout):
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.shown = ""
+        self.process = place.start(*arguments, environment={"TERM": "xterm", **(environment or {})}, stdin=slave,
+                                   stdout=slave if stdout is None else stdout, stderr=slave, start_new_session=True)
+        os.close(slave)
+
+    def until(self, text, timeout=TIME_LIMIT):
+        """Read until `text` is shown; says whether it was, before the end of the command and of the time."""
+        deadline = time.monotonic() + timeout
+        while text not in self.shown and time.monotonic() < deadline:
+            if select.select([self.master], [], [], 0.1)[0] and not self._read():
+                break
+        return text in self.shown
+
+    def _read(self):
+        try:
+            piece = os.read(self.master, 65536)
+        except OSError:  # the command has ended
+            return False
+        self.shown += piece.decode("utf-8", "replace")
+        return bool(piece)
+
+    def interrupt(self):
+        self.process.send_signal(signal.SIGINT)
+
+    def end(self, timeout=TIME_LIMIT):
+        """Wait for the end; the result has everything that was shown as its err."""
+        self.until("never shown \0", timeout)
+        os.close(self.master)
+        return Result(self.process.wait(timeout), "", self.shown)
 
 
 def _word(argument):
