@@ -56,7 +56,11 @@ static int run(const struct arguments *arguments)
 	int status = cairn_find_images(arguments->operands + 1, arguments->count - 1, &paths, &count);
 	if (status < 0)
 		return say_failure(status);
-	int code = learn(model, target, paths, count);
+	int code = EXIT_INPUT;
+	if (count)
+		code = learn(model, target, paths, count);
+	else
+		say_error("no image was found to learn from");
 	cairn_paths_free(paths, count);
 	return code;
 }

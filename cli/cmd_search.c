@@ -1,11 +1,13 @@
 /*
  * cairn search: which images of a collection show the place of this photograph?
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cairn/search.h"
 #include "exit_code.h"
@@ -214,6 +216,21 @@ static int search(cairn_collection *collection, const struct arguments *argument
 	return code;
 }
 
+/* Told before the work that it would be too late after. */
+static int check_report(void)
+{
+	if (!report)
+		return 0;
+	const char *slash = strrchr(report, '/');
+	char *folder = slash && slash > report ? need_text("%.*s", (int)(slash - report), report)
+					       : need_text(slash ? "/" : ".");
+	int bad = access(folder, W_OK | X_OK) != 0;
+	if (bad)
+		say_error("--report %s cannot be written: %s: %s", report, folder, strerror(errno));
+	free(folder);
+	return bad ? EXIT_INPUT : 0;
+}
+
 static int run(const struct arguments *arguments)
 {
 	cairn_collection *collection;
@@ -221,6 +238,8 @@ static int run(const struct arguments *arguments)
 	int code = check_arguments(arguments);
 	if (!code && box_text)
 		code = read_box(arguments->command, &box);
+	if (!code)
+		code = check_report();
 	if (code)
 		return code;
 	int status = cairn_collection_open(&collection, arguments->operands[0], 0);

@@ -46,7 +46,8 @@ int usage_error(const struct command *command, const char *format, ...)
 		out_of_memory();
 	say_error("%s%s%s", command->name, *command->name ? ": " : "", message);
 	say("usage: %s", usage);
-	say("'cairn help%s%s' explains it.", *command->name ? " " : "", command->name);
+	say("'cairn help%s%s' %s.", *command->name ? " " : "", command->name,
+	    command->children ? "lists its commands" : "explains it");
 	free(usage);
 	free(message);
 	return EXIT_USAGE;
@@ -93,8 +94,9 @@ static int take_choice(const struct command *command, const struct option *optio
 	}
 	const char *meant = closest(value, option->choices);
 	option_spelling(option, spelling, sizeof(spelling));
-	int status = usage_error(command, "%s takes one of %s, not '%s'%s%s%s", spelling, all, value,
-				 meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
+	int status =
+		usage_error(command, "%s takes %s%s, not '%s'%s%s%s", spelling, option->choices[1] ? "one of " : "",
+			    all, value, meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 	free(all);
 	return status;
 }
@@ -253,14 +255,33 @@ const struct command *find_command(const char *name)
 	return command;
 }
 
-static int unknown_command(const struct command *group, const char *word)
+static const struct command *closest_child(const struct command *group, const char *word)
 {
 	const char *names[64], *meant;
 	size_t count = 0;
-	for (const struct command *const *child = group->children; *child && count < 63; child++)
+	for (const struct command *const *child = group->children; child && *child && count < 63; child++)
 		names[count++] = own_name(*child);
 	names[count] = NULL;
 	meant = closest(word, names);
+	return meant ? find_child(group, meant, strlen(meant)) : NULL;
+}
+
+const struct command *closest_command(const char *name)
+{
+	const struct command *group = &cairn_command, *child;
+	size_t length = strcspn(name, " ");
+	while (name[length] && (child = find_child(group, name, length))) {
+		group = child;
+		name += length + 1;
+		length = strcspn(name, " ");
+	}
+	return closest_child(group, name);
+}
+
+static int unknown_command(const struct command *group, const char *word)
+{
+	const struct command *child = closest_child(group, word);
+	const char *meant = child ? own_name(child) : NULL;
 	return usage_error(group, "unknown command '%s'%s%s%s", word, meant ? "; did you mean '" : "",
 			   meant ? meant : "", meant ? "'?" : "");
 }

@@ -82,8 +82,8 @@ typedef struct cairn_query cairn_query;
  * @param[out] out  a new query; the caller frees it with cairn_query_free(), before the searcher
  * @param      path the photograph
  * @param      box  NULL, or the part to search with, in pixels of the upright full-size photograph
- * @return 0; errors of cairn_image_open(); CAIRN_EINVALID where the box is outside, or a model is no longer the one
- * that the collection was made with; CAIRN_ENOTFOUND where it is not installed
+ * @return 0; errors of cairn_image_open(); CAIRN_EINVALID where the box is outside; CAIRN_ENOTFOUND where a model is
+ * not installed, or no longer the one that the collection was made with
  */
 CAIRN_API int cairn_query_open(cairn_query **out, cairn_searcher *searcher, const char *path, const cairn_box *box);
 

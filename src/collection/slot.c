@@ -23,7 +23,7 @@ int cn_source_check(const cn_source *source, const char *folder)
 	int status = 0;
 	if (strcmp(info.fingerprint, source->fingerprint) != 0)
 		status = cn_fail(
-			CAIRN_EINVALID,
+			CAIRN_ENOTFOUND,
 			"model '%s' is not the one that the collection '%s' was made with (fingerprint %s, then %s): "
 			"put the old bundle back, or make a new collection",
 			source->name, folder, info.fingerprint, source->fingerprint);
