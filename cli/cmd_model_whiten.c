@@ -86,8 +86,7 @@ static const struct option options[] = {
 };
 
 static const struct example example_list[] = {
-	{ "cairn model whiten efficientnet-lite0 ~/Pictures --kind centre -o lite0-centred",
-	  "a mean alone needs few images" },
+	{ "cairn model whiten sscd ~/Pictures --kind centre -o sscd-centred", "a mean alone needs few images" },
 	{ "cairn model whiten sscd other-city/ --dim 256 -o sscd-256", "shorter descriptors" },
 	{ NULL, NULL },
 };

@@ -45,9 +45,12 @@ int usage_error(const struct command *command, const char *format, ...)
 	if (length < 0)
 		out_of_memory();
 	say_error("%s%s%s", command->name, *command->name ? ": " : "", message);
-	say("usage: %s", usage);
-	say("'cairn help%s%s' %s.", *command->name ? " " : "", command->name,
-	    command->children ? "lists its commands" : "explains it");
+	/* --quiet holds also while the line that has it is still being read. */
+	if (!common.quiet) {
+		say("usage: %s", usage);
+		say("'cairn help%s%s' %s.", *command->name ? " " : "", command->name,
+		    command->children ? "lists its commands" : "explains it");
+	}
 	free(usage);
 	free(message);
 	return EXIT_USAGE;
