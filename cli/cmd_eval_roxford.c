@@ -208,7 +208,7 @@ static int answer_query(struct evaluation *evaluation, size_t q)
 		cairn_answer_free(answer);
 	}
 	if (status < 0 && status != CAIRN_ECANCELLED)
-		say_failure(status);
+		say_error("query %s: %s", evaluation->paths[q], cairn_last_error());
 	cairn_query_free(query);
 	return status;
 }
@@ -311,8 +311,9 @@ static int evaluate(struct evaluation *evaluation)
 	int status = answer_all(evaluation);
 	if (status == CAIRN_ECANCELLED)
 		say("interrupted; nothing was scored");
+	/* What a query asks for stands in the ground truth, not on the command line. */
 	if (status < 0)
-		return exit_code(status);
+		return status == CAIRN_EINVALID ? EXIT_INPUT : exit_code(status);
 	status = score(evaluation);
 	return status < 0 ? say_failure(status) : print(evaluation);
 }

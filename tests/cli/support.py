@@ -132,6 +132,14 @@ class Place:
         picture = png(*photograph(0, size))
         return [self.write(f"{folder}/slow-{i:04}.png", picture + b"copy %d" % i) for i in range(count)]
 
+    def model(self, name="tiny"):
+        """A tiny global network, installed under that name; the test needs the driver of tests/collection as argument."""
+        bundle = self / f"{name}-bundle"
+        subprocess.run([sys.argv[2], "model", bundle], check=True)
+        made = self.run("model", "import", name, bundle / "model.onnx", bundle / "model.json")
+        assert made.code == DONE, made
+        return bundle
+
     def collection(self, name="c", photos=None, init=("--model", "none"), add=()):
         """A collection that needs no network: RootSIFT only, holding `photos` (a list of paths)."""
         made = self.run("init", name, *init)
