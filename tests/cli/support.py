@@ -79,6 +79,9 @@ class Place:
             "PATH": os.environ["PATH"], "HOME": str(self.home), "CAIRN_HOME": str(self.home / "cairn"), "LANG": "C.UTF-8",
         }
 
+    def __str__(self):
+        return str(self.folder)
+
     def __truediv__(self, name):
         return self.folder / name
 
@@ -139,6 +142,11 @@ class Place:
         made = self.run("model", "import", name, bundle / "model.onnx", bundle / "model.json")
         assert made.code == DONE, made
         return bundle
+
+    def large_photograph(self, name):
+        """A photograph whose decoding alone takes half a second."""
+        width, height = 8000, 6000
+        return self.write(name, png(width, height, photograph(0, (width, 1))[2] * height))
 
     def collection(self, name="c", photos=None, init=("--model", "none"), add=()):
         """A collection that needs no network: RootSIFT only, holding `photos` (a list of paths)."""
