@@ -106,10 +106,6 @@ class Place:
         """Start `cairn ARGUMENT...` on a Terminal: stderr, and stdout unless it goes elsewhere."""
         return Terminal(self, arguments, columns, environment, stdout)
 
-    @staticmethod
-    def parse(text):
-        return json.loads(text)
-
     def environ(self, over=None):
         whole = {**self.environment, **(over or {})}
         return {name: value for name, value in whole.items() if value is not None}
@@ -142,11 +138,6 @@ class Place:
         made = self.run("model", "import", name, bundle / "model.onnx", bundle / "model.json")
         assert made.code == DONE, made
         return bundle
-
-    def large_photograph(self, name):
-        """A photograph whose decoding alone takes half a second."""
-        width, height = 8000, 6000
-        return self.write(name, png(width, height, photograph(0, (width, 1))[2] * height))
 
     def collection(self, name="c", photos=None, init=("--model", "none"), add=()):
         """A collection that needs no network: RootSIFT only, holding `photos` (a list of paths)."""
