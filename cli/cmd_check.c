@@ -29,7 +29,7 @@ static void take_fault(const char *file, const char *fault, int repaired, void *
 	faults->repaired += repaired != 0;
 	if (faults->list) {
 		json_t *entry = json_object();
-		set_path(entry, "file", file);
+		set_bytes(entry, "file", file);
 		set_member(entry, "fault", text_json(fault));
 		set_member(entry, "repaired", json_boolean(repaired));
 		add_item(faults->list, entry);

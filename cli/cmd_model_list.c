@@ -69,7 +69,7 @@ static json_t *model_json(const char *name)
 	set_member(object, "dim", json_integer(info.dim));
 	set_member(object, "longest", json_integer(info.longest));
 	set_member(object, "licence", text_json(info.licence));
-	set_path(object, "folder", info.folder);
+	set_bytes(object, "folder", info.folder);
 	cairn_model_free(model);
 	return object;
 }

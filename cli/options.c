@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "exit_code.h"
 #include "help.h"
@@ -66,10 +67,12 @@ void option_spelling(const struct option *option, char *out, size_t size)
 
 /* ---- values ---- */
 
-static int bad_number(const struct command *command, const struct option *option, const char *value)
+static int bad_value(const struct command *command, const struct option *option, const char *value)
 {
 	char spelling[64];
 	option_spelling(option, spelling, sizeof(spelling));
+	if (option->kind == OPTION_TEXT || option->kind == OPTION_LIST)
+		return usage_error(command, "%s needs a value that is not empty: %s", spelling, option->value);
 	if (option->kind == OPTION_WHOLE)
 		return usage_error(command, "%s takes a whole number from %" PRIu64 " to %" PRIu64 ", not '%s'",
 				   spelling, option->least, option->most, value);
@@ -110,9 +113,13 @@ static int take_value(const struct command *command, const struct option *option
 	case OPTION_FLAG: /* has none */
 		return 0;
 	case OPTION_TEXT:
+		if (!*value)
+			break;
 		*option->to.text = value;
 		return 0;
 	case OPTION_LIST:
+		if (!*value)
+			break;
 		option->to.list->items = need_more(option->to.list->items, option->to.list->count + 1, sizeof(char *));
 		option->to.list->items[option->to.list->count++] = value;
 		return 0;
@@ -127,7 +134,7 @@ static int take_value(const struct command *command, const struct option *option
 			return 0;
 		break;
 	}
-	return bad_number(command, option, value);
+	return bad_value(command, option, value);
 }
 
 /* ---- options ---- */
@@ -161,8 +168,11 @@ static int unknown_option(const struct command *command, const char *word)
 				names[count++] = option->name;
 	names[count] = NULL;
 	meant = name[0] == '-' && name[1] == '-' ? closest(name + 2, names) : NULL;
-	int status = usage_error(command, "unknown option '%s'%s%s%s", name, meant ? "; did you mean '--" : "",
-				 meant ? meant : "", meant ? "'?" : "");
+	int status = access(word, F_OK) == 0
+			     ? usage_error(command, "unknown option '%s'; the file of that name is written './%s'",
+					   word, word)
+			     : usage_error(command, "unknown option '%s'%s%s%s", name,
+					   meant ? "; did you mean '--" : "", meant ? meant : "", meant ? "'?" : "");
 	free(name);
 	return status;
 }

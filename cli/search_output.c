@@ -82,11 +82,11 @@ static json_t *hit_json(size_t rank, const cairn_hit *hit)
 	json_t *object = json_object();
 	set_member(object, "rank", json_integer((json_int_t)rank + 1));
 	set_member(object, "id", json_integer(hit->id));
-	set_path(object, "path", hit->path);
+	set_bytes(object, "path", hit->path);
 	set_member(object, "score", number_json(hit->score));
 	set_member(object, "similarity", number_json(hit->similarity));
 	set_member(object, "inliers", hit->inliers == CAIRN_NO_INLIERS ? json_null() : json_integer(hit->inliers));
-	set_member(object, "label", text_json(hit->label));
+	set_bytes(object, "label", hit->label);
 	set_member(object, "width", json_integer(hit->width));
 	set_member(object, "height", json_integer(hit->height));
 	return object;
@@ -95,7 +95,7 @@ static json_t *hit_json(size_t rank, const cairn_hit *hit)
 static json_t *query_json(const char *path, int64_t id)
 {
 	json_t *object = json_object();
-	set_path(object, "query", path);
+	set_bytes(object, "query", path);
 	set_member(object, "id", id ? json_integer(id) : json_null());
 	return object;
 }

@@ -218,7 +218,7 @@ static void works_with_the_default_models(void **state)
 	cairn_collection *collection;
 	cairn_add_options how = CAIRN_ADD_OPTIONS_INIT;
 	if (!is_installed("efficientnet-lite0") || !is_installed("xfeat")) {
-		print_message("skipped: efficientnet-lite0 and xfeat are not installed\n");
+		print_message("# skipped: efficientnet-lite0 and xfeat are not installed\n");
 		skip();
 	}
 	how.batch = 4;
