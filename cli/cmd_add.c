@@ -47,10 +47,10 @@ static int was_named(const struct arguments *arguments, const char *path)
 	struct stat there, here;
 	int exists = stat(path, &there) == 0;
 	for (size_t i = 1; i < arguments->count; i++) {
-		const char *operand = arguments->operands[i];
+		const char *operand = arguments->operands[i] + (arguments->operands[i][0] == '@');
 		int same = stat(operand, &here) == 0
 				   ? exists && here.st_dev == there.st_dev && here.st_ino == there.st_ino
-				   : !exists && strcmp(base(operand + (*operand == '@')), base(path)) == 0;
+				   : !exists && strcmp(base(operand), base(path)) == 0;
 		if (same)
 			return 1;
 	}
@@ -154,12 +154,19 @@ static void print_report(const cairn_add_report *report, double seconds, int sta
 	print_json(root);
 }
 
+static int is_nothing(const cairn_add_report *report)
+{
+	return report->added + report->updated + report->moved + report->duplicate + report->relabelled +
+		       report->unchanged + report->failed ==
+	       0;
+}
+
 static int finish(const struct failures *failures, const cairn_add_report *report, double seconds, int status)
 {
 	if (status == 0 || status == CAIRN_ECANCELLED)
 		print_report(report, seconds, status);
 	/* The counts stand above the list also where both go to one terminal. */
-	fflush(stdout);
+	output_flush();
 	if (status < 0 && status != CAIRN_ECANCELLED) {
 		int code = say_failure(status);
 		say_failures(failures);
@@ -172,6 +179,8 @@ static int finish(const struct failures *failures, const cairn_add_report *repor
 		say("interrupted: what was added stays; run the same command again to go on");
 		return EXIT_INTERRUPTED;
 	}
+	if (is_nothing(report))
+		say("no image was found; 'cairn help add' tells which files are taken from folders");
 	return output_end(failures->named ? EXIT_INPUT : EXIT_DONE);
 }
 
@@ -257,8 +266,10 @@ const struct command cmd_add = {
 	.name = "add",
 	.summary = "add images to a collection",
 	.description =
-		"Adds images: files, folders with all below them, or @list.txt with a path a line. The files stay "
-		"where they are; the "
+		"Adds images: files, folders with all below them, or @list.txt with a path a line. From folders those "
+		"files are taken whose names end in jpg, jpeg, png, webp, tif, tiff, gif, heic, heif or avif; a file "
+		"that is named itself may be called anything (write ./@a.jpg for one that begins with @). The files "
+		"stay where they are; the "
 		"collection keeps what is computed from them. What is in already (same path, size and time) is passed "
 		"over, so "
 		"the same command run again adds only what is new, moved or changed.\n\n"

@@ -29,15 +29,14 @@ static void take_fault(const char *file, const char *fault, int repaired, void *
 	faults->repaired += repaired != 0;
 	if (faults->list) {
 		json_t *entry = json_object();
-		set_path(entry, "file", file);
+		set_bytes(entry, "file", file);
 		set_member(entry, "fault", text_json(fault));
 		set_member(entry, "repaired", json_boolean(repaired));
 		add_item(faults->list, entry);
 		return;
 	}
 	char *shown = visible(file), *what = visible(fault);
-	/* The bar would stand in the way on a terminal. */
-	status_line(NULL);
+	clear_for_output();
 	printf("%s: %s%s\n", shown, what, repaired ? " (repaired)" : "");
 	free(shown);
 	free(what);
@@ -58,7 +57,7 @@ static void print(struct faults *faults, uint64_t images, int remaining)
 	else
 		printf("%" PRIu64 " image%s, %zu fault%s found, %zu repaired\n", images, images == 1 ? "" : "s",
 		       faults->found, faults->found == 1 ? "" : "s", faults->repaired);
-	fflush(stdout);
+	output_flush();
 	if (remaining && !repair)
 		say("'cairn check --repair' drops what is damaged; 'cairn add' then describes those images again");
 }
@@ -77,7 +76,10 @@ static int check(cairn_collection *collection)
 		status = cairn_collection_get_info(collection, &info);
 	if (status < 0) {
 		json_decref(faults.list);
-		return say_failure(status);
+		if (status != CAIRN_ECANCELLED)
+			return say_failure(status);
+		say("interrupted: not everything was read");
+		return output_end(EXIT_INTERRUPTED);
 	}
 	print(&faults, info.images, remaining);
 	return output_end(remaining ? EXIT_DAMAGED : EXIT_DONE);

@@ -23,7 +23,7 @@
 static const char *const protocol_names[PROTOCOLS] = { "easy", "medium", "hard" };
 
 static struct search_arguments how = SEARCH_ARGUMENTS_INIT;
-static const char *images_folder, *format;
+static const char *images_folder = ".", *format;
 
 /* An image of the collection, ids ascending. */
 struct image {
@@ -39,11 +39,13 @@ struct evaluation {
 	struct image *images;
 	size_t image_count;
 	int64_t *exclude; /* room for all images */
+	char **paths;     /* of the query photographs */
 	struct {
 		int64_t **lists; /* one a query: positions, best first */
 		size_t *lengths;
 		cairn_roxford_scores scores;
 	} protocols[PROTOCOLS];
+	struct progress progress;
 	double seconds;
 };
 
@@ -126,6 +128,25 @@ static int read_images(struct evaluation *evaluation)
 	return status;
 }
 
+/* A photograph that is missing is told before hours of work, not after. */
+static int find_queries(struct evaluation *evaluation)
+{
+	size_t count = cairn_roxford_queries(evaluation->truth), missing = 0;
+	const char *first = NULL;
+	evaluation->paths = need(count, sizeof(*evaluation->paths));
+	for (size_t q = 0; q < count; q++) {
+		const char *name = cairn_roxford_query_name(evaluation->truth, q);
+		evaluation->paths[q] = find_image_file(images_folder, name);
+		first = first || evaluation->paths[q] ? first : name;
+		missing += !evaluation->paths[q];
+	}
+	if (!missing)
+		return EXIT_DONE;
+	say_error("%zu of %zu query photographs are missing: there is no %s.jpg in %s; name their folder with --images",
+		  missing, count, first, images_folder);
+	return EXIT_INPUT;
+}
+
 static int compare_image(const void *key, const void *item)
 {
 	int64_t id = *(const int64_t *)key, other = ((const struct image *)item)->id;
@@ -174,17 +195,9 @@ static void keep_answer(struct evaluation *evaluation, int protocol, size_t quer
 
 static int answer_query(struct evaluation *evaluation, size_t q)
 {
-	const char *name = cairn_roxford_query_name(evaluation->truth, q);
 	cairn_box box = cairn_roxford_query_box(evaluation->truth, q);
-	char *path = find_image_file(images_folder, name);
 	cairn_query *query = NULL;
-	if (!path) {
-		char *wanted = join_path(images_folder, name);
-		say_error("there is no image %s.jpg for query %zu", wanted, q);
-		free(wanted);
-		return CAIRN_ENOTFOUND;
-	}
-	int status = cairn_query_open(&query, evaluation->searcher, path, &box);
+	int status = cairn_query_open(&query, evaluation->searcher, evaluation->paths[q], &box);
 	for (int p = 0; p < PROTOCOLS && status == 0; p++) {
 		cairn_answer *answer;
 		size_t junk = junk_of(evaluation, p, q);
@@ -194,30 +207,27 @@ static int answer_query(struct evaluation *evaluation, size_t q)
 		keep_answer(evaluation, p, q, answer);
 		cairn_answer_free(answer);
 	}
-	if (status < 0)
-		say_failure(status);
+	if (status < 0 && status != CAIRN_ECANCELLED)
+		say_error("query %s: %s", evaluation->paths[q], cairn_last_error());
 	cairn_query_free(query);
-	free(path);
 	return status;
 }
 
 static int answer_all(struct evaluation *evaluation)
 {
 	size_t count = cairn_roxford_queries(evaluation->truth);
-	struct progress progress;
 	int status = 0;
 	double start = seconds_now();
 	for (int p = 0; p < PROTOCOLS; p++) {
 		evaluation->protocols[p].lists = need(count, sizeof(int64_t *));
 		evaluation->protocols[p].lengths = need(count, sizeof(size_t));
 	}
-	interrupt_watch();
-	progress_start(&progress, NULL);
-	for (size_t q = 0; q < count && status == 0; q++) {
-		const cairn_progress now = { .stage = "answering queries", .done = q, .total = count };
-		status = progress_show(&now, &progress) ? CAIRN_ECANCELLED : answer_query(evaluation, q);
-	}
-	progress_end(&progress);
+	progress_start(&evaluation->progress, NULL);
+	for (size_t q = 0; q < count && status == 0; q++)
+		status = progress_item(&evaluation->progress, "answering queries", q, count)
+				 ? CAIRN_ECANCELLED
+				 : answer_query(evaluation, q);
+	progress_end(&evaluation->progress);
 	evaluation->seconds = seconds_now() - start;
 	return status;
 }
@@ -272,6 +282,8 @@ static int make_searcher(struct evaluation *evaluation)
 	search_options(&options, &how);
 	/* Whole lists are scored. */
 	options.k = evaluation->image_count ? (uint32_t)evaluation->image_count : 1;
+	options.progress = progress_show;
+	options.progress_payload = &evaluation->progress;
 	return cairn_searcher_new(&evaluation->searcher, evaluation->collection, &options);
 }
 
@@ -283,6 +295,9 @@ static void release(struct evaluation *evaluation)
 		free(evaluation->protocols[p].lists);
 		free(evaluation->protocols[p].lengths);
 	}
+	for (size_t q = 0; evaluation->paths && q < cairn_roxford_queries(evaluation->truth); q++)
+		free(evaluation->paths[q]);
+	free(evaluation->paths);
 	free(evaluation->images);
 	free(evaluation->exclude);
 	cairn_searcher_free(evaluation->searcher);
@@ -290,10 +305,23 @@ static void release(struct evaluation *evaluation)
 	cairn_roxford_free(evaluation->truth);
 }
 
+/* What went wrong with a query was told with it. */
+static int evaluate(struct evaluation *evaluation)
+{
+	int status = answer_all(evaluation);
+	if (status == CAIRN_ECANCELLED)
+		say("interrupted: nothing was scored");
+	/* What a query asks for stands in the ground truth, not on the command line. */
+	if (status < 0)
+		return status == CAIRN_EINVALID ? EXIT_INPUT : exit_code(status);
+	status = score(evaluation);
+	return status < 0 ? say_failure(status) : print(evaluation);
+}
+
 static int run(const struct arguments *arguments)
 {
 	struct evaluation evaluation = { 0 };
-	int code = EXIT_DONE;
+	interrupt_watch();
 	int status = cairn_collection_open(&evaluation.collection, arguments->operands[0], 0);
 	if (status == 0)
 		status = cairn_roxford_open(&evaluation.truth, arguments->operands[1]);
@@ -301,19 +329,9 @@ static int run(const struct arguments *arguments)
 		status = read_images(&evaluation);
 	if (status == 0)
 		status = make_searcher(&evaluation);
-	if (status < 0)
-		code = say_failure(status);
-	if (status == 0) {
-		status = answer_all(&evaluation);
-		/* What went wrong was said with its query. */
-		code = exit_code(status);
-		if (status == CAIRN_ECANCELLED)
-			say("interrupted; nothing was scored");
-	}
-	if (status == 0) {
-		status = score(&evaluation);
-		code = status < 0 ? say_failure(status) : print(&evaluation);
-	}
+	int code = status < 0 ? say_failure(status) : find_queries(&evaluation);
+	if (code == EXIT_DONE)
+		code = evaluate(&evaluation);
 	release(&evaluation);
 	return code;
 }

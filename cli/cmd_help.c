@@ -22,6 +22,14 @@ static void print_name(const struct command *command, void *payload)
 	puts(command->name);
 }
 
+static int unknown(const struct command *command, const char *name)
+{
+	const struct command *meant = closest_command(name);
+	if (meant)
+		return usage_error(command, "there is no command '%s'; did you mean '%s'?", name, meant->name);
+	return usage_error(command, "there is no command '%s'; 'cairn help' lists the commands", name);
+}
+
 static int run(const struct arguments *arguments)
 {
 	char *name = need_text("%s", "");
@@ -33,8 +41,7 @@ static int run(const struct arguments *arguments)
 	const struct command *command = find_command(name);
 	int code = EXIT_DONE;
 	if (!command)
-		code = usage_error(arguments->command, "there is no command '%s'; 'cairn help' lists the commands",
-				   name);
+		code = unknown(arguments->command, name);
 	else if (list)
 		for_each_command(&cairn_command, print_name, NULL);
 	else if (shell)

@@ -17,7 +17,7 @@ static const char *format;
 static int print_as_json(const cairn_collection_info *info)
 {
 	json_t *root = json_object(), *models = json_array(), *locals = json_array();
-	set_path(root, "folder", info->folder);
+	set_bytes(root, "folder", info->folder);
 	set_member(root, "images", json_integer((json_int_t)info->images));
 	set_member(root, "removed", json_integer((json_int_t)info->removed));
 	set_member(root, "labelled", json_integer((json_int_t)info->labelled));

@@ -65,7 +65,7 @@ static void choose_defaults(void)
 
 static void say_made(const char *folder, const cairn_describer_model *list)
 {
-	char *what = need_text("%s", models.count ? "" : "no global descriptor");
+	char *what = need_text("%s", models.count ? "" : "no global descriptor"), *word = shell_word(folder);
 	for (size_t i = 0; i < models.count + locals.count; i++) {
 		const char *name = i < models.count ? list[i].name : locals.items[i - models.count];
 		char *longer = need_text("%s%s%s", what, *what ? ", " : "", name);
@@ -73,7 +73,8 @@ static void say_made(const char *folder, const cairn_describer_model *list)
 		what = longer;
 	}
 	say("made the collection %s: %s%s", folder, what, locals.count ? "" : ", no local features");
-	say("add photographs with: cairn add %s PATH...", folder);
+	say("add photographs with: cairn add %s PATH...", word);
+	free(word);
 	free(what);
 }
 

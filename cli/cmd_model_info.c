@@ -25,8 +25,8 @@ static int print_as_json(const cairn_model_info *info)
 	set_member(root, "parameters", info->parameters ? json_integer((json_int_t)info->parameters) : json_null());
 	set_member(root, "licence", text_json(info->licence));
 	set_member(root, "fingerprint", text_json(info->fingerprint));
-	set_path(root, "folder", info->folder);
-	set_path(root, "network", info->network);
+	set_bytes(root, "folder", info->folder);
+	set_bytes(root, "network", info->network);
 	set_member(root, "bf16_cosine", number_json(info->bf16_cosine));
 	return print_json(root);
 }

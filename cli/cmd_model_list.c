@@ -32,7 +32,8 @@ static void print_row(const char *name)
 		return;
 	}
 	cairn_model_get_info(model, &info);
-	printf("%-24s %-7s %5u  %6u  %s\n", name, info.kind, info.dim, info.longest, info.licence);
+	printf("%-24s %-7s %5u  %7u  %s\n", name, info.kind, info.dim, info.longest,
+	       *info.licence ? info.licence : "unknown");
 	cairn_model_free(model);
 }
 
@@ -41,7 +42,7 @@ static void print_text(char *const *names, size_t count)
 	const cairn_model_recipe *recipe = cairn_model_recipes();
 	int shown = 0;
 	if (count)
-		printf("%-24s %-7s %5s  %6s  %s\n", "model", "kind", "dim", "longest", "licence");
+		printf("%-24s %-7s %5s  %7s  %s\n", "model", "kind", "dim", "longest", "licence");
 	for (size_t i = 0; i < count; i++)
 		print_row(names[i]);
 	for (; recipe->name; recipe++) {
@@ -68,7 +69,7 @@ static json_t *model_json(const char *name)
 	set_member(object, "dim", json_integer(info.dim));
 	set_member(object, "longest", json_integer(info.longest));
 	set_member(object, "licence", text_json(info.licence));
-	set_path(object, "folder", info.folder);
+	set_bytes(object, "folder", info.folder);
 	cairn_model_free(model);
 	return object;
 }

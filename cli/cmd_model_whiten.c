@@ -37,6 +37,10 @@ static int learn(const char *model, const char *target, char *const *paths, size
 	int status = cairn_whitening_learn(model, target, chosen_kind(), (uint32_t)dim, (const char *const *)paths,
 					   count, &options, progress_show, &progress);
 	progress_end(&progress);
+	if (status == CAIRN_ECANCELLED) {
+		say("interrupted: nothing was learned");
+		return EXIT_INTERRUPTED;
+	}
 	if (status < 0)
 		return say_failure(status);
 	printf("learned %s from %zu images: %s\n", kind ? kind : "pcaw", count, target);
@@ -56,7 +60,11 @@ static int run(const struct arguments *arguments)
 	int status = cairn_find_images(arguments->operands + 1, arguments->count - 1, &paths, &count);
 	if (status < 0)
 		return say_failure(status);
-	int code = learn(model, target, paths, count);
+	int code = EXIT_INPUT;
+	if (count)
+		code = learn(model, target, paths, count);
+	else
+		say_error("no image was found to learn from");
 	cairn_paths_free(paths, count);
 	return code;
 }
@@ -82,8 +90,7 @@ static const struct option options[] = {
 };
 
 static const struct example example_list[] = {
-	{ "cairn model whiten efficientnet-lite0 ~/Pictures --kind centre -o lite0-centred",
-	  "a mean alone needs few images" },
+	{ "cairn model whiten sscd ~/Pictures --kind centre -o sscd-centred", "a mean alone needs few images" },
 	{ "cairn model whiten sscd other-city/ --dim 256 -o sscd-256", "shorter descriptors" },
 	{ NULL, NULL },
 };

@@ -1,17 +1,21 @@
 /*
  * cairn search: which images of a collection show the place of this photograph?
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cairn/search.h"
 #include "exit_code.h"
+#include "interrupt.h"
 #include "options.h"
-#include "output.h"
+#include "progress.h"
 #include "say.h"
+#include "search_output.h"
 #include "shared.h"
 #include "text.h"
 
@@ -21,25 +25,24 @@ static uint64_t k = 100, min_inliers;
 static double min_score = -INFINITY;
 static const char *box_text, *format, *report;
 
-static const char *const formats[] = { "text", "json", "csv", NULL };
-
-enum form { TEXT, JSON, CSV };
+/* What is searched with: a photograph, or an image of the collection. */
+struct query {
+	const char *path; /* empty for an image of the collection */
+	int64_t id;       /* 0 for a photograph */
+};
 
 /* One run of the command. */
 struct search {
 	cairn_searcher *searcher;
 	const cairn_box *box; /* NULL: whole photographs */
-	enum form form;
-	json_t *queries;        /* of JSON */
+	struct query *queries;
+	size_t count, answered;
+	struct search_output output;
+	struct progress progress;
 	cairn_answer **answers; /* kept for the report */
 	size_t answer_count;
-	int code;
+	int code; /* of the first that could not be answered */
 };
-
-static enum form chosen_form(void)
-{
-	return !format || strcmp(format, "text") == 0 ? TEXT : strcmp(format, "json") == 0 ? JSON : CSV;
-}
 
 static int read_box(const struct command *command, cairn_box *box)
 {
@@ -60,218 +63,7 @@ static int read_box(const struct command *command, cairn_box *box)
 	return 0;
 }
 
-/* ---- text ---- */
-
-static const char *cell(char *out, size_t size, float value)
-{
-	if (isnan(value))
-		return "-";
-	snprintf(out, size, "%.3f", (double)value);
-	return out;
-}
-
-static void print_hit(size_t rank, const cairn_hit *hit)
-{
-	char score[32], similarity[32], inliers[32] = "-";
-	char *path = visible(hit->path), *label = visible(hit->label ? hit->label : "");
-	if (hit->inliers != CAIRN_NO_INLIERS)
-		snprintf(inliers, sizeof(inliers), "%" PRId32, hit->inliers);
-	printf("%4zu  %7s  %10s  %7s  %6" PRId64 "  %s%s%s%s\n", rank + 1, cell(score, sizeof(score), hit->score),
-	       cell(similarity, sizeof(similarity), hit->similarity), inliers, hit->id, path, *label ? "  [" : "",
-	       label, *label ? "]" : "");
-	free(path);
-	free(label);
-}
-
-static void print_text(const cairn_answer *answer)
-{
-	cairn_answer_times times = cairn_answer_get_times(answer);
-	size_t count = cairn_answer_count(answer);
-	char *query = visible(cairn_answer_query(answer));
-	cairn_hit hit;
-	printf("%s: %zu found in %.2f s\n", query, count, times.decode + times.describe + times.search + times.verify);
-	if (count)
-		printf("%4s  %7s  %10s  %7s  %6s  %s\n", "rank", "score", "similarity", "inliers", "id", "path");
-	for (size_t i = 0; i < count && cairn_answer_get(answer, i, &hit) == 0; i++)
-		print_hit(i, &hit);
-	putchar('\n');
-	free(query);
-}
-
-/* ---- CSV ---- */
-
-static void print_csv(const cairn_answer *answer)
-{
-	cairn_hit hit;
-	for (size_t i = 0; i < cairn_answer_count(answer) && cairn_answer_get(answer, i, &hit) == 0; i++) {
-		csv_field(stdout, cairn_answer_query(answer));
-		printf(",%zu,%" PRId64 ",", i + 1, hit.id);
-		csv_field(stdout, hit.path);
-		putchar(',');
-		if (!isnan(hit.score))
-			printf("%.7g", (double)hit.score);
-		putchar(',');
-		if (hit.inliers != CAIRN_NO_INLIERS)
-			printf("%" PRId32, hit.inliers);
-		putchar(',');
-		csv_field(stdout, hit.label);
-		putchar('\n');
-	}
-}
-
-/* ---- JSON ---- */
-
-static json_t *hit_json(size_t rank, const cairn_hit *hit)
-{
-	json_t *object = json_object();
-	set_member(object, "rank", json_integer((json_int_t)rank + 1));
-	set_member(object, "id", json_integer(hit->id));
-	set_path(object, "path", hit->path);
-	set_member(object, "score", number_json(hit->score));
-	set_member(object, "similarity", number_json(hit->similarity));
-	set_member(object, "inliers", hit->inliers == CAIRN_NO_INLIERS ? json_null() : json_integer(hit->inliers));
-	set_member(object, "label", text_json(hit->label));
-	set_member(object, "width", json_integer(hit->width));
-	set_member(object, "height", json_integer(hit->height));
-	return object;
-}
-
-static json_t *query_json(const char *path, int64_t id)
-{
-	json_t *object = json_object();
-	set_path(object, "query", path);
-	set_member(object, "id", id ? json_integer(id) : json_null());
-	return object;
-}
-
-static json_t *answer_json(const struct search *search, const cairn_answer *answer, int64_t id)
-{
-	json_t *object = query_json(cairn_answer_query(answer), id), *seconds = json_object(), *results = json_array();
-	cairn_answer_times times = cairn_answer_get_times(answer);
-	cairn_hit hit;
-	set_member(object, "box", search->box ? box_json(*search->box) : json_null());
-	set_member(seconds, "decode", number_json(times.decode));
-	set_member(seconds, "describe", number_json(times.describe));
-	set_member(seconds, "search", number_json(times.search));
-	set_member(seconds, "verify", number_json(times.verify));
-	set_member(object, "seconds", seconds);
-	for (size_t i = 0; i < cairn_answer_count(answer) && cairn_answer_get(answer, i, &hit) == 0; i++)
-		add_item(results, hit_json(i, &hit));
-	set_member(object, "results", results);
-	return object;
-}
-
-/* ---- searching ---- */
-
-static void take_answer(struct search *search, cairn_answer *answer, int64_t id)
-{
-	if (search->form == JSON)
-		add_item(search->queries, answer_json(search, answer, id));
-	else if (search->form == CSV)
-		print_csv(answer);
-	else
-		print_text(answer);
-	if (report)
-		search->answers[search->answer_count++] = answer;
-	else
-		cairn_answer_free(answer);
-}
-
-/* The others are still answered; the exit code tells of the first that could not be. */
-static void take_failure(struct search *search, const char *path, int64_t id, int status)
-{
-	if (search->form == JSON) {
-		json_t *object = query_json(path, id);
-		set_member(object, "error", text_json(cairn_last_error()));
-		add_item(search->queries, object);
-	}
-	int code = say_failure(status);
-	if (search->code == EXIT_DONE)
-		search->code = code;
-}
-
-static void search_paths(struct search *search, const struct arguments *arguments)
-{
-	for (size_t i = 1; i < arguments->count; i++) {
-		cairn_answer *answer;
-		int status = cairn_search_path(&answer, search->searcher, arguments->operands[i], search->box);
-		if (status < 0)
-			take_failure(search, arguments->operands[i], 0, status);
-		else
-			take_answer(search, answer, 0);
-	}
-}
-
-static void search_ids(struct search *search)
-{
-	for (size_t i = 0; i < ids.count; i++) {
-		cairn_answer *answer;
-		uint64_t id = 0;
-		parse_whole(ids.items[i], 1, INT64_MAX, &id);
-		int status = cairn_search_id(&answer, search->searcher, (int64_t)id);
-		if (status < 0)
-			take_failure(search, "", (int64_t)id, status);
-		else
-			take_answer(search, answer, (int64_t)id);
-	}
-}
-
-static void write_report(struct search *search)
-{
-	cairn_report_options options = CAIRN_REPORT_OPTIONS_INIT;
-	if (!search->answer_count) {
-		say_warning("no query was answered; %s was not written", report);
-		return;
-	}
-	/* Only the pointers themselves are const in the call. */
-	const cairn_answer **answers = need(search->answer_count, sizeof(*answers));
-	memcpy(answers, search->answers, search->answer_count * sizeof(*answers));
-	int status = cairn_report_write(report, answers, search->answer_count, &options);
-	free(answers);
-	if (status < 0)
-		search->code = say_failure(status);
-	else
-		say("report: %s", report);
-}
-
-static int search_all(struct search *search, const struct arguments *arguments)
-{
-	search->answers = need(arguments->count + ids.count, sizeof(cairn_answer *));
-	if (search->form == CSV)
-		puts("query,rank,id,path,score,inliers,label");
-	if (search->form == JSON)
-		search->queries = json_array();
-	search_paths(search, arguments);
-	search_ids(search);
-	if (search->form == JSON) {
-		json_t *root = json_object();
-		set_member(root, "queries", search->queries);
-		print_json(root);
-	}
-	int code = output_end(EXIT_DONE);
-	if (report && code == EXIT_DONE)
-		write_report(search);
-	for (size_t i = 0; i < search->answer_count; i++)
-		cairn_answer_free(search->answers[i]);
-	free(search->answers);
-	return code == EXIT_DONE ? search->code : code;
-}
-
-static int search(cairn_collection *collection, const struct arguments *arguments, const cairn_box *box)
-{
-	struct search search = { .box = box, .form = chosen_form() };
-	cairn_search_options options;
-	search_options(&options, &how);
-	options.k = (uint32_t)k;
-	options.min_score = (float)min_score;
-	options.min_inliers = (int32_t)min_inliers;
-	int status = cairn_searcher_new(&search.searcher, collection, &options);
-	if (status < 0)
-		return say_failure(status);
-	int code = search_all(&search, arguments);
-	cairn_searcher_free(search.searcher);
-	return code;
-}
+/* ---- what is asked ---- */
 
 static int check_arguments(const struct arguments *arguments)
 {
@@ -289,6 +81,156 @@ static int check_arguments(const struct arguments *arguments)
 	return 0;
 }
 
+/* Photographs first, then ids, whatever their order on the command line. */
+static void take_questions(struct search *search, const struct arguments *arguments)
+{
+	search->queries = need(arguments->count + ids.count, sizeof(*search->queries));
+	for (size_t i = 1; i < arguments->count; i++)
+		search->queries[search->count++].path = arguments->operands[i];
+	for (size_t i = 0; i < ids.count; i++) {
+		struct query *query = &search->queries[search->count++];
+		uint64_t id = 0;
+		parse_whole(ids.items[i], 1, INT64_MAX, &id);
+		*query = (struct query){ "", (int64_t)id };
+	}
+}
+
+/* ---- answers ---- */
+
+static int take_answer(struct search *search, cairn_answer *answer, int64_t id)
+{
+	int code = search_output_answer(&search->output, answer, id);
+	search->answered++;
+	if (report)
+		search->answers[search->answer_count++] = answer;
+	else
+		cairn_answer_free(answer);
+	return code;
+}
+
+/* The others are still answered; the exit code tells of the first that could not be. */
+static void take_failure(struct search *search, const struct query *query, int status)
+{
+	search_output_failure(&search->output, query->path, query->id, cairn_last_error());
+	int code = say_failure(status);
+	if (search->code == EXIT_DONE)
+		search->code = code;
+}
+
+/* @return EXIT_DONE to go on with the next */
+static int answer(struct search *search, const struct query *query)
+{
+	cairn_answer *answer;
+	int status = query->id ? cairn_search_id(&answer, search->searcher, query->id)
+			       : cairn_search_path(&answer, search->searcher, query->path, search->box);
+	if (status == CAIRN_ECANCELLED)
+		return EXIT_INTERRUPTED;
+	if (status == 0)
+		return take_answer(search, answer, query->id);
+	take_failure(search, query, status);
+	return EXIT_DONE;
+}
+
+static int answer_all(struct search *search)
+{
+	int code = EXIT_DONE;
+	progress_start(&search->progress, NULL);
+	for (size_t i = 0; i < search->count && code == EXIT_DONE; i++)
+		code = progress_item(&search->progress, "answering queries", i, search->count)
+			       ? EXIT_INTERRUPTED
+			       : answer(search, &search->queries[i]);
+	progress_end(&search->progress);
+	return code;
+}
+
+static int write_report(struct search *search)
+{
+	cairn_report_options options = CAIRN_REPORT_OPTIONS_INIT;
+	if (!search->answer_count) {
+		say_warning("no query was answered; %s was not written", report);
+		return EXIT_DONE;
+	}
+	options.progress = progress_show;
+	options.progress_payload = &search->progress;
+	/* Only the pointers themselves are const in the call. */
+	const cairn_answer **answers = need(search->answer_count, sizeof(*answers));
+	memcpy(answers, search->answers, search->answer_count * sizeof(*answers));
+	progress_start(&search->progress, NULL);
+	int status = cairn_report_write(report, answers, search->answer_count, &options);
+	progress_end(&search->progress);
+	free(answers);
+	if (status == 0)
+		say("report: %s", report);
+	return status == CAIRN_ECANCELLED ? EXIT_INTERRUPTED : status < 0 ? say_failure(status) : EXIT_DONE;
+}
+
+static void say_interrupted(const struct search *search)
+{
+	say("interrupted: %zu of %zu quer%s answered%s%s%s", search->answered, search->count,
+	    search->count == 1 ? "y was" : "ies were", report ? "; " : "", report ? report : "",
+	    report ? " was not written" : "");
+}
+
+static int search_all(struct search *search)
+{
+	search_output_start(&search->output, format);
+	interrupt_watch();
+	int code = answer_all(search);
+	if (code == EXIT_DONE || code == EXIT_INTERRUPTED) {
+		int ended = search_output_end(&search->output, code == EXIT_INTERRUPTED);
+		code = ended == EXIT_DONE ? code : ended;
+	}
+	if (report && code == EXIT_DONE)
+		code = write_report(search);
+	if (code == EXIT_INTERRUPTED)
+		say_interrupted(search);
+	return code == EXIT_DONE ? search->code : code;
+}
+
+static void release(struct search *search)
+{
+	for (size_t i = 0; i < search->answer_count; i++)
+		cairn_answer_free(search->answers[i]);
+	free(search->answers);
+	free(search->queries);
+	cairn_searcher_free(search->searcher);
+}
+
+static int search(cairn_collection *collection, const struct arguments *arguments, const cairn_box *box)
+{
+	struct search search = { .box = box };
+	cairn_search_options options;
+	search_options(&options, &how);
+	options.k = (uint32_t)k;
+	options.min_score = (float)min_score;
+	options.min_inliers = (int32_t)min_inliers;
+	options.progress = progress_show;
+	options.progress_payload = &search.progress;
+	int status = cairn_searcher_new(&search.searcher, collection, &options);
+	if (status < 0)
+		return say_failure(status);
+	take_questions(&search, arguments);
+	search.answers = need(search.count, sizeof(*search.answers));
+	int code = search_all(&search);
+	release(&search);
+	return code;
+}
+
+/* Told before the work that it would be too late after. */
+static int check_report(void)
+{
+	if (!report)
+		return 0;
+	const char *slash = strrchr(report, '/');
+	char *folder = slash && slash > report ? need_text("%.*s", (int)(slash - report), report)
+					       : need_text(slash ? "/" : ".");
+	int bad = access(folder, W_OK | X_OK) != 0;
+	if (bad)
+		say_error("--report %s cannot be written: %s: %s", report, folder, strerror(errno));
+	free(folder);
+	return bad ? EXIT_INPUT : 0;
+}
+
 static int run(const struct arguments *arguments)
 {
 	cairn_collection *collection;
@@ -296,6 +238,8 @@ static int run(const struct arguments *arguments)
 	int code = check_arguments(arguments);
 	if (!code && box_text)
 		code = read_box(arguments->command, &box);
+	if (!code)
+		code = check_report();
 	if (code)
 		return code;
 	int status = cairn_collection_open(&collection, arguments->operands[0], 0);
@@ -324,7 +268,7 @@ static const struct option options[] = {
 	OPT_REAL("min-score", "X", &min_score, -HUGE_VAL, HUGE_VAL, "leave out images with a lower score"),
 	OPT_WHOLE(0, "min-inliers", "N", &min_inliers, 0, INT32_MAX,
 		  "leave out images with fewer inliers, and those not verified"),
-	OPT_CHOICE("format", "FORMAT", &format, formats, "text, json or csv (default text)"),
+	OPT_CHOICE("format", "FORMAT", &format, search_formats, "text, json or csv (default text)"),
 	OPT_TEXT(0, "report", "FILE.html", &report, COMPLETE_FILE,
 		 "write a page with thumbnails and the matched points of the best"),
 	OPT_END,
@@ -338,7 +282,10 @@ static const struct section sections[] = {
 			"  query,rank,id,path,score,inliers,label\n\n"
 			"rank counts from 1 for each query. What is not known is empty." },
 	{ "json output",
-	  "One object with queries, a list in the order of the command line. Each has query (the path), id (null for a "
+	  "One object with queries, a list in the order of the command line, photographs before ids, and interrupted: "
+	  "true "
+	  "where not all were answered because the command was stopped. Each query has query (the path), id (null for "
+	  "a "
 	  "file), "
 	  "box ([x0, y0, x1, y1] or null), seconds (decode, describe, search, verify) and results, a list of objects "
 	  "with rank, id, path, score, similarity, inliers, label, width and height; what is not known is null. A "
@@ -362,7 +309,8 @@ const struct command cmd_search = {
 		       "them verified by local features and put into order.\n\n"
 		       "With several photographs, one that cannot be read is told and the others are answered; the "
 		       "exit status is "
-		       "then 2.",
+		       "then 2. After Ctrl-C (SIGINT or SIGTERM) what was answered is printed, and no report is "
+		       "written.",
 	.usage = usage,
 	.operands = operands,
 	.options = options,

@@ -123,8 +123,8 @@ static json_t *model_json(const cairn_verification *result)
 static void print_as_json(const struct pair *pair)
 {
 	json_t *root = json_object(), *counts = json_array(), *points = json_array();
-	set_path(root, "a", pair->paths[0]);
-	set_path(root, "b", pair->paths[1]);
+	set_bytes(root, "a", pair->paths[0]);
+	set_bytes(root, "b", pair->paths[1]);
 	set_member(root, "local", text_json(local));
 	for (int i = 0; i < 2; i++)
 		add_item(counts, json_integer((json_int_t)cairn_features_count(pair->features[i])));

@@ -37,7 +37,8 @@ static const struct section root_sections[] = {
 	  "Data go to stdout, messages and progress to stderr. Text is for people and may change; control characters "
 	  "in it "
 	  "are shown as escapes. --format json and --format csv are for programs and keep their form. In JSON, a path "
-	  "that is not UTF-8 has U+FFFD in the place of each faulty byte, and beside it a member that ends in _bytes "
+	  "or label that is not UTF-8 has U+FFFD in the place of each faulty byte, and beside it a member that ends in "
+	  "_bytes "
 	  "holds "
 	  "its bytes in hexadecimal." },
 	{ NULL, NULL },

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "exit_code.h"
 #include "help.h"
@@ -45,8 +46,12 @@ int usage_error(const struct command *command, const char *format, ...)
 	if (length < 0)
 		out_of_memory();
 	say_error("%s%s%s", command->name, *command->name ? ": " : "", message);
-	say("usage: %s", usage);
-	say("'cairn help%s%s' explains it.", *command->name ? " " : "", command->name);
+	/* --quiet holds also while the line that has it is still being read. */
+	if (!common.quiet) {
+		say("usage: %s", usage);
+		say("'cairn help%s%s' %s.", *command->name ? " " : "", command->name,
+		    command->children ? "lists its commands" : "explains it");
+	}
 	free(usage);
 	free(message);
 	return EXIT_USAGE;
@@ -62,10 +67,12 @@ void option_spelling(const struct option *option, char *out, size_t size)
 
 /* ---- values ---- */
 
-static int bad_number(const struct command *command, const struct option *option, const char *value)
+static int bad_value(const struct command *command, const struct option *option, const char *value)
 {
 	char spelling[64];
 	option_spelling(option, spelling, sizeof(spelling));
+	if (option->kind == OPTION_TEXT || option->kind == OPTION_LIST)
+		return usage_error(command, "%s needs a value that is not empty: %s", spelling, option->value);
 	if (option->kind == OPTION_WHOLE)
 		return usage_error(command, "%s takes a whole number from %" PRIu64 " to %" PRIu64 ", not '%s'",
 				   spelling, option->least, option->most, value);
@@ -93,8 +100,9 @@ static int take_choice(const struct command *command, const struct option *optio
 	}
 	const char *meant = closest(value, option->choices);
 	option_spelling(option, spelling, sizeof(spelling));
-	int status = usage_error(command, "%s takes one of %s, not '%s'%s%s%s", spelling, all, value,
-				 meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
+	int status =
+		usage_error(command, "%s takes %s%s, not '%s'%s%s%s", spelling, option->choices[1] ? "one of " : "",
+			    all, value, meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 	free(all);
 	return status;
 }
@@ -105,9 +113,13 @@ static int take_value(const struct command *command, const struct option *option
 	case OPTION_FLAG: /* has none */
 		return 0;
 	case OPTION_TEXT:
+		if (!*value)
+			break;
 		*option->to.text = value;
 		return 0;
 	case OPTION_LIST:
+		if (!*value)
+			break;
 		option->to.list->items = need_more(option->to.list->items, option->to.list->count + 1, sizeof(char *));
 		option->to.list->items[option->to.list->count++] = value;
 		return 0;
@@ -122,7 +134,7 @@ static int take_value(const struct command *command, const struct option *option
 			return 0;
 		break;
 	}
-	return bad_number(command, option, value);
+	return bad_value(command, option, value);
 }
 
 /* ---- options ---- */
@@ -156,8 +168,11 @@ static int unknown_option(const struct command *command, const char *word)
 				names[count++] = option->name;
 	names[count] = NULL;
 	meant = name[0] == '-' && name[1] == '-' ? closest(name + 2, names) : NULL;
-	int status = usage_error(command, "unknown option '%s'%s%s%s", name, meant ? "; did you mean '--" : "",
-				 meant ? meant : "", meant ? "'?" : "");
+	int status = access(word, F_OK) == 0
+			     ? usage_error(command, "unknown option '%s'; the file of that name is written './%s'",
+					   word, word)
+			     : usage_error(command, "unknown option '%s'%s%s%s", name,
+					   meant ? "; did you mean '--" : "", meant ? meant : "", meant ? "'?" : "");
 	free(name);
 	return status;
 }
@@ -253,14 +268,33 @@ const struct command *find_command(const char *name)
 	return command;
 }
 
-static int unknown_command(const struct command *group, const char *word)
+static const struct command *closest_child(const struct command *group, const char *word)
 {
 	const char *names[64], *meant;
 	size_t count = 0;
-	for (const struct command *const *child = group->children; *child && count < 63; child++)
+	for (const struct command *const *child = group->children; child && *child && count < 63; child++)
 		names[count++] = own_name(*child);
 	names[count] = NULL;
 	meant = closest(word, names);
+	return meant ? find_child(group, meant, strlen(meant)) : NULL;
+}
+
+const struct command *closest_command(const char *name)
+{
+	const struct command *group = &cairn_command, *child;
+	size_t length = strcspn(name, " ");
+	while (name[length] && (child = find_child(group, name, length))) {
+		group = child;
+		name += length + 1;
+		length = strcspn(name, " ");
+	}
+	return closest_child(group, name);
+}
+
+static int unknown_command(const struct command *group, const char *word)
+{
+	const struct command *child = closest_child(group, word);
+	const char *meant = child ? own_name(child) : NULL;
 	return usage_error(group, "unknown command '%s'%s%s%s", word, meant ? "; did you mean '" : "",
 			   meant ? meant : "", meant ? "'?" : "");
 }

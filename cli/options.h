@@ -32,4 +32,7 @@ void option_spelling(const struct option *option, char *out, size_t size);
 /** The command of a name such as "model install"; NULL where there is none. */
 const struct command *find_command(const char *name);
 
+/** The command that was probably meant by a name that is none; NULL where there is no guess. */
+const struct command *closest_command(const char *name);
+
 #endif

@@ -15,13 +15,23 @@
 /* Digits of a number: what a float holds. */
 #define DIGITS 7
 
+/* Why stdout failed first (0 if that is unknown), and whether it was told. */
+static int reason, told;
+
+void output_flush(void)
+{
+	errno = 0;
+	if (fflush(stdout) != 0 && !reason)
+		reason = errno;
+}
+
 int output_end(int code)
 {
-	int before = ferror(stdout);
-	errno = 0;
-	if (fflush(stdout) == 0 && !before)
+	output_flush();
+	if (!ferror(stdout))
 		return code;
-	say_error("cannot write to standard output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
+	if (!told++)
+		say_error("cannot write to standard output%s%s", reason ? ": " : "", reason ? strerror(reason) : "");
 	return EXIT_INPUT;
 }
 
@@ -71,15 +81,15 @@ static char *hexadecimal(const char *bytes)
 	return out;
 }
 
-void set_path(json_t *object, const char *key, const char *path)
+void set_bytes(json_t *object, const char *key, const char *text)
 {
-	int changed;
-	char *clean = clean_utf8(path, &changed);
-	set_member(object, key, json_string(clean));
+	int changed = 0;
+	char *clean = text ? clean_utf8(text, &changed) : NULL;
+	set_member(object, key, clean ? json_string(clean) : json_null());
 	free(clean);
 	if (!changed)
 		return;
-	char *bytes_key = need_text("%s_bytes", key), *bytes = hexadecimal(path);
+	char *bytes_key = need_text("%s_bytes", key), *bytes = hexadecimal(text);
 	set_member(object, bytes_key, json_string(bytes));
 	free(bytes);
 	free(bytes_key);

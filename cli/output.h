@@ -9,7 +9,10 @@
 
 #include "cairn/image.h"
 
-/** Whether everything arrived; says so where it did not. @return `code`, or EXIT_INPUT */
+/** Bring data that was printed above messages that follow. */
+void output_flush(void);
+
+/** Whether everything arrived; says once where it did not. @return `code`, or EXIT_INPUT */
 int output_end(int code);
 
 /** Print a document and free it. Memory that ran short while it was built shows here. @return as output_end(0) */
@@ -25,8 +28,9 @@ json_t *number_json(double value);
 /** A text that may be NULL (null) or hold bytes that are not UTF-8 (replaced by U+FFFD). */
 json_t *text_json(const char *value);
 
-/** A path under `key`; where it is not UTF-8, its bytes too, in hexadecimal, under `key`_bytes. */
-void set_path(json_t *object, const char *key, const char *path);
+/** What need not be UTF-8, such as a path, under `key`; where it is none, its bytes too, in hexadecimal, under
+ * `key`_bytes. NULL becomes null. */
+void set_bytes(json_t *object, const char *key, const char *text);
 
 /** [x0, y0, x1, y1] */
 json_t *box_json(cairn_box box);

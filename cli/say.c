@@ -138,3 +138,9 @@ void status_line(const char *line)
 	state.status = line ? strdup(line) : NULL;
 	pthread_mutex_unlock(&state.mutex);
 }
+
+void clear_for_output(void)
+{
+	if (isatty(STDOUT_FILENO))
+		status_line(NULL);
+}

@@ -33,6 +33,9 @@ int is_quiet(void);
 /** Width of the terminal on stderr, 80 where it is unknown. */
 unsigned terminal_width(void);
 
+/** Before data go to stdout: take the status line away where they would be printed over it. */
+void clear_for_output(void);
+
 /** Show a line that later ones replace; messages go above it. NULL takes it away. Printed as it is. */
 void status_line(const char *line);
 

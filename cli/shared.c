@@ -15,7 +15,8 @@ const char *const precisions[] = { "auto", "f32", "bf16", NULL };
 const char *const geometries[] = { "affine", "homography", NULL };
 const char *const orders[] = { "fused", "inliers", NULL };
 
-static const char *const extensions[] = { "jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "heic", "heif", NULL };
+static const char *const extensions[] = { "jpg", "jpeg", "png",  "webp", "tif", "tiff",
+					  "gif", "heic", "heif", "avif", NULL };
 
 int is_json(const char *format)
 {

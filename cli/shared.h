@@ -48,7 +48,7 @@ extern const char *const orders[];
 #define OPT_SEARCH(a)                                                                                                  \
 	OPT_WHOLE(0, "verify", "N", &(a).verify, 0, INT32_MAX,                                                         \
 		  "verify the N best by local features; 0: none (default 100 where the collection keeps local "        \
-		  "features)"),                                                                                        \
+		  "features); without a global descriptor there is no best, and all are verified"),                    \
 		OPT_TEXT(0, "local", "KIND", &(a).local, COMPLETE_MODEL,                                               \
 			 "the kind of local features to verify with (default: the first that the collection keeps)"),  \
 		OPT_CHOICE("order", "ORDER", &(a).order, orders,                                                       \

@@ -113,6 +113,25 @@ char *visible(const char *text)
 	return out;
 }
 
+char *shell_word(const char *path)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-,:@%";
+	const char *front = *path == '-' ? "./" : "";
+	if (!path[strspn(path, plain)])
+		return need_text("%s%s", front, path);
+	char *out = need(4 * strlen(path) + 5, 1), *to = out;
+	*to++ = '\'';
+	to = stpcpy(to, front);
+	for (; *path; path++) {
+		/* A quote cannot stand between quotes: 'it'\''s'. */
+		if (*path == '\'')
+			to = stpcpy(to, "'\\'");
+		*to++ = *path;
+	}
+	*to++ = '\'';
+	return out;
+}
+
 int parse_whole(const char *text, uint64_t least, uint64_t most, uint64_t *out)
 {
 	if (!*text || text[strspn(text, "0123456789")])

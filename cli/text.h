@@ -18,6 +18,10 @@ char *clean_utf8(const char *text, int *changed);
 /** A copy for people: control characters and bytes that are not UTF-8 become escapes such as \n and \xff. */
 char *visible(const char *text);
 
+/** A path as a word to type: quoted for the shell where it must be, and never taken for an option. Not for printing as
+ * it is: pass it on to say(). */
+char *shell_word(const char *path);
+
 /** Whole text as a number without sign, space or rest. @return 1, or 0 where it is none or not within the bounds */
 int parse_whole(const char *text, uint64_t least, uint64_t most, uint64_t *out);
 

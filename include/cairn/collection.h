@@ -155,7 +155,8 @@ typedef struct {
  *
  * @param[out] report what was done, also on failure; may be NULL
  * @return 0 even if single images failed; CAIRN_ECANCELLED; CAIRN_ENOSPACE; CAIRN_EINVALID where the handle is not
- * writable or a model's fingerprint is no longer that of the collection; CAIRN_EFORMAT for a faulty CSV; CAIRN_EIO
+ * writable; CAIRN_ENOTFOUND where a model is not installed, or no longer the one that the collection was made with;
+ * CAIRN_EFORMAT for a faulty CSV; CAIRN_EIO
  */
 CAIRN_API int cairn_collection_add(cairn_collection *collection, const char *const *paths, size_t count,
 				   const cairn_add_options *options, cairn_add_report *report);

@@ -88,6 +88,8 @@ typedef enum {
  * @param paths    image files; unreadable ones are passed over with a warning; at least 2 must be readable
  * @param dim      dimensions to keep, 0: all; must be 0 for CAIRN_WHITEN_CENTRE
  * @param progress NULL, or told after each image
+ * @return 0; CAIRN_EINVALID where dim is more than the model or the images give; CAIRN_EFORMAT where fewer than 2 of
+ * the images can be read; CAIRN_ECANCELLED; errors of cairn_model_open()
  */
 CAIRN_API int cairn_whitening_learn(const char *model, const char *target, cairn_whitening_kind kind, uint32_t dim,
 				    const char *const *paths, size_t count, const cairn_describer_options *options,

@@ -82,8 +82,8 @@ typedef struct cairn_query cairn_query;
  * @param[out] out  a new query; the caller frees it with cairn_query_free(), before the searcher
  * @param      path the photograph
  * @param      box  NULL, or the part to search with, in pixels of the upright full-size photograph
- * @return 0; errors of cairn_image_open(); CAIRN_EINVALID where the box is outside, or a model is no longer the one
- * that the collection was made with; CAIRN_ENOTFOUND where it is not installed
+ * @return 0; errors of cairn_image_open(); CAIRN_EINVALID where the box is outside; CAIRN_ENOTFOUND where a model is
+ * not installed, or no longer the one that the collection was made with
  */
 CAIRN_API int cairn_query_open(cairn_query **out, cairn_searcher *searcher, const char *path, const cairn_box *box);
 
@@ -168,18 +168,23 @@ typedef struct {
 	uint32_t results;  /**< thumbnails a query; default 24 */
 	uint32_t drawings; /**< of the best results of each query, drawn with their matched points; default 5 */
 	const char *title; /**< NULL: "cairn search" */
+	cairn_progress_cb progress; /**< NULL, or told of the results that are shown; may cancel the page
+				     * (CAIRN_ECANCELLED), and a file that was there before stays */
+	void *progress_payload;
 } cairn_report_options;
 
 #define CAIRN_REPORT_OPTIONS_VERSION 1
 #define CAIRN_REPORT_OPTIONS_INIT                                                                                      \
 	{                                                                                                              \
-		CAIRN_REPORT_OPTIONS_VERSION, 24, 5, NULL                                                              \
+		CAIRN_REPORT_OPTIONS_VERSION, 24, 5, NULL, NULL, NULL                                                  \
 	}
 
 /**
  * Write answers as one self-contained HTML page: queries, thumbnails, scores, inliers and matched points.
  *
  * @param path written under a temporary name and renamed
+ * @return 0; CAIRN_EINVALID; CAIRN_ENOTFOUND where there is no such folder; CAIRN_EIO; CAIRN_ENOSPACE;
+ * CAIRN_ECANCELLED; CAIRN_ENOMEM. Photographs that cannot be read are no failure: the page says so in their place
  */
 CAIRN_API int cairn_report_write(const char *path, const cairn_answer *const *answers, size_t count,
 				 const cairn_report_options *options);

@@ -44,6 +44,7 @@ struct add {
 	size_t batch_size;
 	struct batch batches[2];
 	struct batch *working, *taken; /* being described; being taken in */
+	cn_keymap displaced;           /* the intake's */
 	double deadline;               /* of the working batch; 0: none */
 	/* What the describing threads look up: content that is in already, or in the hands of an earlier image. */
 	pthread_mutex_t hint_mutex;
@@ -188,8 +189,8 @@ static void *take_in(void *context)
 	struct taking *taking = context;
 	struct add *add = taking->add;
 	if (add->taken->count)
-		taking->status =
-			cn_intake(add->collection, &add->describers, add->taken->slots, add->taken->count, add->report);
+		taking->status = cn_intake(add->collection, &add->describers, add->taken->slots, add->taken->count,
+					   &add->displaced, add->report);
 	if (taking->status < 0)
 		cn_error_save(taking->error, sizeof(taking->error));
 	return NULL;
@@ -362,6 +363,7 @@ static void clean_up(struct add *add)
 	cn_describers_free(&add->describers);
 	cn_catalogue_free(add->hint_catalogue);
 	cn_keymap_free(&add->hint_positions);
+	cn_keymap_free(&add->displaced);
 	pthread_mutex_destroy(&add->hint_mutex);
 	cn_labels_free(&add->labels);
 	cn_text_free(&add->parent);

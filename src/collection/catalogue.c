@@ -161,7 +161,9 @@ static int check_header(cn_catalogue *catalogue)
 	CN_TRY(pragma_number(catalogue, "PRAGMA application_id", &application));
 	CN_TRY(pragma_number(catalogue, "PRAGMA user_version", &version));
 	if (application != APPLICATION_ID)
-		return cn_fail(CAIRN_EDAMAGED, "'%s' is not a catalogue of cairn, or its first page is damaged",
+		return cn_fail(CAIRN_EDAMAGED,
+			       "'%s' is not a catalogue of cairn, or its first page is damaged; restore it from a "
+			       "backup, or make the collection anew",
 			       catalogue->path);
 	if (version != CN_CATALOGUE_VERSION)
 		return cn_fail(CAIRN_EUNSUPPORTED,

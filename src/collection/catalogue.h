@@ -117,7 +117,9 @@ int cn_catalogue_add_image(cn_catalogue *catalogue, const cn_image_row *image,
 int cn_catalogue_set_path(cn_catalogue *catalogue, int64_t id, const char *path, uint64_t size, int64_t mtime_ns);
 int cn_catalogue_set_label(cn_catalogue *catalogue, int64_t id, const char *label); /**< NULL or empty: none */
 int cn_catalogue_remove(cn_catalogue *catalogue, int64_t id, int *found);           /**< leaves a tombstone */
-int cn_catalogue_forget_removed(cn_catalogue *catalogue);                           /**< deletes the tombstones */
+/** Take a tombstone away again, under a path that no image has. */
+int cn_catalogue_restore(cn_catalogue *catalogue, int64_t id, const char *path, uint64_t size, int64_t mtime_ns);
+int cn_catalogue_forget_removed(cn_catalogue *catalogue); /**< deletes the tombstones */
 int cn_catalogue_forget_range(cn_catalogue *catalogue, int64_t first, int64_t last);
 
 /** Take the number for a new segment; it is registered, still without files. */

@@ -60,10 +60,11 @@ static int note(struct check *check, const char *file, char *text, enum mending 
 	return fault->file && text ? 0 : CAIRN_ENOMEM;
 }
 
-/* Notes the last error as a fault, unless it is not the file's. */
+/* Notes the last error as a fault, unless it is not the file's: what only a newer cairn can read must not be dropped.
+ */
 static int note_error(struct check *check, const char *file, int status, int64_t segment)
 {
-	if (status == CAIRN_ENOMEM || status == CAIRN_ECANCELLED)
+	if (status == CAIRN_ENOMEM || status == CAIRN_ECANCELLED || status == CAIRN_EUNSUPPORTED)
 		return status;
 	return note(check, file, cn_strdup(cairn_last_error()), DROP_SEGMENT, segment);
 }

@@ -131,8 +131,7 @@ static int gather_image(struct compaction *compaction, cn_segment *segment, cons
 			++*row;
 		item->row_count = *row - item->row;
 		if (item->row_count == 0)
-			return cn_fail(CAIRN_EDAMAGED,
-				       "'%s' has no row of image %lld; repair the collection with check",
+			return cn_fail(CAIRN_EDAMAGED, "'%s' has no row of image %lld; 'cairn check --repair' mends it",
 				       segment->record.files[CN_SLOT_IMAGES].name, (long long)id);
 	}
 	compaction->item_count++;

@@ -121,15 +121,26 @@ int cn_catalogue_add_image(cn_catalogue *catalogue, const cn_image_row *image, i
 	return 0;
 }
 
-int cn_catalogue_set_path(cn_catalogue *catalogue, int64_t id, const char *path, uint64_t size, int64_t mtime_ns)
+static int set_path(cn_catalogue *catalogue, cn_sql_statement how, int64_t id, const char *path, uint64_t size,
+		    int64_t mtime_ns)
 {
 	sqlite3_stmt *statement;
-	CN_TRY(cn_sql_use(catalogue, CN_SQL_SET_PATH, &statement));
+	CN_TRY(cn_sql_use(catalogue, how, &statement));
 	cn_sql_bind_bytes(statement, 1, path);
 	sqlite3_bind_int64(statement, 2, (sqlite3_int64)size);
 	sqlite3_bind_int64(statement, 3, mtime_ns);
 	sqlite3_bind_int64(statement, 4, id);
 	return cn_sql_run(catalogue, statement, "changing a path");
+}
+
+int cn_catalogue_set_path(cn_catalogue *catalogue, int64_t id, const char *path, uint64_t size, int64_t mtime_ns)
+{
+	return set_path(catalogue, CN_SQL_SET_PATH, id, path, size, mtime_ns);
+}
+
+int cn_catalogue_restore(cn_catalogue *catalogue, int64_t id, const char *path, uint64_t size, int64_t mtime_ns)
+{
+	return set_path(catalogue, CN_SQL_RESTORE, id, path, size, mtime_ns);
 }
 
 int cn_catalogue_set_label(cn_catalogue *catalogue, int64_t id, const char *label)

@@ -20,6 +20,7 @@ struct intake {
 	cairn_collection *collection;
 	cn_catalogue *catalogue;
 	const cn_describers *describers;
+	cn_keymap *displaced;
 	cairn_add_report done;
 };
 
@@ -67,10 +68,14 @@ static int relabel(struct intake *intake, int64_t id, const char *current, const
 	return cn_catalogue_set_label(intake->catalogue, id, given);
 }
 
-static int remove_old(struct intake *intake, const struct known *old)
+/* Other content has taken the place. The old may turn up under another name yet. */
+static int displace(struct intake *intake, const struct known *old)
 {
 	int found;
-	return old->id ? cn_catalogue_remove(intake->catalogue, old->id, &found) : 0;
+	if (!old->id)
+		return 0;
+	int noted = cn_keymap_put(intake->displaced, old->hash, (uint64_t)old->id, NULL);
+	return noted < 0 ? noted : cn_catalogue_remove(intake->catalogue, old->id, &found);
 }
 
 /* Same path, same content. */
@@ -86,7 +91,7 @@ static int take_unchanged(struct intake *intake, const cn_image_slot *slot, cons
 static int take_copy(struct intake *intake, const cn_image_slot *slot, const struct known *old,
 		     const struct known *same)
 {
-	CN_TRY(remove_old(intake, old));
+	CN_TRY(displace(intake, old));
 	if (is_still_there(same)) {
 		intake->done.duplicate++;
 		return 0;
@@ -94,6 +99,17 @@ static int take_copy(struct intake *intake, const cn_image_slot *slot, const str
 	intake->done.moved++;
 	CN_TRY(cn_catalogue_set_path(intake->catalogue, same->id, slot->path, slot->size, slot->mtime_ns));
 	return relabel(intake, same->id, same->label.data, slot->label);
+}
+
+/* Content of an image whose place was taken in this run. */
+static int take_displaced(struct intake *intake, const cn_image_slot *slot, const struct known *old, int64_t id)
+{
+	cn_image_row row;
+	CN_TRY(displace(intake, old));
+	CN_TRY(cn_catalogue_restore(intake->catalogue, id, slot->path, slot->size, slot->mtime_ns));
+	CN_TRY(cn_catalogue_find_id(intake->catalogue, id, &row));
+	intake->done.moved++;
+	return relabel(intake, id, row.label, slot->label);
 }
 
 static int take_new(struct intake *intake, cn_image_slot *slot, const struct known *old)
@@ -105,7 +121,7 @@ static int take_new(struct intake *intake, cn_image_slot *slot, const struct kno
 			return cn_slot_fail(slot, status);
 		}
 	}
-	CN_TRY(remove_old(intake, old));
+	CN_TRY(displace(intake, old));
 	cn_image_row row = { 0 };
 	row.path = slot->path;
 	row.label = slot->label ? slot->label : old->id ? old->label.data : NULL;
@@ -138,7 +154,10 @@ static int take(struct intake *intake, cn_image_slot *slot, struct known *old, s
 		return take_unchanged(intake, slot, old);
 	CN_TRY(cn_catalogue_find_hash(intake->catalogue, slot->hash, &row));
 	CN_TRY(keep(same, &row));
-	return same->id ? take_copy(intake, slot, old, same) : take_new(intake, slot, old);
+	if (same->id)
+		return take_copy(intake, slot, old, same);
+	const uint64_t *displaced = cn_keymap_get(intake->displaced, slot->hash);
+	return displaced ? take_displaced(intake, slot, old, (int64_t)*displaced) : take_new(intake, slot, old);
 }
 
 /* The new images of the batch as a segment. */
@@ -179,9 +198,9 @@ static int take_all(struct intake *intake, cn_image_slot *slots, size_t count, c
 }
 
 int cn_intake(cairn_collection *collection, const cn_describers *describers, cn_image_slot *slots, size_t count,
-	      cairn_add_report *report)
+	      cn_keymap *displaced, cairn_add_report *report)
 {
-	struct intake intake = { collection, collection->catalogue, describers, { 0 } };
+	struct intake intake = { collection, collection->catalogue, describers, displaced, { 0 } };
 	cn_store *store = NULL;
 	CN_TRY(cn_catalogue_begin(intake.catalogue));
 	int status = take_all(&intake, slots, count, &store);

@@ -128,7 +128,7 @@ static int find_segment(cairn_collection *collection, int64_t id, cn_segment **o
 	CN_TRY(cn_collection_expect_fresh(collection));
 	size_t at = cn_snapshot_segment(&collection->now, id);
 	if (at == collection->now.segment_count)
-		return cn_fail(CAIRN_EDAMAGED, "'%s': no segment holds image %lld; repair the collection with check",
+		return cn_fail(CAIRN_EDAMAGED, "'%s': no segment holds image %lld; 'cairn check --repair' mends it",
 			       collection->folder, (long long)id);
 	*out = &collection->now.segments[at];
 	return 0;
@@ -145,7 +145,7 @@ static int copy_descriptor(cairn_collection *collection, int64_t id, float *out)
 	CN_TRY(cn_segment_rows(collection, segment, &rows));
 	size_t at = cn_lower_bound(rows->images, rows->count, id);
 	if (at == rows->count || rows->images[at] != id)
-		return cn_fail(CAIRN_EDAMAGED, "'%s' has no row of image %lld; repair the collection with check",
+		return cn_fail(CAIRN_EDAMAGED, "'%s' has no row of image %lld; 'cairn check --repair' mends it",
 			       segment->record.files[CN_SLOT_IMAGES].name, (long long)id);
 	memcpy(out, rows->rows + at * collection->dim, collection->dim * sizeof(*out));
 	return 0;

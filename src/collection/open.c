@@ -232,8 +232,12 @@ int cn_collection_strays(const cairn_collection *collection, char ***names, size
 {
 	cn_keymap registered = { 0 };
 	size_t kept = 0;
-	CN_TRY(cn_folder_list(collection->segments, names, count));
-	int status = note_registered(&registered, &collection->now);
+	int status = cn_folder_list(collection->segments, names, count);
+	/* Then all that is registered is missing, which is told where it is asked for. */
+	if (status == CAIRN_ENOTFOUND)
+		return 0;
+	CN_TRY(status);
+	status = note_registered(&registered, &collection->now);
 	for (size_t i = 0; i < *count; i++) {
 		if (cn_keymap_get(&registered, cn_key_of((*names)[i], strlen((*names)[i]))))
 			cn_free((*names)[i]);
@@ -300,8 +304,10 @@ static int open_folder(cairn_collection *collection, const char *folder)
 	CN_GOTO(status, cn_catalogue_open(&collection->catalogue, catalogue, collection->writable));
 	CN_GOTO(status, read_sources(collection));
 	CN_GOTO(status, cn_collection_reload(collection));
-	if (collection->writable)
-		CN_GOTO(status, clear_strays(collection));
+	if (!collection->writable)
+		goto done;
+	CN_GOTO(status, cn_folder_make(collection->segments));
+	CN_GOTO(status, clear_strays(collection));
 done:
 	cn_free(catalogue);
 	return status;

@@ -54,7 +54,8 @@ static int append(cn_path_list *list, char *path)
 
 static int is_image_name(const char *path)
 {
-	static const char *const endings[] = { "jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "heic", "heif" };
+	static const char *const endings[] = { "jpg",  "jpeg", "png",  "webp", "tif",
+					       "tiff", "gif",  "heic", "heif", "avif" };
 	const char *dot = strrchr(cn_path_base(path), '.');
 	for (size_t i = 0; dot && i < sizeof(endings) / sizeof(*endings); i++) {
 		if (strcasecmp(dot + 1, endings[i]) == 0)
@@ -80,14 +81,17 @@ static int visit(struct scan *scan, char *path)
 	struct stat info;
 	int status = 0;
 	if (stat(path, &info) != 0) {
-		/* A link that leads nowhere, or something that vanished, matters only where an image was expected. */
-		if (is_image_name(path))
+		/* A link that leads nowhere, or something that vanished, matters only where an image was expected; but
+		 * behind a path that is too long there may be a whole folder. */
+		if (is_image_name(path) || errno == ENAMETOOLONG)
 			status = tell(scan, path, cn_fail_errno("cannot open '%s'", path));
 	} else if (S_ISDIR(info.st_mode)) {
 		status = search_folder(scan, path, &info);
-	} else if (S_ISREG(info.st_mode) && is_image_name(path)) {
+	} else if (is_image_name(path) && S_ISREG(info.st_mode)) {
 		CN_TRY(append(scan->out, path));
 		return cn_progress_add(scan->progress, 1, 0);
+	} else if (is_image_name(path)) {
+		status = tell(scan, path, cn_fail(CAIRN_EFORMAT, "'%s' is not a regular file, no image", path));
 	}
 	cn_free(path);
 	return status;
@@ -161,8 +165,14 @@ static int add_list(struct scan *scan, const char *list)
 	char *text;
 	size_t length;
 	int status = cn_file_read(list, LIST_MAX_BYTES, &text, &length);
+	if (status == 0 && memchr(text, '\0', length)) {
+		cn_free(text);
+		status = cn_fail(CAIRN_EFORMAT, "%s: holds a NUL byte; it should be a text with a path a line", list);
+	}
 	if (status < 0)
-		return tell(scan, list, status);
+		return tell(scan, list,
+			    cn_fail_context(status, "'@%s' names a list (a file of that name is written './@%s')", list,
+					    list));
 	for (char *line = text, *next; line < text + length && status == 0; line = next) {
 		char *end = memchr(line, '\n', (size_t)(text + length - line));
 		next = end ? end + 1 : text + length;

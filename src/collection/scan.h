@@ -23,9 +23,9 @@ typedef void (*cn_scan_error_cb)(const char *path, int status, const char *messa
  * Expand paths.
  *
  * A file is taken whatever its name. A folder is searched with all below it for names that end like an image's (jpg,
- * jpeg, png, webp, tif, tiff, gif, heic, heif; either case), in byte order of the paths; symbolic links are followed,
- * and a folder that is reached twice is searched once. "@list.txt" stands for the paths in it, one a line, relative to
- * the list's folder where that exists and otherwise to the working directory.
+ * jpeg, png, webp, tif, tiff, gif, heic, heif, avif; either case), in byte order of the paths; symbolic links are
+ * followed, and a folder that is reached twice is searched once. "@list.txt" stands for the paths in it, one a line,
+ * relative to the list's folder where that exists and otherwise to the working directory.
  *
  * @param progress counts the images found
  * @return 0, also where some paths cannot be read (told to on_error); CAIRN_ECANCELLED; CAIRN_ENOMEM

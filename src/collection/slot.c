@@ -18,12 +18,14 @@ int cn_source_check(const cn_source *source, const char *folder)
 	cairn_model_info info;
 	if (strcmp(source->name, "rootsift") == 0)
 		return 0;
-	CN_TRY(cairn_model_inspect(&model, source->name));
+	int status = cairn_model_inspect(&model, source->name);
+	if (status < 0)
+		return cn_fail_context(status, "the collection '%s' was made with the model '%s'", folder,
+				       source->name);
 	cairn_model_get_info(model, &info);
-	int status = 0;
 	if (strcmp(info.fingerprint, source->fingerprint) != 0)
 		status = cn_fail(
-			CAIRN_EINVALID,
+			CAIRN_ENOTFOUND,
 			"model '%s' is not the one that the collection '%s' was made with (fingerprint %s, then %s): "
 			"put the old bundle back, or make a new collection",
 			source->name, folder, info.fingerprint, source->fingerprint);
@@ -117,7 +119,7 @@ int cn_slot_stat(const char *path, uint64_t *size, int64_t *mtime_ns)
 	if (stat(path, &info) != 0)
 		return cn_fail_errno("cannot open '%s'", path);
 	if (!S_ISREG(info.st_mode))
-		return cn_fail(CAIRN_EINVALID, "'%s' is not a regular file", path);
+		return cn_fail(CAIRN_EFORMAT, "'%s' is not a regular file, no image", path);
 	*size = (uint64_t)info.st_size;
 	*mtime_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
 	return 0;

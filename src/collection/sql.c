@@ -32,6 +32,7 @@ static const char *const statement_text[CN_SQL_STATEMENTS] = {
 	[CN_SQL_SET_PATH] = "UPDATE images SET path = ?, size = ?, mtime_ns = ? WHERE id = ?",
 	[CN_SQL_SET_LABEL] = "UPDATE images SET label = ? WHERE id = ?",
 	[CN_SQL_REMOVE] = "UPDATE images SET removed = 1 WHERE id = ? AND removed = 0",
+	[CN_SQL_RESTORE] = "UPDATE images SET removed = 0, path = ?, size = ?, mtime_ns = ? WHERE id = ?",
 	[CN_SQL_FORGET_REMOVED] = "DELETE FROM images WHERE removed = 1",
 	[CN_SQL_FORGET_RANGE] = "DELETE FROM images WHERE id BETWEEN ? AND ?",
 	[CN_SQL_NEW_SEGMENT] = "INSERT INTO segments DEFAULT VALUES",

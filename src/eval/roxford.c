@@ -45,9 +45,8 @@ struct cairn_roxford {
 /* The name between its folder and the ending of an image file. A dot elsewhere belongs to the name. */
 static const char *stem(const char *path, size_t *length)
 {
-	static const char *const endings[] = {
-		"jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "heic", "heif", "bmp"
-	};
+	static const char *const endings[] = { "jpg", "jpeg", "png",  "webp", "tif", "tiff",
+					       "gif", "heic", "heif", "avif", "bmp" };
 	const char *name = cn_path_base(path), *dot = strrchr(name, '.');
 
 	*length = strlen(name);

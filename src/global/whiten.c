@@ -130,8 +130,9 @@ int cairn_whitening_learn(const char *model, const char *target, cairn_whitening
 	CN_GOTO(status, describe_all(&learning, count, how.threads, progress, payload));
 	size_t readable = close_gaps(&learning, count);
 	if (readable < 2)
-		CN_GOTO(status, cn_fail(CAIRN_EINVALID, "whitening needs at least 2 readable images; %zu of %zu were",
-					readable, count));
+		CN_GOTO(status,
+			cn_fail(count < 2 ? CAIRN_EINVALID : CAIRN_EFORMAT,
+				"whitening needs at least 2 readable images; %zu of %zu were", readable, count));
 	/* n images span at most n - 1 axes around their mean; further ones would be noise, blown up by whitening. */
 	size_t axes = readable - 1 < learning.dim ? readable - 1 : learning.dim;
 	if (dim > axes)

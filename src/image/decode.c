@@ -76,8 +76,8 @@ static int vips_failed(const struct job *job)
 	char reason[512];
 
 	cn_vips_error(reason, sizeof(reason));
-	cn_fail(CAIRN_EFORMAT, "%s: this %s file is damaged or cut short: %s", job->name, job->loader->format, reason);
-	return CAIRN_EFORMAT;
+	return cn_fail(CAIRN_EFORMAT, "%s: this %s file is damaged or cut short%s%s", job->name, job->loader->format,
+		       *reason ? ": " : "", reason);
 }
 
 /* Opens the file; pixels are decoded when they are asked for. */

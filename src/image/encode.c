@@ -62,7 +62,7 @@ int cairn_image_encode(const cairn_image *image, const char *format, int quality
 
 		cn_vips_error(reason, sizeof(reason));
 		return cn_fail(CAIRN_EBACKEND, "encoding %u x %u pixels as %s: %s", image->width, image->height, format,
-			       reason);
+			       *reason ? reason : "no reason given");
 	}
 	/* Freed with cairn_bytes_free(), which knows nothing of GLib. */
 	*bytes = cn_memdup(file, size);

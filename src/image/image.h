@@ -25,7 +25,8 @@ int cn_image_blank(cairn_image **out, uint32_t width, uint32_t height);
  */
 int cn_vips_start(void);
 
-/** Move what libvips said last, as one line, into `text`; its buffer is shared by all threads of the process. */
+/** Move what libvips said last, as one line, into `text`, which is empty if it said nothing; its buffer is shared by
+ * all threads of the process. */
 void cn_vips_error(char *text, size_t size);
 
 #endif

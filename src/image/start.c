@@ -46,6 +46,6 @@ void cn_vips_error(char *text, size_t size)
 	for (size_t i = 0; i < length; i++)
 		if (said[i] == '\n')
 			said[i] = ';';
-	snprintf(text, size, "%s", length ? said : "no reason given");
+	snprintf(text, size, "%s", said);
 	g_free(said);
 }

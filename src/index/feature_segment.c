@@ -194,7 +194,9 @@ int cn_feature_writer_add(cn_feature_writer *writer, int64_t image, const cairn_
 	size_t length = block_length(features->count, header->dim);
 	CN_TRY(grow_table(writer));
 	CN_TRY(grow_block(writer, length));
-	fill_block(writer->block, features);
+	/* Without keypoints there is no block, and perhaps no room for one. */
+	if (features->count)
+		fill_block(writer->block, features);
 	writer->broken = cn_atomic_write(&writer->file, writer->block, length);
 	CN_TRY(writer->broken);
 	writer->table[header->count++] = (struct entry){

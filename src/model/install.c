@@ -84,7 +84,10 @@ int cn_bundle_draft_open(cn_bundle_draft *draft, const char *name, int replace)
 	CN_TRY(cn_bundle_folder(&draft->final, name));
 	int status = 0;
 	if (!replace && cn_file_exists(draft->final))
-		CN_GOTO(status, cn_fail(CAIRN_EEXISTS, "the model '%s' is there already (%s)", name, draft->final));
+		CN_GOTO(status, cn_fail(CAIRN_EEXISTS,
+					"the model '%s' is there already (%s); --replace puts another in its "
+					"place",
+					name, draft->final));
 	draft->name = cn_strdup(name);
 	draft->folder = cn_textf("%.*s.%s.%ld", (int)(cn_path_base(draft->final) - draft->final), draft->final, name,
 				 (long)getpid());
@@ -292,6 +295,25 @@ static int copy_whitening(const cn_bundle_draft *draft, const json_t *root, cons
 	return status;
 }
 
+static int take_text(const char *bytes, size_t length, void *payload)
+{
+	return cn_text_add_bytes(payload, bytes, length);
+}
+
+/* Faults are told of the user's file, not of the copy in the draft. */
+static int check_json(const json_t *root, const char *json)
+{
+	cairn_model *model;
+	cn_text text = CN_TEXT_INIT;
+	CN_NEW(model, 1, sizeof(*model));
+	int status = json_dump_callback(root, take_text, &text, 0) == 0
+			     ? cn_bundle_parse(model, text.data, text.length, json)
+			     : cn_fail(CAIRN_ENOMEM, "out of memory while reading %s", json);
+	cairn_model_free(model);
+	cn_text_free(&text);
+	return status;
+}
+
 static int import(cn_bundle_draft *draft, const char *onnx, const char *json)
 {
 	json_t *root;
@@ -304,6 +326,7 @@ static int import(cn_bundle_draft *draft, const char *onnx, const char *json)
 		CN_GOTO(status, cn_fail(CAIRN_EFORMAT, "%s: must be an object", json));
 	CN_GOTO(status, set_member(root, "name", json_string(draft->name)));
 	CN_GOTO(status, set_member(root, "network", json_string("model.onnx")));
+	CN_GOTO(status, check_json(root, json));
 	CN_GOTO(status, copy_whitening(draft, root, json));
 	char *path = cn_path_join(draft->folder, "model.onnx");
 	status = path ? copy_file(onnx, path) : CAIRN_ENOMEM;

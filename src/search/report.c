@@ -199,8 +199,11 @@ static int write_hits(cn_report *report, const cn_report_section *section)
 		CN_TRY(write_format(report, "%zu of ", section->hit_count));
 	CN_TRY(write_format(report, "%zu %s</h3>\n<ol class=\"grid\">\n", section->found,
 			    section->found == 1 ? "result" : "results"));
-	for (size_t i = 0; i < section->hit_count; i++)
+	for (size_t i = 0; i < section->hit_count; i++) {
 		CN_TRY(write_hit(report, &section->hits[i], i + 1));
+		if (report->progress)
+			CN_TRY(cn_progress_add(report->progress, 1, 0));
+	}
 	return write_text(report, "</ol>\n");
 }
 
@@ -377,6 +380,13 @@ static int fill_hit(cn_report_hit *to, const cairn_answer *answer, size_t rank, 
 	return 0;
 }
 
+static size_t shown(const cairn_answer *answer, const cairn_report_options *options)
+{
+	size_t found = cairn_answer_count(answer);
+
+	return found < options->results ? found : options->results;
+}
+
 static int add_answer(cn_report *report, const cairn_answer *answer, const cairn_report_options *options)
 {
 	cn_report_section section = {
@@ -385,7 +395,7 @@ static int add_answer(cn_report *report, const cairn_answer *answer, const cairn
 		.times = cairn_answer_get_times(answer),
 		.found = cairn_answer_count(answer),
 	};
-	size_t count = section.found < options->results ? section.found : options->results;
+	size_t count = shown(answer, options);
 	cn_report_hit *hits;
 	int status = 0;
 
@@ -402,23 +412,40 @@ static int add_answer(cn_report *report, const cairn_answer *answer, const cairn
 	return status;
 }
 
+static int write_report(const char *path, const cairn_answer *const *answers, size_t count,
+			const cairn_report_options *options, cn_progress *progress)
+{
+	cn_report report;
+	int status = 0;
+
+	CN_TRY(cn_report_begin(&report, path, options->title ? options->title : "cairn search", count));
+	report.progress = progress;
+	for (size_t i = 0; i < count; i++)
+		CN_GOTO(status, add_answer(&report, answers[i], options));
+	CN_GOTO(status, cn_report_commit(&report));
+done:
+	cn_report_abort(&report);
+	return status;
+}
+
 int cairn_report_write(const char *path, const cairn_answer *const *answers, size_t count,
 		       const cairn_report_options *options)
 {
 	static const cairn_report_options defaults = CAIRN_REPORT_OPTIONS_INIT;
-	cn_report report;
-	int status = 0;
+	cn_progress progress;
+	uint64_t total = 0;
 
 	if (!options)
 		options = &defaults;
 	if (options->version != CAIRN_REPORT_OPTIONS_VERSION)
 		return cn_fail(CAIRN_EINVALID, "report options have version %u; this library knows %d",
 			       options->version, CAIRN_REPORT_OPTIONS_VERSION);
-	CN_TRY(cn_report_begin(&report, path, options->title ? options->title : "cairn search", count));
 	for (size_t i = 0; i < count; i++)
-		CN_GOTO(status, add_answer(&report, answers[i], options));
-	CN_GOTO(status, cn_report_commit(&report));
-done:
-	cn_report_abort(&report);
+		total += shown(answers[i], options);
+	cn_progress_start(&progress, options->progress, options->progress_payload, "writing the report", total);
+
+	int status = write_report(path, answers, count, options, &progress);
+
+	cn_progress_end(&progress);
 	return status;
 }

@@ -8,6 +8,7 @@
 
 #include "cairn/search.h"
 #include "util/file.h"
+#include "util/progress.h"
 
 /** One result as it is shown. Everything is borrowed. */
 typedef struct {
@@ -33,6 +34,7 @@ typedef struct {
 /** A page being written. */
 typedef struct {
 	cn_atomic_file file;
+	cn_progress *progress; /**< counts the results as they are written; NULL: nobody asks */
 } cn_report;
 
 /** Begin a page. @param queries how many sections will follow, for the heading */

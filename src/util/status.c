@@ -4,38 +4,79 @@
 #include "util/status.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "util/text.h"
 
-/* A formatted text is a little longer than what is kept, so that the cut never leaves part of a character. */
-#define FORMATTED_SIZE (CN_ERROR_SIZE + 8)
+/* Room for a path of the longest kind and what is said about it. */
+#define FORMATTED_SIZE (PATH_MAX + CN_ERROR_SIZE)
+/* The longest form of a byte: "\xff". */
+#define ESCAPE_SIZE 4
+#define GAP         " ... "
 
 static _Thread_local char last_error[CN_ERROR_SIZE];
 
-/* The text goes to terminals, logs and JSON: one line, and UTF-8 even where a file's name is not. */
-static void set_text(const char *text)
+/* U+0080 to U+009F are control characters too. */
+static int is_printable(const unsigned char *bytes, size_t step)
 {
-	size_t length = strlen(text), out = 0;
+	return step == 1 ? *bytes >= 0x20 && *bytes != 0x7f
+			 : step > 2 || (step == 2 && (*bytes > 0xc2 || bytes[1] >= 0xa0));
+}
+
+static size_t escape(char *out, unsigned char byte)
+{
+	static const char named[] = "\n\t\r", letters[] = "ntr";
+	const char *found = byte ? strchr(named, byte) : NULL;
+
+	return (size_t)(found ? snprintf(out, ESCAPE_SIZE + 1, "\\%c", letters[found - named])
+			      : snprintf(out, ESCAPE_SIZE + 1, "\\x%02x", byte));
+}
+
+/* The text goes to terminals, logs and JSON: one line, and UTF-8 even where a file's name is not. */
+static size_t make_printable(char *out, const char *text)
+{
+	size_t length = strlen(text), used = 0;
 
 	for (size_t i = 0; i < length;) {
 		size_t step = cn_utf8_step(text + i, length - i);
 
-		if (out + (step ? step : 1) >= sizeof(last_error))
-			break;
-		if (step == 0) {
-			last_error[out++] = '?';
-			i++;
-			continue;
+		if (is_printable((const unsigned char *)text + i, step)) {
+			memcpy(out + used, text + i, step);
+			used += step;
+		} else {
+			step += step == 0;
+			for (size_t k = 0; k < step; k++)
+				used += escape(out + used, (unsigned char)text[i + k]);
 		}
-		memcpy(last_error + out, text + i, step);
-		if ((unsigned char)last_error[out] < 0x20 || last_error[out] == 0x7f)
-			last_error[out] = ' ';
-		out += step;
 		i += step;
 	}
-	last_error[out] = '\0';
+	out[used] = '\0';
+	return used;
+}
+
+static int is_inside_character(char byte)
+{
+	return (byte & 0xc0) == 0x80;
+}
+
+/* Of a text that is too long the middle is left out: a path's beginning tells least, the reason stands at the end. */
+static void set_text(const char *text)
+{
+	char printable[ESCAPE_SIZE * FORMATTED_SIZE];
+	size_t length = make_printable(printable, text), head = sizeof(last_error) / 2, tail;
+
+	if (length < sizeof(last_error)) {
+		memcpy(last_error, printable, length + 1);
+		return;
+	}
+	tail = length - (sizeof(last_error) - sizeof(GAP) - head);
+	while (is_inside_character(printable[head]))
+		head--;
+	while (is_inside_character(printable[tail]))
+		tail++;
+	snprintf(last_error, sizeof(last_error), "%.*s" GAP "%s", (int)head, printable, printable + tail);
 }
 
 /* What a caller reports as a failure must never look like success. */

@@ -3,9 +3,12 @@
  */
 #include "util/text.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/memory.h"
@@ -111,6 +114,24 @@ const char *cn_path_base(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+/* What ".." leads to: behind a link it is the folder above the link's target, as it is for every other program. */
+static int go_up(cn_text *text)
+{
+	struct stat info;
+	char real[PATH_MAX];
+
+	if (!text->length)
+		return 0;
+	if (lstat(text->data, &info) == 0 && S_ISLNK(info.st_mode) && realpath(text->data, real)) {
+		text->length = 0;
+		CN_TRY(cn_text_add(text, real));
+	}
+	while (text->length && text->data[--text->length] != '/')
+		;
+	text->data[text->length] = '\0';
+	return 0;
+}
+
 /* Append the components of `path` to an absolute path that has no slash at its end ("" is the root). */
 static int add_components(cn_text *text, const char *path)
 {
@@ -118,10 +139,7 @@ static int add_components(cn_text *text, const char *path)
 		size_t length = strcspn(path, "/");
 
 		if (length == 2 && memcmp(path, "..", 2) == 0) {
-			while (text->length && text->data[--text->length] != '/')
-				;
-			if (text->data)
-				text->data[text->length] = '\0';
+			CN_TRY(go_up(text));
 		} else if (length && !(length == 1 && path[0] == '.')) {
 			CN_TRY(cn_text_add(text, "/"));
 			CN_TRY(cn_text_add_bytes(text, path, length));
@@ -142,7 +160,11 @@ int cn_path_absolute(char **out, const char *path)
 		return cn_fail(CAIRN_EINVALID, "a path is empty");
 	if (path[0] != '/') {
 		if (!getcwd(here, sizeof(here)))
-			return cn_fail_errno("the current folder");
+			return errno == ERANGE ? cn_fail(CAIRN_EIO,
+							 "the path of the current folder has more than %d bytes; work "
+							 "from a folder higher up",
+							 PATH_MAX - 1)
+					       : cn_fail_errno("the current folder");
 		CN_GOTO(status, add_components(&text, here));
 	}
 	CN_GOTO(status, add_components(&text, path));

@@ -33,7 +33,8 @@ char *cn_path_join(const char *folder, const char *name);
 /** The part after the last '/'; borrowed. */
 const char *cn_path_base(const char *path);
 
-/** Absolute, without "." and "..", links not resolved; the file need not exist. Caller frees. */
+/** Absolute, without "." and "..", links not resolved unless ".." follows them; the file need not exist. Caller frees.
+ */
 int cn_path_absolute(char **out, const char *path);
 
 /** 1 if the bytes are well-formed UTF-8 (no surrogates, no overlong forms), otherwise 0. */

@@ -228,7 +228,7 @@ int64_t collection_add_rows(cairn_collection *collection, const float *rows, siz
 static void print_fault(const char *file, const char *fault, int repaired, void *payload)
 {
 	(void)payload;
-	print_message("fault: %s: %s%s\n", file, fault, repaired ? " (repaired)" : "");
+	print_message("# fault: %s: %s%s\n", file, fault, repaired ? " (repaired)" : "");
 }
 
 int collection_faults(cairn_collection *collection, int repair)

@@ -86,14 +86,45 @@ static void follows_moves(void **state)
 	assert_int_equal(rename(cn_test_path(photos, "000.png"), cn_test_path(photos, "x")), 0);
 	assert_int_equal(rename(cn_test_path(photos, "002.png"), cn_test_path(photos, "000.png")), 0);
 	assert_int_equal(rename(cn_test_path(photos, "x"), cn_test_path(photos, "002.png")), 0);
-	cairn_add_report report = collection_add(collection, photos, NULL);
-	assert_int_equal(report.failed, 0);
-	assert_int_equal(report.moved + report.added + report.updated + report.unchanged, 3);
-	cairn_collection_info info;
-	assert_ok(cairn_collection_get_info(collection, &info));
-	assert_int_equal(info.images, 3);
+	assert_add(collection, photos, NULL, .unchanged = 1, .moved = 2);
+	assert_int_equal(id_of(collection, cn_test_path(photos, "000.png")), 3);
+	assert_int_equal(id_of(collection, cn_test_path(photos, "002.png")), 1);
 	assert_int_equal(collection_faults(collection, 0), 0);
 	cairn_collection_free(collection);
+}
+
+/* Each file takes the name of the next one: the place of an image is taken before it is found under its new name. */
+static void follows_numbers_that_shift(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "1.png", "2.png", "3.png", "4.png", "5.png" };
+	for (uint32_t batch = 1; batch <= 4; batch += 3) {
+		cairn_add_options options = CAIRN_ADD_OPTIONS_INIT;
+		const char *photos = keep(cn_test_folder()), *labels = keep(cn_test_path(photos, "l.csv"));
+		static const char table[] = "path,label\n1.png,one\n2.png,two\n3.png,three\n4.png,four\n";
+		for (uint64_t i = 0; i < 4; i++)
+			photo_save(cn_test_path(photos, names[i]), i + 1);
+		cn_test_write(labels, table, strlen(table));
+		options.batch = batch;
+		options.labels = labels;
+		cairn_collection *collection = collection_new_open();
+		assert_add(collection, photos, &options, .added = 4);
+		for (size_t i = 4; i-- > 0;)
+			assert_int_equal(rename(cn_test_path(photos, names[i]), cn_test_path(photos, names[i + 1])), 0);
+		photo_save(cn_test_path(photos, "1.png"), 9);
+		options.labels = NULL;
+		assert_add(collection, photos, &options, .updated = 1, .moved = 4);
+		static const char *const wanted[] = { "one", "two", "three", "four" };
+		for (size_t i = 0; i < 4; i++) {
+			cairn_image_record record;
+			assert_ok(cairn_collection_find_path(collection, cn_test_path(photos, names[i + 1]), &record));
+			assert_int_equal(record.id, i + 1);
+			assert_string_equal(record.label, wanted[i]);
+		}
+		assert_int_equal(id_of(collection, cn_test_path(photos, "1.png")), 5);
+		assert_int_equal(collection_faults(collection, 0), 0);
+		cairn_collection_free(collection);
+	}
 }
 
 static void notices_changes(void **state)
@@ -304,6 +335,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(adds_and_skips),
 		cmocka_unit_test(follows_moves),
+		cmocka_unit_test(follows_numbers_that_shift),
 		cmocka_unit_test(notices_changes),
 		cmocka_unit_test(counts_duplicates),
 		cmocka_unit_test(goes_on_after_unreadable_images),

@@ -286,7 +286,7 @@ static void refuses(void **state)
 		{ "tiny", "t", CAIRN_WHITEN_PCA, 5, paths, 5, NULL, NULL, CAIRN_EINVALID, "at least 6 readable" },
 		{ "tiny", "t", CAIRN_WHITEN_PCA, 0, paths, 1, NULL, NULL, CAIRN_EINVALID, "at least 2" },
 		{ "tiny", "t", CAIRN_WHITEN_PCA, 0, paths, 0, NULL, NULL, CAIRN_EINVALID, "at least 2" },
-		{ "tiny", "t", CAIRN_WHITEN_PCA, 0, nowhere, 3, NULL, NULL, CAIRN_EINVALID, "0 of 3" },
+		{ "tiny", "t", CAIRN_WHITEN_PCA, 0, nowhere, 3, NULL, NULL, CAIRN_EFORMAT, "0 of 3" },
 		{ "tiny", "t", (cairn_whitening_kind)7, 0, paths, 9, NULL, NULL, CAIRN_EINVALID, "kind 7" },
 		{ "corners", "t", CAIRN_WHITEN_PCA, 0, paths, 9, NULL, NULL, CAIRN_EINVALID, "local features" },
 		{ "absent", "t", CAIRN_WHITEN_PCA, 0, paths, 9, NULL, NULL, CAIRN_ENOTFOUND, "absent" },

@@ -131,6 +131,30 @@ static void what_is_written_is_read(void **state)
 	cn_feature_segment_free(NULL);
 }
 
+/* Sky without anything in it may be all that there is. */
+static void images_without_keypoints_may_come_first(void **state)
+{
+	(void)state;
+	for (int64_t images = 1; images <= 2; images++) {
+		const char *path = cn_test_path(cn_test_folder(), "a.features");
+		cairn_features *empty = make_set(2), *found;
+		cn_feature_writer *writer;
+		cn_feature_segment *segment;
+		assert_ok(cn_feature_writer_new(&writer, path, "tiny", DIM));
+		for (int64_t image = 1; image <= images; image++)
+			assert_ok(cn_feature_writer_add(writer, image, empty));
+		assert_ok(cn_feature_writer_commit(writer));
+		cn_feature_writer_free(writer);
+		assert_ok(cn_feature_segment_open(&segment, path));
+		assert_int_equal(cn_feature_segment_count(segment), images);
+		assert_ok(cn_feature_segment_read(segment, images, &found));
+		assert_near(found, empty);
+		cairn_features_free(found);
+		cairn_features_free(empty);
+		cn_feature_segment_free(segment);
+	}
+}
+
 static void points_outside_move_to_the_edge(void **state)
 {
 	const char *path = cn_test_path(cn_test_folder(), "a.features");
@@ -409,6 +433,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read),
+		cmocka_unit_test(images_without_keypoints_may_come_first),
 		cmocka_unit_test(points_outside_move_to_the_edge),
 		cmocka_unit_test(a_segment_without_images),
 		cmocka_unit_test(every_truncation_is_found),

@@ -146,7 +146,7 @@ static void refuses_a_model_that_changed(void **state)
 			assert_ok(
 				cairn_whitening_learn("tiny", "tiny", CAIRN_WHITEN_PCA, 2, paths, 3, NULL, NULL, NULL));
 		}
-		assert_fails(cairn_search_path(&answer, scene.searcher, scene.photo, NULL), CAIRN_EINVALID,
+		assert_fails(cairn_search_path(&answer, scene.searcher, scene.photo, NULL), CAIRN_ENOTFOUND,
 			     "make a new collection");
 		/* Nothing is described anew for an image that is in. */
 		assert_ok(cairn_search_id(&answer, scene.searcher, 1));
@@ -193,7 +193,7 @@ static void opens_a_local_model_where_it_is(void **state)
 	cn_test_write(cn_test_path(model, "model.onnx"), bytes, length);
 	cairn_bytes_free(bytes);
 	assert_ok(cairn_searcher_new(&scene.searcher, scene.collection, NULL));
-	assert_fails(cairn_search_path(&answer, scene.searcher, scene.photo, NULL), CAIRN_EINVALID,
+	assert_fails(cairn_search_path(&answer, scene.searcher, scene.photo, NULL), CAIRN_ENOTFOUND,
 		     "make a new collection");
 	tear_down(&scene);
 }

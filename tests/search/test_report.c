@@ -259,9 +259,9 @@ static void answers_are_reported(void **state)
 		size_t thumbnails, drawings;
 	} cases[] = {
 		{ CAIRN_REPORT_OPTIONS_INIT, 3, 3 },
-		{ { CAIRN_REPORT_OPTIONS_VERSION, 2, 1, "Title" }, 2, 1 },
-		{ { CAIRN_REPORT_OPTIONS_VERSION, 1, 5, NULL }, 1, 1 },
-		{ { CAIRN_REPORT_OPTIONS_VERSION, 0, 0, NULL }, 0, 0 },
+		{ { .version = CAIRN_REPORT_OPTIONS_VERSION, .results = 2, .drawings = 1, .title = "Title" }, 2, 1 },
+		{ { .version = CAIRN_REPORT_OPTIONS_VERSION, .results = 1, .drawings = 5 }, 1, 1 },
+		{ { .version = CAIRN_REPORT_OPTIONS_VERSION, .results = 0, .drawings = 0 }, 0, 0 },
 	};
 	const char *folder = cn_test_folder(), *target = cn_test_path(folder, "report.html");
 	char *query = cn_strdup(photograph(folder, "query.png", 40, 40)), *page;
@@ -285,9 +285,51 @@ static void answers_are_reported(void **state)
 	cn_free(path);
 }
 
+/* Stops when `after` results are written. */
+struct stopping {
+	uint64_t after, done, total;
+};
+
+static int stop(const cairn_progress *progress, void *payload)
+{
+	struct stopping *stopping = payload;
+	stopping->done = progress->done;
+	stopping->total = progress->total;
+	return progress->done >= stopping->after;
+}
+
+static void progress_is_told_and_may_cancel(void **state)
+{
+	const char *folder = cn_test_folder(), *target = cn_test_path(folder, "report.html");
+	char *query = cn_strdup(photograph(folder, "query.png", 40, 40)), *page;
+	struct stopping stopping = { .after = 100 };
+	cairn_report_options options = CAIRN_REPORT_OPTIONS_INIT;
+	cn_answer_hit hits[3];
+	cairn_answer answer;
+	const cairn_answer *const answers[] = { &answer, &answer };
+	size_t length;
+
+	(void)state;
+	fill_answer(&answer, hits, query, query);
+	options.results = 2;
+	options.progress = stop;
+	options.progress_payload = &stopping;
+	assert_ok(cairn_report_write(target, answers, 2, &options));
+	assert_int_equal(stopping.done, 4);
+	assert_int_equal(stopping.total, 4);
+	cn_test_write(target, "before", 6);
+	stopping.after = 1;
+	assert_fails(cairn_report_write(target, answers, 2, &options), CAIRN_ECANCELLED, "writing the report");
+	assert_int_equal(stopping.done, 1);
+	assert_ok(cn_file_read(target, 100, &page, &length));
+	assert_string_equal(page, "before");
+	cn_free(page);
+	cn_free(query);
+}
+
 static void failures_leave_nothing(void **state)
 {
-	const cairn_report_options wrong = { 99, 1, 1, NULL };
+	const cairn_report_options wrong = { .version = 99, .results = 1, .drawings = 1 };
 	const char *folder = cn_test_folder(), *target = cn_test_path(folder, "report.html");
 	char *query = cn_strdup(photograph(folder, "query.png", 40, 40));
 	cn_answer_hit hits[3];
@@ -325,6 +367,7 @@ int main(void)
 		cmocka_unit_test(hostile_names_stay_text),
 		cmocka_unit_test(missing_photographs_get_a_tile),
 		cmocka_unit_test(answers_are_reported),
+		cmocka_unit_test(progress_is_told_and_may_cancel),
 		cmocka_unit_test(failures_leave_nothing),
 	};
 

@@ -1,5 +1,6 @@
 /* Error codes, names and texts. */
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -52,10 +53,13 @@ static void texts_become_one_line_of_utf8(void **state)
 		const char *given, *wanted;
 	} cases[] = {
 		{ "plain", "plain" },
-		{ "two\nlines\tand a tab", "two lines and a tab" },
-		{ "caf\xc3\xa9", "caf\xc3\xa9" },
-		{ "bad \xff byte", "bad ? byte" },
-		{ "cut \xc3", "cut ?" },
+		{ "two\nlines\tand a tab", "two\\nlines\\tand a tab" },
+		{ "red \x1b[31m, deleted \x7f, \r", "red \\x1b[31m, deleted \\x7f, \\r" },
+		{ "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x97\xbf", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x97\xbf" },
+		{ "above ASCII: \xc2\x9b[m, \xc2\xa0", "above ASCII: \\xc2\\x9b[m, \xc2\xa0" },
+		{ "bad \xff byte", "bad \\xff byte" },
+		{ "cut \xc3", "cut \\xc3" },
+		{ "a \\ stays", "a \\ stays" },
 		{ "", "" },
 	};
 
@@ -80,6 +84,24 @@ static void long_texts_are_cut_between_characters(void **state)
 		assert_true(strlen(cairn_last_error()) > CN_ERROR_SIZE - 8);
 		assert_true(strlen(cairn_last_error()) < CN_ERROR_SIZE);
 		assert_true(cn_utf8_valid(cairn_last_error(), strlen(cairn_last_error())));
+	}
+}
+
+/* A reason that is cut off with the end of a long path helps nobody. */
+static void long_texts_keep_both_ends(void **state)
+{
+	char path[PATH_MAX];
+
+	(void)state;
+	for (const char *filling = "x\xff\n"; *filling; filling++) {
+		memset(path, *filling, sizeof(path));
+		path[sizeof(path) - 1] = '\0';
+		errno = EACCES;
+		cn_fail_errno("cannot open '%s'", path);
+		assert_ptr_equal(strstr(cairn_last_error(), "cannot open '"), cairn_last_error());
+		assert_non_null(strstr(cairn_last_error(), " ... "));
+		assert_string_equal(strrchr(cairn_last_error(), '\''), "': Permission denied");
+		assert_int_equal(strlen(cairn_last_error()), CN_ERROR_SIZE - 1);
 	}
 }
 
@@ -149,6 +171,7 @@ int main(void)
 		cmocka_unit_test(version_is_the_projects),
 		cmocka_unit_test(texts_become_one_line_of_utf8),
 		cmocka_unit_test(long_texts_are_cut_between_characters),
+		cmocka_unit_test(long_texts_keep_both_ends),
 		cmocka_unit_test(errno_chooses_the_code),
 		cmocka_unit_test(context_goes_before_the_text),
 		cmocka_unit_test(failure_is_never_success),

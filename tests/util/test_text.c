@@ -1,6 +1,8 @@
 /* Growing text, paths, UTF-8, JSON and HTML escapes. */
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "support.h"
@@ -80,6 +82,30 @@ static void paths_become_absolute(void **state)
 	}
 	assert_fails(cn_path_absolute(&path, ""), CAIRN_EINVALID, "empty");
 	assert_null(path);
+}
+
+static void above_a_link_is_above_its_target(void **state)
+{
+	static const struct {
+		const char *given, *wanted;
+	} cases[] = {
+		{ "else/link", "else/link" }, { "else/link/..", "real" },    { "else/link/../a.jpg", "real/a.jpg" },
+		{ "else/link/../../b", "b" }, { "else/nowhere/..", "else" }, { "real/sub/../a.jpg", "real/a.jpg" },
+	};
+	char folder[PATH_MAX], *path;
+
+	(void)state;
+	assert_non_null(realpath(cn_test_folder(), folder));
+	assert_int_equal(mkdir(cn_test_path(folder, "real"), 0700), 0);
+	assert_int_equal(mkdir(cn_test_path(folder, "real/sub"), 0700), 0);
+	assert_int_equal(mkdir(cn_test_path(folder, "else"), 0700), 0);
+	assert_int_equal(symlink("../real/sub", cn_test_path(folder, "else/link")), 0);
+	assert_int_equal(symlink("gone", cn_test_path(folder, "else/nowhere")), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_ok(cn_path_absolute(&path, cn_test_path(folder, cases[i].given)));
+		assert_string_equal(path, cn_test_path(folder, cases[i].wanted));
+		cn_free(path);
+	}
 }
 
 static void utf8_is_told_from_other_bytes(void **state)
@@ -204,6 +230,7 @@ int main(void)
 		cmocka_unit_test(text_grows),
 		cmocka_unit_test(paths_join),
 		cmocka_unit_test(paths_become_absolute),
+		cmocka_unit_test(above_a_link_is_above_its_target),
 		cmocka_unit_test(utf8_is_told_from_other_bytes),
 		cmocka_unit_test(utf8_agrees_with_an_encoder),
 		cmocka_unit_test(texts_are_escaped),
