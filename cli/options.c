@@ -211,7 +211,7 @@ static int read_long(struct reading *reading, const char *word)
 		value++;
 	else {
 		int status = next_value(reading, option, &value);
-		if (status)
+		if (!value)
 			return status;
 	}
 	return take_value(command, option, value);
@@ -232,7 +232,7 @@ static int read_letters(struct reading *reading, const char *word)
 		}
 		if (!value) {
 			int status = next_value(reading, option, &value);
-			if (status)
+			if (!value)
 				return status;
 		}
 		return take_value(command, option, value);
