@@ -50,6 +50,7 @@ struct job {
 	const char *name;
 	const cairn_image_options *options;
 	const struct loader *loader;
+	int damaged; /* rows are missing */
 };
 
 static int find_loader(struct job *job)
@@ -303,7 +304,24 @@ static int read_rows(uint8_t *pixels, const struct placement *to, VipsImage *ima
 	return done;
 }
 
-static int read_pixels(cairn_image **out, const struct job *job, VipsImage *source, int orientation)
+static int has_one_colour(const cairn_image *image)
+{
+	size_t length = 3 * (size_t)image->width * image->height;
+
+	return memcmp(image->pixels, image->pixels + 3, length - 3) == 0;
+}
+
+/* What was read leniently: is it worth anything? */
+static int check_remains(const struct job *job, const cairn_image *image)
+{
+	if (has_one_colour(image))
+		return cn_fail(CAIRN_EFORMAT, "%s: this %s file is damaged or cut short, and nothing of it can be read",
+			       job->name, job->loader->format);
+	cn_log(CAIRN_LOG_WARNING, "%s: damaged or cut short; what can be read of it is used", job->name);
+	return 0;
+}
+
+static int read_pixels(cairn_image **out, struct job *job, VipsImage *source, int orientation)
 {
 	int width = source->Xsize, height = source->Ysize;
 	struct placement to = place(orientation, width, height);
@@ -312,26 +330,20 @@ static int read_pixels(cairn_image **out, const struct job *job, VipsImage *sour
 			      (uint32_t)(orientation >= 5 ? width : height)));
 	if (job->options->lenient)
 		memset((*out)->pixels, 255, 3 * (size_t)width * (size_t)height);
+	cn_vips_forget_warnings();
 
 	int done = read_rows((*out)->pixels, &to, source);
 
-	if (done == height)
+	job->damaged = done < height;
+	if (done == height || (job->options->lenient && done > 0))
 		return 0;
-	if (job->options->lenient && done > 0) {
-		vips_error_clear();
-		cn_log(CAIRN_LOG_WARNING, "%s: only the first %d of %d rows could be read", job->name, done, height);
-		return 0;
-	}
-
-	int status = vips_failed(job);
-
 	cairn_image_free(*out);
 	*out = NULL;
-	return status;
+	return vips_failed(job);
 }
 
 /* `image` is the opened file; it may be replaced, and the caller unrefs what is there in the end. */
-static int decode_opened(cairn_image **out, const struct job *job, VipsImage **image)
+static int decode_opened(cairn_image **out, struct job *job, VipsImage **image)
 {
 	uint32_t full_width = (uint32_t)(*image)->Xsize, full_height = (uint32_t)(*image)->Ysize;
 	int orientation = vips_image_get_orientation(*image);
@@ -355,15 +367,26 @@ static int decode_opened(cairn_image **out, const struct job *job, VipsImage **i
 	return 0;
 }
 
-static int decode_once(cairn_image **out, const struct job *job)
+static int decode_once(cairn_image **out, struct job *job)
 {
 	VipsImage *image = NULL;
 
+	cn_vips_forget_warnings();
 	CN_TRY(load(&image, job, 1));
 
 	int status = decode_opened(out, job, &image);
 
 	g_object_unref(image);
+	/* Some loaders fail at the first damage. Others read on, with a warning now or when they close, and give what
+	 * they like for the rest. */
+	if (status < 0 || !job->options->lenient || !(job->damaged || cn_vips_warned()))
+		return status;
+	vips_error_clear();
+	status = check_remains(job, *out);
+	if (status < 0) {
+		cairn_image_free(*out);
+		*out = NULL;
+	}
 	return status;
 }
 
