@@ -76,7 +76,10 @@ static int check(cairn_collection *collection)
 		status = cairn_collection_get_info(collection, &info);
 	if (status < 0) {
 		json_decref(faults.list);
-		return say_failure(status);
+		if (status != CAIRN_ECANCELLED)
+			return say_failure(status);
+		say("interrupted: not everything was read");
+		return output_end(EXIT_INTERRUPTED);
 	}
 	print(&faults, info.images, remaining);
 	return output_end(remaining ? EXIT_DAMAGED : EXIT_DONE);

@@ -310,7 +310,7 @@ static int evaluate(struct evaluation *evaluation)
 {
 	int status = answer_all(evaluation);
 	if (status == CAIRN_ECANCELLED)
-		say("interrupted; nothing was scored");
+		say("interrupted: nothing was scored");
 	/* What a query asks for stands in the ground truth, not on the command line. */
 	if (status < 0)
 		return status == CAIRN_EINVALID ? EXIT_INPUT : exit_code(status);

@@ -37,6 +37,10 @@ static int learn(const char *model, const char *target, char *const *paths, size
 	int status = cairn_whitening_learn(model, target, chosen_kind(), (uint32_t)dim, (const char *const *)paths,
 					   count, &options, progress_show, &progress);
 	progress_end(&progress);
+	if (status == CAIRN_ECANCELLED) {
+		say("interrupted: nothing was learned");
+		return EXIT_INTERRUPTED;
+	}
 	if (status < 0)
 		return say_failure(status);
 	printf("learned %s from %zu images: %s\n", kind ? kind : "pcaw", count, target);

@@ -24,7 +24,7 @@ static int find(cairn_collection *collection, const char *operand, int64_t *id)
 {
 	cairn_image_record record;
 	uint64_t number;
-	int status = parse_whole(operand, 1, INT64_MAX, &number)
+	int status = parse_whole(operand, 0, INT64_MAX, &number)
 			     ? cairn_collection_find_id(collection, (int64_t)number, &record)
 			     : cairn_collection_find_path(collection, operand, &record);
 	if (status == 0)

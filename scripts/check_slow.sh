@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 . scripts/check_lib.sh
 
 # Tests that run OpenVINO, whose code is not built for these tools and is slow under them, and tests that are scripts.
-left_out='model/(golden|infer|install)|collection/(global|open|kill|kill-often|full-disk|format)|eval/gnd_to_json'
+left_out='model/(golden|infer|install)|collection/(global|open|kill|kill-often|full-disk|format)|eval/gnd_to_json|cli/.*'
 
 # without_networks FOLDER SUITE...: the tests of these suites (of none: all) that are not left out.
 without_networks() {

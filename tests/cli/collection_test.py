@@ -250,9 +250,11 @@ def test_faulty_labels(place):
 def test_remove(place):
     photos = place.photographs("p", 6)
     place.collection("c", photos)
-    for words, faults in (("1 99", 1), ("1 p/nothing.png", 1), ("99 p/nothing.png 1", 2), ("0", 1)):
+    for words, faults in (("1 99", ["image 99"]), ("1 p/nothing.png", [f"image of the path '{place}/p/nothing.png'"]),
+                          ("99 p 1", ["image 99", f"image of the path '{place}/p'"]), ("0", ["image 0"])):
         refused = place.run("remove", "c", *words.split())
-        check(f"remove {words}: nothing was removed", refused.code == INPUT and refused.err.count("has no image") == faults
+        wanted = [f"cairn: '{place}/c' has no {fault}" for fault in faults]
+        check(f"remove {words}: nothing was removed", refused.code == INPUT and refused.err.splitlines()[:-1] == wanted
               and refused.err.endswith("nothing was removed\n") and info(place)["images"] == 6, refused)
     done = place.run("remove", "c", 3, "p/scene-000.png", 3, photos[0], "--format", "json")
     check("by id and by path, each once", done.code == DONE and done.json == {"removed": [1, 3]}, done)

@@ -79,6 +79,9 @@ class Place:
             "PATH": os.environ["PATH"], "HOME": str(self.home), "CAIRN_HOME": str(self.home / "cairn"), "LANG": "C.UTF-8",
         }
 
+    def __str__(self):
+        return str(self.folder)
+
     def __truediv__(self, name):
         return self.folder / name
 
@@ -102,10 +105,6 @@ class Place:
     def terminal(self, *arguments, columns=80, environment=None, stdout=None):
         """Start `cairn ARGUMENT...` on a Terminal: stderr, and stdout unless it goes elsewhere."""
         return Terminal(self, arguments, columns, environment, stdout)
-
-    @staticmethod
-    def parse(text):
-        return json.loads(text)
 
     def environ(self, over=None):
         whole = {**self.environment, **(over or {})}
