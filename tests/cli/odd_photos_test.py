@@ -4,12 +4,11 @@ import os
 import socket
 import time
 
-from odd_photos import claiming, flat, huge_png, kinds, tiff, turned, with_exif
+from odd_photos import another_user, claiming, flat, huge_png, kinds, tiff, turned, with_exif
 from support import DONE, INPUT, check, photograph, png, run_tests, skip
 
 PROVEN = 20  # more inliers than chance gives
 SIZE = (160, 120)
-NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
 
 
 def add(place, *words, code=DONE, collection="c"):
@@ -253,19 +252,8 @@ def test_no_files(place):
           search(place, "p/a.png", collection="d")[0]["results"][0]["path"] == str(place / "p/link.png"))
 
 
-def readable_by_all(place):
-    """Whether another user could work here, so that root can try what it is to be one."""
-    if os.geteuid() != 0:
-        return {}
-    os.chmod(place.folder, 0o777)
-    try:
-        return NOBODY if place.run("--version", **NOBODY).code == DONE else None
-    except OSError:
-        return None
-
-
 def test_unreadable(place):
-    who = readable_by_all(place)
+    who = another_user(place)
     if who is None:
         skip("files that may not be read", "root may read everything, and nobody else can run this cairn")
         return
