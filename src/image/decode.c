@@ -50,7 +50,7 @@ struct job {
 	const char *name;
 	const cairn_image_options *options;
 	const struct loader *loader;
-	int damaged; /* rows are missing */
+	int lenient; /* give what can be read */
 };
 
 static int find_loader(struct job *job)
@@ -89,7 +89,7 @@ static int load(VipsImage **out, const struct job *job, int shrink)
 
 	*out = NULL;
 	g_object_set(operation, "buffer", blob, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
-		     job->options->lenient ? VIPS_FAIL_ON_NONE : VIPS_FAIL_ON_TRUNCATED, NULL);
+		     job->lenient ? VIPS_FAIL_ON_NONE : VIPS_FAIL_ON_TRUNCATED, NULL);
 	if (shrink > 1 && job->loader->reduction == BY_FACTOR)
 		g_object_set(operation, "shrink", shrink, NULL);
 	else if (shrink > 1 && job->loader->reduction == BY_SCALE)
@@ -304,46 +304,30 @@ static int read_rows(uint8_t *pixels, const struct placement *to, VipsImage *ima
 	return done;
 }
 
-static int has_one_colour(const cairn_image *image)
-{
-	size_t length = 3 * (size_t)image->width * image->height;
-
-	return memcmp(image->pixels, image->pixels + 3, length - 3) == 0;
-}
-
-/* What was read leniently: is it worth anything? */
-static int check_remains(const struct job *job, const cairn_image *image)
-{
-	if (has_one_colour(image))
-		return cn_fail(CAIRN_EFORMAT, "%s: this %s file is damaged or cut short, and nothing of it can be read",
-			       job->name, job->loader->format);
-	cn_log(CAIRN_LOG_WARNING, "%s: damaged or cut short; what can be read of it is used", job->name);
-	return 0;
-}
-
-static int read_pixels(cairn_image **out, struct job *job, VipsImage *source, int orientation)
+static int read_pixels(cairn_image **out, const struct job *job, VipsImage *source, int orientation)
 {
 	int width = source->Xsize, height = source->Ysize;
 	struct placement to = place(orientation, width, height);
 
 	CN_TRY(cn_image_blank(out, (uint32_t)(orientation >= 5 ? height : width),
 			      (uint32_t)(orientation >= 5 ? width : height)));
-	if (job->options->lenient)
+	if (job->lenient)
 		memset((*out)->pixels, 255, 3 * (size_t)width * (size_t)height);
-	cn_vips_forget_warnings();
 
 	int done = read_rows((*out)->pixels, &to, source);
 
-	job->damaged = done < height;
-	if (done == height || (job->options->lenient && done > 0))
+	if (done == height || (job->lenient && done > 0))
 		return 0;
+
+	int status = vips_failed(job);
+
 	cairn_image_free(*out);
 	*out = NULL;
-	return vips_failed(job);
+	return status;
 }
 
 /* `image` is the opened file; it may be replaced, and the caller unrefs what is there in the end. */
-static int decode_opened(cairn_image **out, struct job *job, VipsImage **image)
+static int decode_opened(cairn_image **out, const struct job *job, VipsImage **image)
 {
 	uint32_t full_width = (uint32_t)(*image)->Xsize, full_height = (uint32_t)(*image)->Ysize;
 	int orientation = vips_image_get_orientation(*image);
@@ -367,27 +351,38 @@ static int decode_opened(cairn_image **out, struct job *job, VipsImage **image)
 	return 0;
 }
 
-static int decode_once(cairn_image **out, struct job *job)
+static int decode_once(cairn_image **out, const struct job *job)
 {
 	VipsImage *image = NULL;
 
-	cn_vips_forget_warnings();
 	CN_TRY(load(&image, job, 1));
 
 	int status = decode_opened(out, job, &image);
 
 	g_object_unref(image);
-	/* Some loaders fail at the first damage. Others read on, with a warning now or when they close, and give what
-	 * they like for the rest. */
-	if (status < 0 || !job->options->lenient || !(job->damaged || cn_vips_warned()))
-		return status;
-	vips_error_clear();
-	status = check_remains(job, *out);
-	if (status < 0) {
+	return status;
+}
+
+static int has_one_colour(const cairn_image *image)
+{
+	size_t length = 3 * (size_t)image->width * image->height;
+
+	return memcmp(image->pixels, image->pixels + 3, length - 3) == 0;
+}
+
+/* Of a damaged file. Loaders give what they like for what they cannot read; if that is all, it is no photograph. */
+static int decode_remains(cairn_image **out, struct job *job)
+{
+	job->lenient = 1;
+	CN_TRY(decode_once(out, job));
+	if (has_one_colour(*out)) {
 		cairn_image_free(*out);
 		*out = NULL;
+		return cn_fail(CAIRN_EFORMAT, "%s: this %s file is damaged or cut short, and nothing of it can be read",
+			       job->name, job->loader->format);
 	}
-	return status;
+	cn_log(CAIRN_LOG_WARNING, "%s: damaged or cut short; what can be read of it is used", job->name);
+	return 0;
 }
 
 /*
@@ -406,7 +401,7 @@ static int decode(cairn_image **out, struct job *job)
 		return status;
 	pthread_rwlock_wrlock(&gate);
 	vips_error_clear();
-	status = decode_once(out, job);
+	status = job->options->lenient ? decode_remains(out, job) : decode_once(out, job);
 	vips_error_clear();
 	pthread_rwlock_unlock(&gate);
 	return status;

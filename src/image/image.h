@@ -29,8 +29,4 @@ int cn_vips_start(void);
  * all threads of the process. */
 void cn_vips_error(char *text, size_t size);
 
-/** Whether libvips warned in this thread since it was told to forget; it does so where it reads on behind damage. */
-void cn_vips_forget_warnings(void);
-int cn_vips_warned(void);
-
 #endif

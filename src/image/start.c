@@ -8,30 +8,14 @@
 #include "image/image.h"
 #include "util/log.h"
 
-/* Of one image. */
-#define MOST_LOGGED 8
-
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int start_failed;
-static _Thread_local unsigned warnings;
 
-/* libvips warns of odd metadata and the like, also once for each row that it cannot read; the library itself never
- * prints. */
+/* libvips warns of odd metadata and the like; the library itself never prints. */
 static void pass_on(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer data)
 {
 	(void)domain, (void)level, (void)data;
-	if (warnings++ < MOST_LOGGED)
-		cn_log(CAIRN_LOG_DEBUG, "libvips: %s", message);
-}
-
-void cn_vips_forget_warnings(void)
-{
-	warnings = 0;
-}
-
-int cn_vips_warned(void)
-{
-	return warnings > 0;
+	cn_log(CAIRN_LOG_DEBUG, "libvips: %s", message);
 }
 
 static void start(void)
