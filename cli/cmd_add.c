@@ -249,7 +249,8 @@ static const struct option options[] = {
 
 static const struct section sections[] = {
 	{ "json output",
-	  "One object: added, updated (same path, new content), moved (same content, the old path is gone), duplicate "
+	  "One object: added, updated (same path, new content), moved (same content, the old path is gone or taken), "
+	  "duplicate "
 	  "(same content as another image), relabelled, unchanged, failed: numbers of images; interrupted: true or "
 	  "false; seconds." },
 	{ NULL, NULL },

@@ -41,7 +41,8 @@ typedef struct {
 	uint32_t
 		shrink_to; /**< 0: full size. Otherwise the decoder may reduce the image while it decodes as long as its
 			    *   longest side stays at least this many pixels: several times faster for camera JPEGs */
-	int lenient;       /**< not 0: give what could be read of a truncated file instead of CAIRN_EFORMAT */
+	int lenient; /**< not 0: of a truncated file give what can be read, with a warning; CAIRN_EFORMAT where that is
+			nothing */
 } cairn_image_options;
 
 #define CAIRN_IMAGE_OPTIONS_VERSION 1

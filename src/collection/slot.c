@@ -19,9 +19,10 @@ int cn_source_check(const cn_source *source, const char *folder)
 	if (strcmp(source->name, "rootsift") == 0)
 		return 0;
 	int status = cairn_model_inspect(&model, source->name);
+	/* init takes no name that makes no sense: where there is one, the catalogue is damaged. */
 	if (status < 0)
-		return cn_fail_context(status, "the collection '%s' was made with the model '%s'", folder,
-				       source->name);
+		return cn_fail_context(status == CAIRN_EINVALID ? CAIRN_EDAMAGED : status,
+				       "the collection '%s' was made with the model '%s'", folder, source->name);
 	cairn_model_get_info(model, &info);
 	if (strcmp(info.fingerprint, source->fingerprint) != 0)
 		status = cn_fail(

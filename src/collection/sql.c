@@ -90,6 +90,10 @@ int cn_sql_fail(cn_catalogue *catalogue, int result, const char *doing)
 			       "'%s': the catalogue is damaged (%s, while %s); restore it from a backup, or make the "
 			       "collection anew",
 			       catalogue->path, text, doing);
+	case CAIRN_EBUSY:
+		return cn_fail(code,
+			       "'%s': another program is writing to it, while %s; wait until it is done, or end it",
+			       catalogue->path, doing);
 	default:
 		return cn_fail(code, "'%s': %s, while %s", catalogue->path, text, doing);
 	}

@@ -50,6 +50,7 @@ struct job {
 	const char *name;
 	const cairn_image_options *options;
 	const struct loader *loader;
+	int lenient; /* give what can be read */
 };
 
 static int find_loader(struct job *job)
@@ -88,7 +89,7 @@ static int load(VipsImage **out, const struct job *job, int shrink)
 
 	*out = NULL;
 	g_object_set(operation, "buffer", blob, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
-		     job->options->lenient ? VIPS_FAIL_ON_NONE : VIPS_FAIL_ON_TRUNCATED, NULL);
+		     job->lenient ? VIPS_FAIL_ON_NONE : VIPS_FAIL_ON_TRUNCATED, NULL);
 	if (shrink > 1 && job->loader->reduction == BY_FACTOR)
 		g_object_set(operation, "shrink", shrink, NULL);
 	else if (shrink > 1 && job->loader->reduction == BY_SCALE)
@@ -310,18 +311,13 @@ static int read_pixels(cairn_image **out, const struct job *job, VipsImage *sour
 
 	CN_TRY(cn_image_blank(out, (uint32_t)(orientation >= 5 ? height : width),
 			      (uint32_t)(orientation >= 5 ? width : height)));
-	if (job->options->lenient)
+	if (job->lenient)
 		memset((*out)->pixels, 255, 3 * (size_t)width * (size_t)height);
 
 	int done = read_rows((*out)->pixels, &to, source);
 
-	if (done == height)
+	if (done == height || (job->lenient && done > 0))
 		return 0;
-	if (job->options->lenient && done > 0) {
-		vips_error_clear();
-		cn_log(CAIRN_LOG_WARNING, "%s: only the first %d of %d rows could be read", job->name, done, height);
-		return 0;
-	}
 
 	int status = vips_failed(job);
 
@@ -367,6 +363,28 @@ static int decode_once(cairn_image **out, const struct job *job)
 	return status;
 }
 
+static int has_one_colour(const cairn_image *image)
+{
+	size_t length = 3 * (size_t)image->width * image->height;
+
+	return memcmp(image->pixels, image->pixels + 3, length - 3) == 0;
+}
+
+/* Of a damaged file. Loaders give what they like for what they cannot read; if that is all, it is no photograph. */
+static int decode_remains(cairn_image **out, struct job *job)
+{
+	job->lenient = 1;
+	CN_TRY(decode_once(out, job));
+	if (has_one_colour(*out)) {
+		cairn_image_free(*out);
+		*out = NULL;
+		return cn_fail(CAIRN_EFORMAT, "%s: this %s file is damaged or cut short, and nothing of it can be read",
+			       job->name, job->loader->format);
+	}
+	cn_log(CAIRN_LOG_WARNING, "%s: damaged or cut short; what can be read of it is used", job->name);
+	return 0;
+}
+
 /*
  * libvips keeps one error text for the whole process. So that the reason given for one file is never that of another
  * which failed in another thread meanwhile, a file that fails is decoded once more alone.
@@ -383,7 +401,7 @@ static int decode(cairn_image **out, struct job *job)
 		return status;
 	pthread_rwlock_wrlock(&gate);
 	vips_error_clear();
-	status = decode_once(out, job);
+	status = job->options->lenient ? decode_remains(out, job) : decode_once(out, job);
 	vips_error_clear();
 	pthread_rwlock_unlock(&gate);
 	return status;

@@ -43,6 +43,9 @@ typedef struct {
 /** Start libvips as cairn does. */
 void fixtures_start(void);
 
+/** From now on all kinds of files show this image in 8-bit sRGB, not the picture of four quadrants; borrowed. */
+void fixtures_draw(VipsImage *image);
+
 /** @return 0 where this libvips cannot write it and it is optional; the caller frees with file_free() */
 int file_make(file_bytes *file, const file_kind *kind);
 

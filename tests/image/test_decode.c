@@ -262,6 +262,51 @@ static void lenient_gives_what_there_is(void **state)
 	}
 }
 
+static void count_warnings(cairn_log_level level, const char *message, void *payload)
+{
+	int *count = payload;
+
+	*count += level == CAIRN_LOG_WARNING && strstr(message, "cut short") != NULL;
+}
+
+/* What is left is told of; where nothing is left, an image of one colour would be a lie. */
+static void lenient_tells_of_damage(void **state)
+{
+	static const struct {
+		const char *suffix;
+		int length, percent, warnings, status;
+	} cases[] = {
+		{ ".png", 0, 100, 0, 0 },
+		{ ".png", 0, 50, 1, 0 },
+		{ ".png", 200, 0, 0, CAIRN_EFORMAT },
+		{ ".jpg", 0, 100, 0, 0 },
+		{ ".jpg", 0, 50, 1, 0 },
+		{ ".jpg", 30, 0, 0, CAIRN_EFORMAT },
+		{ ".webp", 0, 100, 0, 0 },
+		{ ".webp", 100, 0, 0, CAIRN_EFORMAT },
+	};
+	cairn_image_options lenient = CAIRN_IMAGE_OPTIONS_INIT;
+
+	(void)state;
+	lenient.lenient = 1;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cairn_image *image;
+		file_bytes file;
+		int warnings = 0;
+
+		file_encode(&file, noisy_picture(320, 240), cases[i].suffix);
+		size_t length =
+			cases[i].length ? (size_t)cases[i].length : file.length * (size_t)cases[i].percent / 100;
+		cairn_set_log(count_warnings, &warnings);
+		int status = cairn_image_decode(&image, file.bytes, length, "cut", &lenient);
+		cairn_set_log(NULL, NULL);
+		if (status != cases[i].status || warnings != cases[i].warnings)
+			fail_msg("%s of %zu bytes: status %d, %d warnings", cases[i].suffix, length, status, warnings);
+		cairn_image_free(image);
+		file_free(&file);
+	}
+}
+
 /* Decodes what may be anything: it must work, or fail with a status and a text. */
 static void decode_anything(const void *bytes, size_t length, int lenient)
 {
@@ -525,6 +570,7 @@ int main(void)
 		cmocka_unit_test(thin_images_keep_a_pixel),
 		cmocka_unit_test(cut_files_fail),
 		cmocka_unit_test(lenient_gives_what_there_is),
+		cmocka_unit_test(lenient_tells_of_damage),
 		cmocka_unit_test(damage_never_crashes),
 		cmocka_unit_test(other_content_is_refused),
 		cmocka_unit_test(odd_files_are_refused),
