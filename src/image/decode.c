@@ -355,10 +355,11 @@ static int decode_once(cairn_image **out, const struct job *job)
 {
 	VipsImage *image = NULL;
 
-	CN_TRY(load(&image, job, 1));
+	int status = load(&image, job, 1);
 
-	int status = decode_opened(out, job, &image);
-
+	if (!image)
+		return status;
+	status = decode_opened(out, job, &image);
 	g_object_unref(image);
 	return status;
 }
