@@ -355,11 +355,10 @@ static int decode_once(cairn_image **out, const struct job *job)
 {
 	VipsImage *image = NULL;
 
-	int status = load(&image, job, 1);
+	CN_TRY(load(&image, job, 1));
 
-	if (!image)
-		return status;
-	status = decode_opened(out, job, &image);
+	int status = decode_opened(out, job, &image);
+
 	g_object_unref(image);
 	return status;
 }
