@@ -136,10 +136,10 @@ typedef struct {
 
 /** What an add did. */
 typedef struct {
-	uint64_t added;     /**< new images */
-	uint64_t unchanged; /**< in already: same path, size and modification time */
-	uint64_t moved;   /**< same content as an image whose path is gone or has other content now: it got this path */
-	uint64_t updated; /**< same path, new content: described anew under a new id, the old one removed */
+	uint64_t added;      /**< new images */
+	uint64_t unchanged;  /**< in already: same path, size and modification time */
+	uint64_t moved;      /**< content of an image whose path is gone or taken by other content: it got this path */
+	uint64_t updated;    /**< same path, new content: described anew under a new id, the old one removed */
 	uint64_t duplicate;  /**< same content as another image that is still there: not added again */
 	uint64_t relabelled; /**< in already, label changed; counted as unchanged or moved as well */
 	uint64_t failed;     /**< could not be read; told to on_error, tried again by the next add */
