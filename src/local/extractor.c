@@ -63,6 +63,9 @@ int cairn_extractor_new(cairn_extractor **out, const char *name, const cairn_ext
 	static const cairn_extractor_options defaults = CAIRN_EXTRACTOR_OPTIONS_INIT;
 	if (!options)
 		options = &defaults;
+	if (options->version != CAIRN_EXTRACTOR_OPTIONS_VERSION)
+		return cn_fail(CAIRN_EINVALID, "extractor options have version %u; this library knows %d",
+			       options->version, CAIRN_EXTRACTOR_OPTIONS_VERSION);
 	if (options->longest > 16384 || options->max_points > 1000000)
 		return cn_fail(CAIRN_EINVALID, "longest side %u and %u points: at most 16384 and 1000000 are possible",
 			       options->longest, options->max_points);

@@ -82,8 +82,8 @@ static void blurs_and_differences_are_those_of_plain_loops(void **state)
 			for (size_t x = 0; x < count; x++) {
 				double sum = (double)c.kernel[0] * (double)c.pixels[c.radius][x];
 				for (size_t i = 1; i <= c.radius; i++)
-					sum += (double)c.kernel[i] * ((double)c.pixels[c.radius - i][x] +
-								      (double)c.pixels[c.radius + i][x]);
+					sum += (double)c.kernel[i] *
+					       ((double)c.pixels[c.radius - i][x] + (double)c.pixels[c.radius + i][x]);
 				assert_float_equal(out[x], sum, 1e-3);
 			}
 			same_bytes(run_line, &c, out, count);
