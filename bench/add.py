@@ -76,8 +76,10 @@ def peer_worker(paths, models, ready, go, done):
 
 
 def run_peer(paths, models):
-    ready, done, go = multiprocessing.Semaphore(0), multiprocessing.Semaphore(0), multiprocessing.Event()
-    workers = [multiprocessing.Process(target=peer_worker, args=(paths[i::WORKERS], models, ready, go, done)) for i in range(WORKERS)]
+    # A forked worker would wait for threads of OpenCV and ONNX Runtime that it has not.
+    spawn = multiprocessing.get_context("spawn")
+    ready, done, go = spawn.Semaphore(0), spawn.Semaphore(0), spawn.Event()
+    workers = [spawn.Process(target=peer_worker, args=(paths[i::WORKERS], models, ready, go, done)) for i in range(WORKERS)]
     for worker in workers:
         worker.start()
     for _ in workers:

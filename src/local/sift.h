@@ -17,10 +17,9 @@
 #define CN_SIFT_SIGMA   1.6                  /* blur of an octave's first level, in its pixels */
 #define CN_SIFT_OCTAVES 16
 
-/** Cells of a patch on each side, and the samples it is made from: a margin of one for the gradient. */
-#define CN_SIFT_PATCH   16
-#define CN_SIFT_SAMPLES (CN_SIFT_PATCH + 2)
-#define CN_SIFT_PITCH   32 /* floats from one row of samples to the next */
+/** Samples of a patch on each side, and the gradients that its inner ones give. */
+#define CN_SIFT_SAMPLES   32
+#define CN_SIFT_GRADIENTS (CN_SIFT_SAMPLES - 2)
 
 /** Floats that the kernels work on at a time; rows are padded to a multiple. */
 #define CN_SIFT_LANES 16
@@ -65,6 +64,14 @@ typedef struct {
 	size_t memory_size; /* in floats */
 } cn_sift_scratch;
 
+/** A square grid of samples in one level: sample (i, j) lies at (x + u c + v s, y - u s + v c), u = j - 15.5, v = i
+ * - 15.5. */
+typedef struct {
+	const float *data;
+	size_t width, height, stride; /* width and height at least 2 */
+	float x, y, c, s;
+} cn_sift_grid;
+
 /** What depends on the processor. All blocks are of CN_SIFT_LANES floats; nothing needs to be aligned. */
 typedef struct {
 	/** out = kernel[0] * rows[radius] + sum over i of kernel[i] * (rows[radius - i] + rows[radius + i]) */
@@ -80,11 +87,17 @@ typedef struct {
 	 */
 	size_t (*extrema)(uint32_t *out, const float *const *rows, size_t begin, size_t end, float threshold);
 	/**
-	 * Gradients of a patch in polar form.
-	 * @param samples    CN_SIFT_SAMPLES rows of CN_SIFT_PITCH floats
+	 * Bilinear samples; what lies outside of the level is what lies at its edge.
+	 * @param[out] samples CN_SIFT_SAMPLES^2
+	 */
+	void (*sample)(float *samples, const cn_sift_grid *grid);
+	/**
+	 * Gradients of a patch in polar form, by central differences.
+	 * @param samples    CN_SIFT_SAMPLES^2 and one float more that may be read
 	 * @param turn       value of a full turn
-	 * @param[out] angle CN_SIFT_PATCH^2, in [0, turn], counter-clockwise with y downwards
-	 * @param[out] size  CN_SIFT_PATCH^2
+	 * @param[out] angle CN_SIFT_GRADIENTS rows of CN_SIFT_SAMPLES, of which the last two columns mean nothing; in
+	 *                   [0, turn], counter-clockwise with y downwards
+	 * @param[out] size  as angle
 	 */
 	void (*polar)(float *angle, float *size, const float *samples, float turn);
 	/** Spread weighted gradients over 4 x 4 cells of 8 directions. @param angle in [0, 8] */

@@ -1,9 +1,9 @@
 /*
- * Orientations and descriptors, both from a patch of 16 x 16 samples.
+ * Orientations and descriptors, both from a patch of 32 x 32 samples.
  *
  * The patch is resampled from the blurred level the keypoint was found in, upright and of nine sigmas for orientations,
  * turned and of fifteen sigmas for descriptors. Patches of a fixed size make every weight a constant and every keypoint
- * cost the same; a step of the descriptor's patch is 15/16 sigma, which that level is blurred enough for.
+ * cost the same; a step of the descriptor's patch is half a sigma.
  */
 #include <math.h>
 #include <string.h>
@@ -18,49 +18,42 @@
 #define CLAMP           0.2f
 #define TURN            6.2831853071795864769
 
-static float clampf(float x, float high)
-{
-	return x < 0 ? 0 : x > high ? high : x;
-}
+#define AREA            (CN_SIFT_SAMPLES * CN_SIFT_SAMPLES)
 
-/* Bilinear samples on a grid around the keypoint; what lies outside of the image is that at its edge. */
-static void sample(float *samples, const cn_sift_octave *octave, const cn_sift_extremum *at, float step, float angle)
+/* A patch of `sigmas` on each side around the keypoint; room for what the gradients of the last row read beyond it. */
+static void sample(float samples[AREA + CN_SIFT_LANES], const cn_sift_octave *octave, const cn_sift_extremum *at,
+		   float sigmas, float angle)
 {
-	const float *level = octave->levels[at->level].data;
-	const float high_x = (float)(octave->width - 1), high_y = (float)(octave->height - 1);
-	const float c = step * cosf(angle), s = step * sinf(angle), middle = 0.5f * (CN_SIFT_SAMPLES - 1);
-	for (size_t i = 0; i < CN_SIFT_SAMPLES; i++) {
-		float v = (float)i - middle;
-		for (size_t j = 0; j < CN_SIFT_SAMPLES; j++) {
-			float u = (float)j - middle;
-			float x = clampf(at->x + u * c + v * s, high_x), y = clampf(at->y - u * s + v * c, high_y);
-			size_t x0 = (size_t)x, y0 = (size_t)y;
-			x0 -= x0 + 1 == octave->width;
-			y0 -= y0 + 1 == octave->height;
-			float fx = x - (float)x0, fy = y - (float)y0;
-			const float *p = level + y0 * octave->stride + x0, *q = p + octave->stride;
-			float above = p[0] + fx * (p[1] - p[0]), below = q[0] + fx * (q[1] - q[0]);
-			samples[i * CN_SIFT_PITCH + j] = above + fy * (below - above);
-		}
-	}
+	float step = at->sigma * (sigmas / CN_SIFT_GRADIENTS);
+	cn_sift_grid grid = { octave->levels[at->level].data,
+			      octave->width,
+			      octave->height,
+			      octave->stride,
+			      at->x,
+			      at->y,
+			      step * cosf(angle),
+			      step * sinf(angle) };
+	cn_sift_kernels_get()->sample(samples, &grid);
+	memset(samples + AREA, 0, CN_SIFT_LANES * sizeof(float));
 }
 
 /* The Gaussian window of the orientation patch along one axis; it is the same for every keypoint. */
-static void orient_window(float window[CN_SIFT_PATCH])
+static void orient_window(float window[CN_SIFT_GRADIENTS])
 {
-	for (size_t i = 0; i < CN_SIFT_PATCH; i++) {
-		float d = ((float)i - 0.5f * (CN_SIFT_PATCH - 1)) * (ORIENT_SIGMAS / CN_SIFT_PATCH / ORIENT_WINDOW);
+	for (size_t i = 0; i < CN_SIFT_GRADIENTS; i++) {
+		float d = ((float)i - 0.5f * (CN_SIFT_GRADIENTS - 1)) *
+			  (ORIENT_SIGMAS / CN_SIFT_GRADIENTS / ORIENT_WINDOW);
 		window[i] = expf(-0.5f * d * d);
 	}
 }
 
 static void orient_histogram(float histogram[BINS], const float *angle, const float *size)
 {
-	float window[CN_SIFT_PATCH], raw[BINS + 1] = { 0 };
+	float window[CN_SIFT_GRADIENTS], raw[BINS + 1] = { 0 };
 	orient_window(window);
-	for (size_t i = 0; i < CN_SIFT_PATCH; i++)
-		for (size_t j = 0; j < CN_SIFT_PATCH; j++) {
-			size_t k = i * CN_SIFT_PATCH + j;
+	for (size_t i = 0; i < CN_SIFT_GRADIENTS; i++)
+		for (size_t j = 0; j < CN_SIFT_GRADIENTS; j++) {
+			size_t k = i * CN_SIFT_SAMPLES + j;
 			raw[(size_t)(angle[k] + 0.5f)] += window[i] * window[j] * size[k];
 		}
 	raw[0] += raw[BINS];
@@ -71,10 +64,10 @@ static void orient_histogram(float histogram[BINS], const float *angle, const fl
 
 size_t cn_sift_orient(float *angles, const cn_sift_octave *octave, const cn_sift_extremum *extremum)
 {
-	float samples[CN_SIFT_SAMPLES * CN_SIFT_PITCH], angle[CN_SIFT_PATCH * CN_SIFT_PATCH];
-	float size[CN_SIFT_PATCH * CN_SIFT_PATCH], histogram[BINS], heights[CN_SIFT_ORIENTATIONS], most = 0;
+	float samples[AREA + CN_SIFT_LANES], angle[AREA], size[AREA], histogram[BINS], heights[CN_SIFT_ORIENTATIONS],
+		most = 0;
 	size_t count = 0;
-	sample(samples, octave, extremum, extremum->sigma * (ORIENT_SIGMAS / CN_SIFT_PATCH), 0);
+	sample(samples, octave, extremum, ORIENT_SIGMAS, 0);
 	cn_sift_kernels_get()->polar(angle, size, samples, BINS);
 	orient_histogram(histogram, angle, size);
 	for (size_t b = 0; b < BINS; b++)
@@ -116,10 +109,9 @@ static void normalise(float *values)
 
 void cn_sift_describe(float *out, const cn_sift_octave *octave, const cn_sift_extremum *extremum, float angle)
 {
-	float samples[CN_SIFT_SAMPLES * CN_SIFT_PITCH], angles[CN_SIFT_PATCH * CN_SIFT_PATCH];
-	float size[CN_SIFT_PATCH * CN_SIFT_PATCH];
+	float samples[AREA + CN_SIFT_LANES], angles[AREA], size[AREA];
 	const cn_sift_kernels *kernels = cn_sift_kernels_get();
-	sample(samples, octave, extremum, extremum->sigma * (DESCRIBE_SIGMAS / CN_SIFT_PATCH), angle);
+	sample(samples, octave, extremum, DESCRIBE_SIGMAS, angle);
 	kernels->polar(angles, size, samples, 8);
 	kernels->spread(out, angles, size);
 	normalise(out);

@@ -110,10 +110,10 @@ BODY void subtract_body(float *out, const float *a, const float *b, size_t block
 
 BODY void polar_body(float *angle, float *size, const float *samples, float turn)
 {
-	for (size_t i = 0; i < CN_SIFT_PATCH; i++) {
-		const float *row = samples + (i + 1) * CN_SIFT_PITCH;
+	for (size_t k = 0; k < CN_SIFT_GRADIENTS * CN_SIFT_SAMPLES; k += LANES) {
+		const float *row = samples + CN_SIFT_SAMPLES + k;
 		vec gx = LOAD(row + 2) - LOAD(row);
-		vec gy = LOAD(row + 1 - CN_SIFT_PITCH) - LOAD(row + 1 + CN_SIFT_PITCH);
+		vec gy = LOAD(row + 1 - CN_SIFT_SAMPLES) - LOAD(row + 1 + CN_SIFT_SAMPLES);
 		vec ax = ABS(gx), ay = ABS(gy), square = gx * gx + gy * gy, root;
 		ROOT(root, square);
 		ivec steep = (ivec)(ay > ax);
@@ -123,9 +123,43 @@ BODY void polar_body(float *angle, float *size, const float *samples, float turn
 		t = SELECT(steep, 0.25f - t, t);
 		t = SELECT((ivec)(gx < 0), 0.5f - t, t);
 		t = SELECT((ivec)(gy < 0), 1.0f - t, t);
-		STORE(angle + i * CN_SIFT_PATCH, t * turn);
-		STORE(size + i * CN_SIFT_PATCH, root);
+		STORE(angle + k, t * turn);
+		STORE(size + k, root);
 	}
+}
+
+BODY void sample_body(float *samples, const cn_sift_grid *grid)
+{
+	const vec ramp = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+	const float middle = 0.5f * (CN_SIFT_SAMPLES - 1);
+	const float high_x = (float)(grid->width - 1), high_y = (float)(grid->height - 1);
+	const int32_t last_x = (int32_t)grid->width - 2, last_y = (int32_t)grid->height - 2;
+	const int32_t stride = (int32_t)grid->stride;
+	for (size_t i = 0; i < CN_SIFT_SAMPLES; i++)
+		for (size_t j = 0; j < CN_SIFT_SAMPLES; j += LANES) {
+			vec u = ramp + ((float)j - middle);
+			float v = (float)i - middle;
+			vec x = grid->x + u * grid->c + v * grid->s, y = grid->y - u * grid->s + v * grid->c;
+			x = SELECT((ivec)(x < 0), (vec){ 0 }, x);
+			y = SELECT((ivec)(y < 0), (vec){ 0 }, y);
+			x = SELECT((ivec)(x > high_x), high_x + (vec){ 0 }, x);
+			y = SELECT((ivec)(y > high_y), high_y + (vec){ 0 }, y);
+			ivec x0 = __builtin_convertvector(x, ivec), y0 = __builtin_convertvector(y, ivec);
+			x0 += (x0 > last_x);
+			y0 += (y0 > last_y);
+			vec fx = x - __builtin_convertvector(x0, vec), fy = y - __builtin_convertvector(y0, vec);
+			ivec at = y0 * stride + x0;
+			vec a, b, c, d;
+			for (size_t l = 0; l < LANES; l++) {
+				const float *p = grid->data + at[l], *q = p + stride;
+				a[l] = p[0];
+				b[l] = p[1];
+				c[l] = q[0];
+				d[l] = q[1];
+			}
+			vec above = a + fx * (b - a), below = c + fx * (d - c);
+			STORE(samples + i * CN_SIFT_SAMPLES + j, above + fy * (below - above));
+		}
 }
 
 /* Descriptor */
@@ -136,17 +170,137 @@ typedef float vec8 __attribute__((vector_size(32), aligned(4), may_alias));
 
 /*
  * What sample i gives to cell c: linear interpolation between the centres of the cells, times the Gaussian window of
- * two cells. Samples stand 5/16 of a cell apart, so that the 16 of them reach as far as interpolation does.
+ * two cells. Samples stand a sixth of a cell apart, so that the 30 gradients reach as far as interpolation does.
  */
-static const float share[CELLS][CN_SIFT_PATCH] = {
-	{ 0.0786345974f, 0.279869258f, 0.540034235f, 0.707772553f, 0.511282444f, 0.260590434f, 0, 0, 0, 0, 0, 0, 0, 0,
-	  0, 0 },
-	{ 0, 0, 0, 0.0732178539f, 0.349824846f, 0.665953338f, 0.942504585f, 0.654250324f, 0.342702568f, 0.0304033738f,
-	  0, 0, 0, 0, 0, 0 },
-	{ 0, 0, 0, 0, 0, 0, 0.0304033738f, 0.342702568f, 0.654250324f, 0.942504585f, 0.665953338f, 0.349824846f,
-	  0.0732178539f, 0, 0, 0 },
-	{ 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.260590434f, 0.511282444f, 0.707772553f, 0.540034235f, 0.279869258f,
-	  0.0786345974f },
+static const float share[CELLS][CN_SIFT_SAMPLES] = {
+	{ 0.0401576881f,
+	  0.132773998f,
+	  0.242197091f,
+	  0.368542998f,
+	  0.511455563f,
+	  0.670065753f,
+	  0.713281281f,
+	  0.616933172f,
+	  0.503738553f,
+	  0.375122192f,
+	  0.233025623f,
+	  0.0798630991f,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0 },
+	{ 0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0.0648437528f,
+	  0.205644391f,
+	  0.359813252f,
+	  0.525171069f,
+	  0.699076869f,
+	  0.87849409f,
+	  0.896988026f,
+	  0.744163454f,
+	  0.582827187f,
+	  0.416305134f,
+	  0.248054485f,
+	  0.081544366f,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0 },
+	{ 0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0.081544366f,
+	  0.248054485f,
+	  0.416305134f,
+	  0.582827187f,
+	  0.744163454f,
+	  0.896988026f,
+	  0.87849409f,
+	  0.699076869f,
+	  0.525171069f,
+	  0.359813252f,
+	  0.205644391f,
+	  0.0648437528f,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0 },
+	{ 0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0,
+	  0.0798630991f,
+	  0.233025623f,
+	  0.375122192f,
+	  0.503738553f,
+	  0.616933172f,
+	  0.713281281f,
+	  0.670065753f,
+	  0.511455563f,
+	  0.368542998f,
+	  0.242197091f,
+	  0.132773998f,
+	  0.0401576881f,
+	  0,
+	  0 },
 };
 
 /*
@@ -156,28 +310,31 @@ static const float share[CELLS][CN_SIFT_PATCH] = {
  */
 BODY void spread_body(float *histogram, const float *angle, const float *size)
 {
-	float sums[CELLS][DIRECTIONS][LANES] = { 0 };
-	for (size_t i = 0; i < CN_SIFT_PATCH; i++) {
-		vec o = LOAD(angle + i * LANES), m = LOAD(size + i * LANES);
-		for (size_t b = 0; b < DIRECTIONS; b++) {
-			vec far = ABS(o - (float)b);
-			if (b == 0)
-				far = SELECT((ivec)(o > 4.0f), 8.0f - o, o);
-			vec part = 1.0f - far;
-			part = m * (vec)((ivec)part & (ivec)(part > 0.0f));
-			for (size_t r = 0; r < CELLS; r++)
-				if (share[r][i] != 0)
-					STORE(sums[r][b], LOAD(sums[r][b]) + share[r][i] * part);
+	float sums[CELLS][DIRECTIONS][CN_SIFT_SAMPLES] = { 0 };
+	for (size_t i = 0; i < CN_SIFT_GRADIENTS; i++)
+		for (size_t j = 0; j < CN_SIFT_SAMPLES; j += LANES) {
+			vec o = LOAD(angle + i * CN_SIFT_SAMPLES + j), m = LOAD(size + i * CN_SIFT_SAMPLES + j);
+			for (size_t b = 0; b < DIRECTIONS; b++) {
+				vec far = ABS(o - (float)b);
+				if (b == 0)
+					far = SELECT((ivec)(o > 4.0f), 8.0f - o, o);
+				vec part = 1.0f - far;
+				part = m * (vec)((ivec)part & (ivec)(part > 0.0f));
+				for (size_t r = 0; r < CELLS; r++)
+					if (share[r][i] != 0) {
+						float *sum = sums[r][b] + j;
+						STORE(sum, LOAD(sum) + share[r][i] * part);
+					}
+			}
 		}
-	}
 	for (size_t r = 0; r < CELLS; r++) {
-		float columns[LANES][DIRECTIONS];
+		float columns[CN_SIFT_SAMPLES][DIRECTIONS];
 		for (size_t b = 0; b < DIRECTIONS; b++)
-			for (size_t j = 0; j < LANES; j++)
+			for (size_t j = 0; j < CN_SIFT_SAMPLES; j++)
 				columns[j][b] = sums[r][b][j];
 		for (size_t c = 0; c < CELLS; c++) {
 			vec8 cell = { 0 };
-			for (size_t j = 0; j < LANES; j++)
+			for (size_t j = 0; j < CN_SIFT_GRADIENTS; j++)
 				cell += share[c][j] * *(const vec8 *)columns[j];
 			*(vec8 *)(histogram + (r * CELLS + c) * DIRECTIONS) = cell;
 		}
@@ -283,6 +440,10 @@ AVX512 static size_t extrema_avx512(uint32_t *out, const float *const *rows, siz
 	{                                                                                                              \
 		subtract_body(out, a, b, blocks);                                                                      \
 	}                                                                                                              \
+	target static void sample_##name(float *samples, const cn_sift_grid *grid)                                     \
+	{                                                                                                              \
+		sample_body(samples, grid);                                                                            \
+	}                                                                                                              \
 	target static void polar_##name(float *angle, float *size, const float *samples, float turn)                   \
 	{                                                                                                              \
 		polar_body(angle, size, samples, turn);                                                                \
@@ -296,8 +457,8 @@ AVX512 static size_t extrema_avx512(uint32_t *out, const float *const *rows, siz
 		root_body(values);                                                                                     \
 	}                                                                                                              \
 	static const cn_sift_kernels form_##name = { blur_columns_##name, blur_line_##name, subtract_##name,           \
-						     extrema_##name,      polar_##name,     spread_##name,             \
-						     root_##name }
+						     extrema_##name,      sample_##name,    polar_##name,              \
+						     spread_##name,       root_##name }
 
 FORM(scalar, );
 FORM(avx2, AVX2);

@@ -13,7 +13,9 @@
 
 #include "util/memory.h"
 
-#define INPUT_BLUR  0.5 /* what a camera image is taken to have */
+#define INPUT_BLUR                                                                                                     \
+	0.3             /* what an image is taken to have; photographs are reduced by averaging before they come here  \
+			 */
 #define REACH       3.0 /* sigmas at which a kernel is cut off */
 #define MAX_RADIUS  16
 #define SMALLEST    12        /* shorter side of the last octave */
@@ -269,6 +271,9 @@ int cn_sift_detect(cn_sift_scratch *scratch, const float *grey, size_t width, si
 	set_octaves(scratch, width, height);
 	if (!scratch->octave_count)
 		return 0;
+	if (scratch->octaves[0].stride * scratch->octaves[0].height > INT32_MAX)
+		return cn_fail(CAIRN_ELIMIT, "an image of %zu x %zu pixels is too large for SIFT; reduce it first",
+			       width, height);
 	set_blurs(pass.blurs, scratch->octaves[0].pixel);
 	CN_TRY(reserve(scratch, lay_out(&pass, &input, NULL)));
 	lay_out(&pass, &input, scratch->memory);

@@ -419,7 +419,7 @@ static int read_bundle(cairn_model *model, const char *folder)
 	model->folder = cn_strdup(folder);
 	char *path = cn_path_join(folder, "model.json");
 	int status = model->folder && path ? cn_file_read(path, JSON_LIMIT, &bytes, &length) : CAIRN_ENOMEM;
-	if (status == 0)
+	if (status >= 0)
 		status = cn_bundle_parse(model, bytes, length, path);
 	cn_free(bytes);
 	cn_free(path);

@@ -1,6 +1,7 @@
 /*
  * Allocation with checked sizes, and a switch with which tests let any single allocation fail.
  */
+#define CN_UTIL_MEMORY_C
 #include "util/memory.h"
 
 #include <stdatomic.h>

@@ -22,7 +22,7 @@ char *cn_strdup(const char *text);
 char *cn_strndup(const char *text, size_t length);
 void *cn_memdup(const void *bytes, size_t length);
 
-#ifdef __clang_analyzer__
+#if defined(__clang_analyzer__) && !defined(CN_UTIL_MEMORY_C)
 #include <stdlib.h>
 /* It cannot see from other files that the memory is zero. */
 #define cn_alloc_zero(count, size) calloc((count), (size))

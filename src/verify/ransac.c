@@ -41,22 +41,21 @@ static void draw(uint64_t *random, size_t pool, size_t wanted, uint32_t *sample)
 	}
 }
 
+/* Twice the area of the triangle that three points of one image make. */
+static float area(const float *x, const float *y, uint32_t a, uint32_t b, uint32_t c)
+{
+	return (x[b] - x[a]) * (y[c] - y[a]) - (x[c] - x[a]) * (y[b] - y[a]);
+}
+
 /* Three points of either image on a line or in one place determine nothing; cheaper to see than to fit. */
 static int is_degenerate(const cn_pairs *pairs, const uint32_t *sample, size_t count)
 {
-	const float *xs[2] = { pairs->ax, pairs->bx }, *ys[2] = { pairs->ay, pairs->by };
-	for (size_t skipped = 0; skipped < (count == 4 ? 4 : 1); skipped++) {
-		uint32_t t[3] = { 0 };
-		for (size_t i = 0, k = 0; i < count && k < 3; i++)
-			if (count == 3 || i != skipped)
-				t[k++] = sample[i];
-		for (int image = 0; image < 2; image++) {
-			const float *x = xs[image], *y = ys[image];
-			float area =
-				(x[t[1]] - x[t[0]]) * (y[t[2]] - y[t[0]]) - (x[t[2]] - x[t[0]]) * (y[t[1]] - y[t[0]]);
-			if (!(fabsf(area) > 16.0f))
-				return 1;
-		}
+	static const uint8_t triples[4][3] = { { 0, 1, 2 }, { 1, 2, 3 }, { 0, 2, 3 }, { 0, 1, 3 } };
+	for (size_t i = 0; i < (count == 4 ? 4 : 1); i++) {
+		uint32_t a = sample[triples[i][0]], b = sample[triples[i][1]], c = sample[triples[i][2]];
+		if (!(fabsf(area(pairs->ax, pairs->ay, a, b, c)) > 16.0f) ||
+		    !(fabsf(area(pairs->bx, pairs->by, a, b, c)) > 16.0f))
+			return 1;
 	}
 	return 0;
 }
@@ -150,7 +149,7 @@ size_t cn_ransac(const cn_pairs *pairs, const cn_ransac_options *options, uint32
 		return 0;
 	uint32_t needed = options->trials;
 	for (uint32_t trial = 0; trial < options->trials && trial < needed; trial++) {
-		uint32_t sample[4];
+		uint32_t sample[4] = { 0 };
 		size_t before = state.best;
 		draw(&state.random, pool_size(&state, trial), wanted, sample);
 		try_sample(&state, sample, wanted);

@@ -8,7 +8,9 @@
 #define SCALES    3
 #define BORDER    4
 #define THRESHOLD (0.04 / SCALES * 255)
-#define GRID      16
+#define GRID      30
+#define MIDDLE    (0.5 * (GRID + 1))
+#define BLUR      0.3 /* of an image as it comes */
 
 static double at_mirrored(const double *pixels, ptrdiff_t i, size_t n, size_t step)
 {
@@ -196,7 +198,7 @@ void reference_new(struct reference *reference, const float *grey, size_t width,
 		struct reference_octave *octave = &reference->octaves[o];
 		*octave = (struct reference_octave){ width, height, pixel, { pixels } };
 		if (o == 0) {
-			octave->levels[0] = blurred(pixels, width, height, sqrt(SIGMA * SIGMA - 1));
+			octave->levels[0] = blurred(pixels, width, height, sqrt(SIGMA * SIGMA - 4 * BLUR * BLUR));
 			free(pixels);
 		}
 		for (size_t i = 1; i < REFERENCE_LEVELS; i++) {
@@ -272,13 +274,13 @@ void reference_describe(double *out, const struct reference_octave *octave, size
 	memset(out, 0, 128 * sizeof(*out));
 	for (size_t i = 0; i < GRID + 2; i++)
 		for (size_t j = 0; j < GRID + 2; j++) {
-			double u = step * ((double)j - 8.5), v = step * ((double)i - 8.5);
+			double u = step * ((double)j - MIDDLE), v = step * ((double)i - MIDDLE);
 			samples[i][j] = bilinear(octave, level, x + u * cos(angle) + v * sin(angle),
 						 y - u * sin(angle) + v * cos(angle));
 		}
 	for (size_t i = 1; i <= GRID; i++)
 		for (size_t j = 1; j <= GRID; j++)
 			add_gradient(out, samples[i][j + 1] - samples[i][j - 1], samples[i - 1][j] - samples[i + 1][j],
-				     ((double)j - 8.5) * 5 / 16, ((double)i - 8.5) * 5 / 16);
+				     ((double)j - MIDDLE) * 5 / GRID, ((double)i - MIDDLE) * 5 / GRID);
 	normalise(out);
 }

@@ -136,8 +136,8 @@ static const cn_sift_extremum *strongest(const cn_sift_scratch *scratch)
 }
 
 /*
- * A blob of deviation s is blurred to sqrt(s^2 + t^2 - 1/4) at scale t, a camera's blur of 1/2 being taken for granted.
- * The difference of scales t and k t is largest in the middle where k t^2 = s^2 - 1/4.
+ * A blob of deviation s is blurred to sqrt(s^2 + t^2 - 0.09) at scale t, a blur of 0.3 being taken for granted.
+ * The difference of scales t and k t is largest in the middle where k t^2 = s^2 - 0.09.
  */
 static void test_blobs_are_found_at_their_place_and_scale(void **state)
 {
@@ -161,7 +161,7 @@ static void test_blobs_are_found_at_their_place_and_scale(void **state)
 		double pixel = scratch.octaves[found->octave].pixel;
 		assert_float_equal((double)found->x * pixel, blobs[b].x, 0.01 * s);
 		assert_float_equal((double)found->y * pixel, blobs[b].y, 0.01 * s);
-		double wanted = sqrt((s * s - 0.25) / exp2(1.0 / 3));
+		double wanted = sqrt((s * s - 0.09) / exp2(1.0 / 3));
 		assert_float_equal((double)found->sigma * pixel / wanted, 1, 0.03);
 	}
 	free(grey);
