@@ -177,21 +177,25 @@ static int unknown_option(const struct command *command, const char *word)
 	return status;
 }
 
-/* The next word as a value. A word that is an option of this command is rather a value forgotten. */
-static int next_value(struct reading *reading, const struct option *option, const char **value)
+/* The next word as a value; NULL after telling that it is missing. A word that is an option of this command is rather a
+ * value forgotten. */
+static const char *next_value(struct reading *reading, const struct option *option)
 {
 	const struct command *command = reading->out->command;
 	const char *next = reading->at + 1 < reading->argc ? reading->argv[reading->at + 1] : NULL;
 	char spelling[64];
 	option_spelling(option, spelling, sizeof(spelling));
-	if (!next)
-		return usage_error(command, "%s needs a value: %s", spelling, option->value);
-	if (strncmp(next, "--", 2) == 0 && (!next[2] || find_option(command, 0, next + 2, strcspn(next + 2, "="))))
-		return usage_error(command, "%s needs a value: %s (if '%s' is meant as one, write %s%s%s)", spelling,
-				   option->value, next, spelling, option->name[1] ? "=" : "", next);
-	*value = next;
+	if (!next) {
+		usage_error(command, "%s needs a value: %s", spelling, option->value);
+		return NULL;
+	}
+	if (strncmp(next, "--", 2) == 0 && (!next[2] || find_option(command, 0, next + 2, strcspn(next + 2, "=")))) {
+		usage_error(command, "%s needs a value: %s (if '%s' is meant as one, write %s%s%s)", spelling,
+			    option->value, next, spelling, option->name[1] ? "=" : "", next);
+		return NULL;
+	}
 	reading->at++;
-	return 0;
+	return next;
 }
 
 static int read_long(struct reading *reading, const char *word)
@@ -207,14 +211,8 @@ static int read_long(struct reading *reading, const char *word)
 		*option->to.flag = 1;
 		return 0;
 	}
-	if (value)
-		value++;
-	else {
-		int status = next_value(reading, option, &value);
-		if (!value)
-			return status;
-	}
-	return take_value(command, option, value);
+	value = value ? value + 1 : next_value(reading, option);
+	return value ? take_value(command, option, value) : EXIT_USAGE;
 }
 
 /* "-k100", "-k 100", "-qv" */
@@ -230,12 +228,9 @@ static int read_letters(struct reading *reading, const char *word)
 			*option->to.flag = 1;
 			continue;
 		}
-		if (!value) {
-			int status = next_value(reading, option, &value);
-			if (!value)
-				return status;
-		}
-		return take_value(command, option, value);
+		if (!value)
+			value = next_value(reading, option);
+		return value ? take_value(command, option, value) : EXIT_USAGE;
 	}
 	return 0;
 }

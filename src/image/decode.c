@@ -77,8 +77,9 @@ static int vips_failed(const struct job *job)
 	char reason[512];
 
 	cn_vips_error(reason, sizeof(reason));
-	return cn_fail(CAIRN_EFORMAT, "%s: this %s file is damaged or cut short%s%s", job->name, job->loader->format,
-		       *reason ? ": " : "", reason);
+	cn_fail(CAIRN_EFORMAT, "%s: this %s file is damaged or cut short%s%s", job->name, job->loader->format,
+		*reason ? ": " : "", reason);
+	return CAIRN_EFORMAT;
 }
 
 /* Opens the file; pixels are decoded when they are asked for. */
