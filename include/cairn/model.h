@@ -26,8 +26,8 @@ typedef struct cairn_model cairn_model;
 typedef struct {
 	uint32_t version;      /**< CAIRN_MODEL_OPTIONS_VERSION */
 	uint32_t threads;      /**< how many threads will run it at once; 0: one for each core */
-	const char *precision; /**< "auto" (bf16 where the processor has it and the bundle's recorded check allows it,
-				* otherwise f32), "f32" or "bf16"; NULL: auto */
+	const char *precision; /**< "auto" (bf16 where the processor is faster in it and the bundle's recorded check
+				* allows it, otherwise f32), "f32" or "bf16"; NULL: auto */
 } cairn_model_options;
 
 #define CAIRN_MODEL_OPTIONS_VERSION 1

@@ -20,6 +20,9 @@ cn_kernels cn_kernels_level(void);
 /** 1 where the processor multiplies bf16 (AVX512_BF16 or AMX-BF16). */
 int cn_cpu_has_bf16(void);
 
+/** 1 where networks run faster in bf16 than in f32. */
+int cn_cpu_is_fast_in_bf16(void);
+
 /** Tests only: use this level if the processor has it, and return the level now in use. */
 cn_kernels cn_kernels_force(cn_kernels wanted);
 

@@ -98,7 +98,7 @@ static int choose_precision(const cairn_model *model, const char *wanted, int *b
 {
 	int can = cn_cpu_has_bf16();
 	if (!wanted || strcmp(wanted, "auto") == 0)
-		*bf16 = can && model->bf16_cosine >= BF16_LEAST_COSINE;
+		*bf16 = cn_cpu_is_fast_in_bf16() && model->bf16_cosine >= BF16_LEAST_COSINE;
 	else if (strcmp(wanted, "f32") == 0)
 		*bf16 = 0;
 	else if (strcmp(wanted, "bf16") == 0)
