@@ -275,14 +275,16 @@ static int describe_batch(struct add *add)
 	return status < 0 ? status : restart_hints(add);
 }
 
-/* Networks are opened when the first image needs them, so that a run that finds all in already is over at once. */
+/* Networks are opened when the first image needs them, so that a run that finds all in already is over at once. The
+ * heavy work of the networks and of RootSIFT runs `threads` times at once; two take turns at each, so that one decodes
+ * while the other's image is worked on. */
 static int open_networks(struct add *add)
 {
 	unsigned threads = add->options->threads ? add->options->threads : cn_cores();
 	if (add->pool)
 		return 0;
 	CN_TRY(cn_describers_open(&add->describers, add->collection, add->options, threads));
-	return cn_pool_new(&add->pool, threads);
+	return cn_pool_new(&add->pool, 2 * threads);
 }
 
 static int step(struct add *add)

@@ -118,6 +118,13 @@ static int measure(const float *descriptors, size_t count, uint32_t dim, double 
 	return 0;
 }
 
+/* To the nearest, halves away from zero, like round(), which compilers do not make vector code of. */
+static inline int8_t to_code(double value)
+{
+	double bounded = value > CODE_MAX ? CODE_MAX : value < -CODE_MAX ? -CODE_MAX : value;
+	return (int8_t)(int32_t)(bounded + (bounded < 0 ? -0.5 : 0.5));
+}
+
 static void encode(cairn_features *set, const float *descriptors, const ordered *order, const double *scales,
 		   double largest)
 {
@@ -129,8 +136,7 @@ static void encode(cairn_features *set, const float *descriptors, const ordered 
 		int8_t *code = set->codes + i * set->dim;
 
 		for (uint32_t j = 0; j < set->dim; j++)
-			code[j] =
-				(int8_t)round(fmax(-CODE_MAX, fmin(CODE_MAX, d[j] * scales[order[i].place] * factor)));
+			code[j] = to_code((double)d[j] * scales[order[i].place] * factor);
 	}
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "image/image.h"
+#include "math/dispatch.h"
 #include "util/memory.h"
 
 /* Which source samples make up each target sample of one axis. */
@@ -73,10 +74,11 @@ static int filter_new(struct filter *filter, uint32_t source, uint32_t target)
 	return 0;
 }
 
+#define INLINE __attribute__((always_inline)) static inline
+
 /* out[x] += sum of weights[t] * rows[t * stride + x] over t < count; a constant `count` unrolls the sum. */
-__attribute__((always_inline)) static inline void add_rows(float *restrict out, const uint8_t *restrict rows,
-							   size_t stride, const float *restrict weights, size_t count,
-							   size_t length)
+INLINE void add_rows(float *restrict out, const uint8_t *restrict rows, size_t stride, const float *restrict weights,
+		     size_t count, size_t length)
 {
 	for (size_t x = 0; x < length; x++) {
 		float sum = out[x];
@@ -88,7 +90,8 @@ __attribute__((always_inline)) static inline void add_rows(float *restrict out, 
 }
 
 /* Four rows at a time, so that the sums are read and written seldom. */
-static void blend(float *out, const uint8_t *rows, size_t stride, const float *weights, size_t count, size_t length)
+INLINE void blend_rows(float *out, const uint8_t *rows, size_t stride, const float *weights, size_t count,
+		       size_t length)
 {
 	memset(out, 0, length * sizeof(*out));
 	for (; count >= 4; count -= 4, rows += 4 * stride, weights += 4)
@@ -99,6 +102,39 @@ static void blend(float *out, const uint8_t *rows, size_t stride, const float *w
 		add_rows(out, rows, stride, weights, 2, length);
 	else if (count == 1)
 		add_rows(out, rows, stride, weights, 1, length);
+}
+
+typedef void (*blend_form)(float *out, const uint8_t *rows, size_t stride, const float *weights, size_t count,
+			   size_t length);
+
+static void blend_scalar(float *out, const uint8_t *rows, size_t stride, const float *weights, size_t count,
+			 size_t length)
+{
+	blend_rows(out, rows, stride, weights, count, length);
+}
+
+__attribute__((target("avx2"))) static void blend_avx2(float *out, const uint8_t *rows, size_t stride,
+						       const float *weights, size_t count, size_t length)
+{
+	blend_rows(out, rows, stride, weights, count, length);
+}
+
+__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw"))) static void
+blend_avx512(float *out, const uint8_t *rows, size_t stride, const float *weights, size_t count, size_t length)
+{
+	blend_rows(out, rows, stride, weights, count, length);
+}
+
+static blend_form choose_blend(void)
+{
+	switch (cn_kernels_level()) {
+	case CN_KERNELS_AVX512:
+		return blend_avx512;
+	case CN_KERNELS_AVX2:
+		return blend_avx2;
+	default:
+		return blend_scalar;
+	}
 }
 
 typedef float lanes __attribute__((vector_size(16)));
@@ -128,6 +164,7 @@ static int resize_into(cairn_image *out, const cairn_image *image)
 {
 	struct filter across = { 0 }, down = { 0 };
 	size_t stride = 3 * (size_t)image->width;
+	blend_form blend = choose_blend();
 	float *row = NULL;
 	int status = 0;
 

@@ -23,6 +23,10 @@
 #define LOGITS 65
 #define NEAR   2 /* neighbourhood: 5 x 5 pixels */
 
+/* Four passes: an even number leaves the sorted array where it was. */
+#define RADIX_BITS 8
+#define RADIX_MASK ((1u << RADIX_BITS) - 1)
+
 struct candidate {
 	float score;
 	uint32_t x, y;
@@ -166,30 +170,65 @@ static float sample(const float *plane, const struct corners *corners)
 	return value;
 }
 
-static int by_score(const void *left, const void *right)
+/* The order of positive scores, reversed, as that of unsigned integers. */
+static uint32_t sort_key(const struct candidate *candidate)
 {
-	const struct candidate *a = left, *b = right;
-	if (a->score != b->score)
-		return a->score > b->score ? -1 : 1;
-	if (a->y != b->y)
-		return a->y < b->y ? -1 : 1;
-	return a->x < b->x ? -1 : a->x > b->x;
+	uint32_t bits;
+	memcpy(&bits, &candidate->score, sizeof(bits));
+	return ~bits;
 }
 
+/* Best score first. A radix sort keeps the order of equals, which is that of reading. */
+static void sort_by_score(struct candidate *candidates, struct candidate *scratch, size_t count)
+{
+	for (unsigned shift = 0; shift < 32; shift += RADIX_BITS) {
+		size_t start[1 << RADIX_BITS] = { 0 }, sum = 0;
+		for (size_t i = 0; i < count; i++)
+			start[sort_key(&candidates[i]) >> shift & RADIX_MASK]++;
+		for (size_t digit = 0; digit <= RADIX_MASK; digit++) {
+			size_t here = start[digit];
+			start[digit] = sum;
+			sum += here;
+		}
+		for (size_t i = 0; i < count; i++)
+			scratch[start[sort_key(&candidates[i]) >> shift & RADIX_MASK]++] = candidates[i];
+		struct candidate *sorted = scratch;
+		scratch = candidates;
+		candidates = sorted;
+	}
+}
+
+static int is_zero(const float *cells)
+{
+	static const float zeros[CELL];
+	return memcmp(cells, zeros, sizeof(zeros)) == 0;
+}
+
+/* The candidates among a row's pixels from x to x + CELL. */
+static size_t peaks_of_cell(const cn_xfeat_maps *maps, const float *heat, size_t x, size_t y,
+			    struct candidate *candidates)
+{
+	size_t stride = maps->width * CELL, rows = maps->height * CELL, count = 0;
+	for (size_t end = x + CELL; x < end; x++) {
+		float value = heat[y * stride + x];
+		if (value <= 0 || !is_peak(heat, stride, rows, x, y))
+			continue;
+		struct corners corners = cell_corners(maps, (float)x, (float)y);
+		float score = value * sample(maps->reliability, &corners);
+		if (score > 0)
+			candidates[count++] = (struct candidate){ score, (uint32_t)x, (uint32_t)y };
+	}
+	return count;
+}
+
+/* All candidates, in reading order. */
 static size_t collect_peaks(const cn_xfeat_maps *maps, const float *heat, struct candidate *candidates)
 {
 	size_t stride = maps->width * CELL, rows = maps->height * CELL, count = 0;
 	for (size_t y = 0; y < rows; y++)
-		for (size_t x = 0; x < stride; x++) {
-			float value = heat[y * stride + x];
-			if (value <= 0 || !is_peak(heat, stride, rows, x, y))
-				continue;
-			struct corners corners = cell_corners(maps, (float)x, (float)y);
-			float score = value * sample(maps->reliability, &corners);
-			if (score > 0)
-				candidates[count++] = (struct candidate){ score, (uint32_t)x, (uint32_t)y };
-		}
-	qsort(candidates, count, sizeof(*candidates), by_score);
+		for (size_t x = 0; x < stride; x += CELL)
+			if (!is_zero(&heat[y * stride + x]))
+				count += peaks_of_cell(maps, heat, x, y, candidates + count);
 	return count;
 }
 
@@ -229,14 +268,16 @@ int cn_xfeat_decode(const cn_xfeat_maps *maps, float threshold, uint32_t max_poi
 	float *heat = cn_alloc_zero(maps->width * CELL * maps->height * CELL, sizeof(*heat));
 	float *rows = cn_alloc(3 * maps->width, sizeof(*rows));
 	struct candidate *candidates = NULL;
+	size_t above = 0;
 	int status = heat && rows ? 0 : CAIRN_ENOMEM;
 	if (status == 0) {
-		size_t above = fill_heat(maps, threshold, heat, rows);
-		candidates = cn_alloc(above, sizeof(*candidates));
+		above = fill_heat(maps, threshold, heat, rows);
+		candidates = cn_alloc(2 * above, sizeof(*candidates)); /* the second half for sorting */
 		status = candidates ? 0 : CAIRN_ENOMEM;
 	}
 	if (status == 0) {
 		size_t count = collect_peaks(maps, heat, candidates);
+		sort_by_score(candidates, candidates + above, count);
 		status = cn_points_new(points, count < max_points ? count : max_points, maps->dim);
 	}
 	if (status == 0)

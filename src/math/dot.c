@@ -5,6 +5,8 @@
 
 #include <immintrin.h>
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "math/dispatch.h"
 
@@ -141,9 +143,14 @@ float cn_normalise(float *a, size_t n)
 
 int cn_all_finite(const float *a, size_t n)
 {
-	/* x - x is 0 for finite x and NaN otherwise, and NaN stays in the sum. */
-	float sum = 0;
-	for (size_t i = 0; i < n; i++)
-		sum += a[i] - a[i];
-	return sum == 0;
+	/* All bits of the exponent are set in what is not finite. Integers, for compilers may order these as they like.
+	 */
+	const uint32_t exponent = 0x7f800000;
+	uint32_t found = 0;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t bits;
+		memcpy(&bits, &a[i], sizeof(bits));
+		found |= (uint32_t)((bits & exponent) == exponent);
+	}
+	return !found;
 }

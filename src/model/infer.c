@@ -3,8 +3,9 @@
  *
  * One compiled network serves all input shapes: kernels for a new shape are made when it first comes and kept, which
  * measured as fast as a network compiled for each shape, at a third of the memory and without its seconds of compiling.
- * There is one stream of one thread for each caller; requests are started and waited for, never run in the caller's
- * thread, because callers that outlive none of their requests may then meet in one stream and halve the speed.
+ * There is one stream of one thread for each core; requests are started and waited for, never run in the caller's
+ * thread, because callers that outlive none of their requests may then meet in one stream and halve the speed. There
+ * are two requests a stream, so that it finds the next input at hand when it has done with one.
  */
 #include "model/infer.h"
 
@@ -118,12 +119,12 @@ static int compile_with_cache(cn_network *network, const ov_model_t *model, cons
 	return 0;
 }
 
-static int make_requests(cn_network *network, unsigned threads)
+static int make_requests(cn_network *network, unsigned count)
 {
-	network->requests = cn_alloc_zero(threads, sizeof(*network->requests));
+	network->requests = cn_alloc_zero(count, sizeof(*network->requests));
 	if (!network->requests)
 		return CAIRN_ENOMEM;
-	for (; network->count < threads; network->count++) {
+	for (; network->count < count; network->count++) {
 		cn_request *request = &network->requests[network->count];
 		request->network = network;
 		OV(network, ov_compiled_model_create_infer_request(network->compiled, &request->handle),
@@ -140,7 +141,7 @@ static int open_network(cn_network *network, const cn_network_options *options)
 	OV(network, ov_core_read_model(network->core, network->path, NULL, &model), "read it");
 	int status = compile_with_cache(network, model, options);
 	ov_model_free(model);
-	return status < 0 ? status : make_requests(network, options->threads);
+	return status < 0 ? status : make_requests(network, 2 * options->threads);
 }
 
 int cn_network_open(cn_network **out, const char *onnx, const cn_network_options *options)

@@ -2,9 +2,10 @@
  * model/infer.h - running an ONNX network (OpenVINO inside, nowhere else).
  *
  * A network hands out requests; each holds its own input and output tensors. A thread acquires a request, fills the
- * input, runs it and reads the outputs before it releases the request. With `threads` threads each doing that, every
- * core is busy and nothing is oversubscribed: a thread that waits for its request sleeps. start/wait instead of run
- * lets one thread keep several requests in flight.
+ * input, runs it and reads the outputs before it releases the request. Inference runs in `threads` threads of the
+ * network's own, and twice as many requests are given out: a thread that waits for its request sleeps, so with two
+ * callers a core, one prepares an image while the other's is in the network. start/wait instead of run lets one thread
+ * keep several requests in flight.
  *
  * A network is compiled once, for every input shape that its free dimensions allow; what a new shape costs (some
  * milliseconds) is paid by the first request that has it. Results depend on the input alone, not on what ran before or
@@ -33,7 +34,7 @@ typedef struct {
 } cn_tensor;
 
 typedef struct {
-	unsigned threads;  /**< requests that run at once, >= 1 */
+	unsigned threads;  /**< inferences that run at once, >= 1 */
 	int bf16;          /**< compute in bf16 */
 	const char *cache; /**< folder for compiled networks, made if need be; NULL: none. Failing to use it is no
 			      failure */

@@ -46,24 +46,24 @@ void cn_input_shape(const cn_input_spec *spec, uint32_t width, uint32_t height, 
 	}
 }
 
-/* One channel of the pixels into every `step`-th number of `out`. */
+/* One channel of the pixels into every `step`-th number of `out`. A table, since all it can give is 256 numbers. */
 static void fill_channel(const uint8_t *restrict pixels, size_t count, float mean, float factor, size_t step,
 			 float *restrict out)
 {
-	if (step == 1)
-		for (size_t i = 0; i < count; i++)
-			out[i] = ((float)pixels[3 * i] - mean) * factor;
-	else
-		for (size_t i = 0; i < count; i++)
-			out[step * i] = ((float)pixels[3 * i] - mean) * factor;
+	float values[256];
+	for (int v = 0; v < 256; v++)
+		values[v] = ((float)v - mean) * factor;
+	for (size_t i = 0; i < count; i++)
+		out[step * i] = values[pixels[3 * i]];
 }
 
 static void fill_grey(const uint8_t *restrict rgb, size_t count, float mean, float factor, float *restrict out)
 {
-	for (size_t i = 0; i < count; i++) {
-		int sum = rgb[3 * i] + rgb[3 * i + 1] + rgb[3 * i + 2];
-		out[i] = ((float)sum * (1.0f / 3.0f) - mean) * factor;
-	}
+	float values[3 * 255 + 1];
+	for (int sum = 0; sum <= 3 * 255; sum++)
+		values[sum] = ((float)sum * (1.0f / 3.0f) - mean) * factor;
+	for (size_t i = 0; i < count; i++)
+		out[i] = values[rgb[3 * i] + rgb[3 * i + 1] + rgb[3 * i + 2]];
 }
 
 static void fill_bytes(const cn_input_spec *spec, const uint8_t *restrict rgb, size_t count, uint8_t *restrict out)
