@@ -69,4 +69,3 @@ else
 	expect_first box_in_scene.png box.png
 	"$cairn" search "$work/collection" "$work"/queries/* -k 12 --report "$work/report.html" --format csv >"$work/results.csv"
 fi
-say "report: $work/report.html"

@@ -72,6 +72,15 @@ CAIRN_API int cairn_image_decode(cairn_image **out, const void *bytes, size_t le
 				 const cairn_image_options *options);
 
 /**
+ * Size of the upright image in a file, from the file's header alone: nothing is decoded.
+ *
+ * @param[out] width,height as cairn_image_full_width() and cairn_image_full_height() of the decoded image
+ * @param      options      NULL for the defaults
+ * @return as cairn_image_open(); damage behind the header is not seen
+ */
+CAIRN_API int cairn_image_size(const char *path, const cairn_image_options *options, uint32_t *width, uint32_t *height);
+
+/**
  * Make an image from pixels, which are copied.
  *
  * @param pixels height x width x 3 bytes, RGB; NULL for a white image

@@ -1,7 +1,7 @@
 /*
  * Adding images: a pipeline of two stages.
  *
- *   paths -> [ batch: look, hash, decode, describe; all threads, any order ] -> [ intake: decide, write, commit; in
+ *   paths -> [ batch: look, hash; decode, describe; all threads, any order ] -> [ intake: decide, write, commit; in
  * order ]
  *
  * While the threads work on one batch, a further thread takes in the one before, so that no core waits for the disk. A
@@ -10,6 +10,7 @@
  * are taken in.
  */
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -24,6 +25,9 @@
 #define DEFAULT_BATCH 256
 #define MAX_BATCH     65536
 #define BATCH_SECONDS 20.0
+/* Networks run faster when images of one size follow each other, but a batch must fill from its beginning: what is
+ * taken in are the finished images at its head. */
+#define WINDOW 64
 
 struct batch {
 	cn_image_slot *slots;
@@ -44,6 +48,7 @@ struct add {
 	size_t batch_size;
 	struct batch batches[2];
 	struct batch *working, *taken; /* being described; being taken in */
+	cn_image_slot **order;         /* in which the working batch is described */
 	cn_keymap displaced;           /* the intake's */
 	double deadline;               /* of the working batch; 0: none */
 	/* What the describing threads look up: content that is in already, or in the hands of an earlier image. */
@@ -92,39 +97,83 @@ static int seems_known(struct add *add, const cn_image_slot *slot)
 	return status;
 }
 
-static int work_on(struct add *add, cn_image_slot *slot)
+static int look_at(struct add *add, cn_image_slot *slot)
 {
-	CN_TRY(cn_slot_hash(slot, &add->describers));
+	CN_TRY(cn_slot_look(slot, &add->describers));
 	int known = seems_known(add, slot);
-	if (known < 0)
-		return known;
-	if (known) {
+	if (known > 0)
 		slot->state = CN_SLOT_KNOWN;
+	return known < 0 ? known : 0;
+}
+
+static int is_late(const struct add *add)
+{
+	return add->deadline > 0 && seconds_now() > add->deadline;
+}
+
+static int count(struct add *add, cn_image_slot *slot)
+{
+	if (slot->counted || slot->state == CN_SLOT_PENDING)
 		return 0;
-	}
-	return cn_slot_describe(slot, &add->describers);
+	slot->counted = 1;
+	return cn_progress_add(&add->progress, 1, slot->state == CN_SLOT_FAILED);
 }
 
 /* cn_loop_body over the slots of the working batch. */
-static int work_on_range(void *context, size_t begin, size_t end, unsigned worker)
+static int look_at_range(void *context, size_t begin, size_t end, unsigned worker)
 {
 	struct add *add = context;
 	(void)worker;
 	for (size_t i = begin; i < end; i++) {
 		cn_image_slot *slot = &add->working->slots[i];
-		if (slot->state == CN_SLOT_PENDING) {
-			if (add->deadline > 0 && seconds_now() > add->deadline)
-				continue;
-			int status = work_on(add, slot);
+		if (slot->state == CN_SLOT_PENDING && !slot->looked && !is_late(add)) {
+			int status = look_at(add, slot);
 			if (status < 0)
 				CN_TRY(cn_slot_fail(slot, status));
 		}
-		if (slot->counted)
-			continue;
-		slot->counted = 1;
-		CN_TRY(cn_progress_add(&add->progress, 1, slot->state == CN_SLOT_FAILED));
+		CN_TRY(count(add, slot));
 	}
 	return 0;
+}
+
+/* cn_loop_body over the order of the working batch. */
+static int describe_range(void *context, size_t begin, size_t end, unsigned worker)
+{
+	struct add *add = context;
+	(void)worker;
+	for (size_t i = begin; i < end; i++) {
+		cn_image_slot *slot = add->order[i];
+		if (slot->state == CN_SLOT_PENDING && slot->looked && !is_late(add)) {
+			int status = cn_slot_describe(slot, &add->describers);
+			if (status < 0)
+				CN_TRY(cn_slot_fail(slot, status));
+		}
+		CN_TRY(count(add, slot));
+	}
+	return 0;
+}
+
+/* By window, then by size, then by position. */
+static int compare_slots(const void *a, const void *b)
+{
+	const cn_image_slot *x = *(cn_image_slot *const *)a, *y = *(cn_image_slot *const *)b;
+	if (x->position / WINDOW != y->position / WINDOW)
+		return x->position < y->position ? -1 : 1;
+	if (x->width != y->width)
+		return x->width < y->width ? -1 : 1;
+	if (x->height != y->height)
+		return x->height < y->height ? -1 : 1;
+	return (x->position > y->position) - (x->position < y->position);
+}
+
+static int describe_slots(struct add *add)
+{
+	CN_TRY(cn_parallel_for(add->pool, add->working->count, 1, look_at_range, add));
+	for (size_t i = 0; i < add->working->count; i++)
+		add->order[i] = &add->working->slots[i];
+	if (add->working->count)
+		qsort(add->order, add->working->count, sizeof(*add->order), compare_slots);
+	return cn_parallel_for(add->pool, add->working->count, 1, describe_range, add);
 }
 
 /* ---- feeding: this thread ---- */
@@ -265,7 +314,7 @@ static int describe_batch(struct add *add)
 	char error[CN_ERROR_SIZE];
 	start_taking(&taking, add);
 	add->deadline = add->options->batch ? 0 : seconds_now() + BATCH_SECONDS;
-	int status = cn_parallel_for(add->pool, add->working->count, 1, work_on_range, add);
+	int status = describe_slots(add);
 	if (status < 0)
 		cn_error_save(error, sizeof(error));
 	CN_TRY(finish_taking(&taking));
@@ -336,6 +385,7 @@ static int make_batches(struct add *add)
 	add->batch_size = add->options->batch ? add->options->batch : DEFAULT_BATCH;
 	for (int i = 0; i < 2; i++)
 		CN_NEW(add->batches[i].slots, add->batch_size, sizeof(cn_image_slot));
+	CN_NEW(add->order, add->batch_size, sizeof(*add->order));
 	add->working = &add->batches[0];
 	add->taken = &add->batches[1];
 	return 0;
@@ -361,6 +411,7 @@ static void clean_up(struct add *add)
 		clear_batch(&add->batches[i]);
 		cn_free(add->batches[i].slots);
 	}
+	cn_free(add->order);
 	cn_pool_free(add->pool);
 	cn_describers_free(&add->describers);
 	cn_catalogue_free(add->hint_catalogue);

@@ -126,13 +126,18 @@ int cn_slot_stat(const char *path, uint64_t *size, int64_t *mtime_ns)
 	return 0;
 }
 
-int cn_slot_hash(cn_image_slot *slot, const cn_describers *describers)
+int cn_slot_look(cn_image_slot *slot, const cn_describers *describers)
 {
 	CN_TRY(cn_slot_stat(slot->path, &slot->size, &slot->mtime_ns));
 	if (slot->size > describers->decoding.max_bytes)
 		return cn_fail(CAIRN_ELIMIT, "'%s' has %llu bytes, more than the limit of %llu", slot->path,
 			       (unsigned long long)slot->size, (unsigned long long)describers->decoding.max_bytes);
-	return cn_key_of_file(&slot->hash, slot->path);
+	CN_TRY(cn_key_of_file(&slot->hash, slot->path));
+	/* What is wrong with the image will be said when it is described. */
+	if (cairn_image_size(slot->path, &describers->decoding, &slot->width, &slot->height) < 0)
+		slot->width = slot->height = 0;
+	slot->looked = 1;
+	return 0;
 }
 
 static int run_networks(cn_image_slot *slot, const cn_describers *describers, const cairn_image *image)

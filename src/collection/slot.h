@@ -39,13 +39,14 @@ typedef struct {
 	const char *path; /* borrowed */
 	size_t position;  /* among the paths of this run */
 	cn_slot_state state;
+	int looked;  /* size, time and hash are known */
 	int counted; /* in the progress */
 	char *label; /* given for it; NULL: none; empty: take away the one it has */
 	int64_t id;  /* once it has one */
 	uint64_t size;
 	int64_t mtime_ns;
 	cn_key hash;
-	uint32_t width, height;
+	uint32_t width, height; /* 0 until they are known */
 	float *row;
 	cairn_features *features[CN_CATALOGUE_MAX_KINDS];
 	int status;
@@ -57,8 +58,8 @@ void cn_slot_clear(cn_image_slot *slot);
 /** Size and modification time of a regular file. */
 int cn_slot_stat(const char *path, uint64_t *size, int64_t *mtime_ns);
 
-/** Fill in size, time and hash. */
-int cn_slot_hash(cn_image_slot *slot, const cn_describers *describers);
+/** Fill in size, time and hash, and width and height if they can be read. */
+int cn_slot_look(cn_image_slot *slot, const cn_describers *describers);
 
 /** Decode and describe; the state becomes CN_SLOT_DESCRIBED. */
 int cn_slot_describe(cn_image_slot *slot, const cn_describers *describers);

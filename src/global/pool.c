@@ -5,6 +5,8 @@
 
 #include <math.h>
 
+#include "math/dispatch.h"
+
 #define GEM_FLOOR 1e-6f
 
 /* A comparison with NaN is false, so the floor must not be what the false branch gives. */
@@ -13,7 +15,7 @@ static inline float floored(float x)
 	return x < GEM_FLOOR ? GEM_FLOOR : x;
 }
 
-static double mean_cube(const float *x, size_t n)
+CN_INLINE double mean_cube(const float *x, size_t n)
 {
 	double lanes[8] = { 0 };
 	size_t i = 0;
@@ -40,13 +42,22 @@ static double mean_power(const float *x, size_t n, double p)
 	return sum / (double)n;
 }
 
+/* The usual power, without pow(). */
+CN_INLINE void mean_cubes_inlined(const float *map, size_t channels, size_t positions, float *vector)
+{
+	for (size_t c = 0; c < channels; c++)
+		vector[c] = (float)cbrt(mean_cube(map + c * positions, positions));
+}
+
+CN_DEFINE_FORMS(mean_cubes, mean_cubes_inlined, (const float *map, size_t channels, size_t positions, float *vector),
+		(map, channels, positions, vector))
+
 void cn_pool_gem(const float *map, size_t channels, size_t positions, float p, float *vector)
 {
-	for (size_t c = 0; c < channels; c++) {
-		const float *x = map + c * positions;
-		if (p == 3.0f)
-			vector[c] = (float)cbrt(mean_cube(x, positions));
-		else
-			vector[c] = (float)pow(mean_power(x, positions, (double)p), 1.0 / (double)p);
+	if (p == 3.0f) {
+		mean_cubes(map, channels, positions, vector);
+		return;
 	}
+	for (size_t c = 0; c < channels; c++)
+		vector[c] = (float)pow(mean_power(map + c * positions, positions, (double)p), 1.0 / (double)p);
 }

@@ -327,14 +327,24 @@ static int read_pixels(cairn_image **out, const struct job *job, VipsImage *sour
 	return status;
 }
 
+struct size {
+	uint32_t width, height;
+};
+
+static struct size upright_size(VipsImage *image)
+{
+	uint32_t width = (uint32_t)image->Xsize, height = (uint32_t)image->Ysize;
+
+	return vips_image_get_orientation(image) >= 5 ? (struct size){ height, width } : (struct size){ width, height };
+}
+
 /* `image` is the opened file; it may be replaced, and the caller unrefs what is there in the end. */
 static int decode_opened(cairn_image **out, const struct job *job, VipsImage **image)
 {
-	uint32_t full_width = (uint32_t)(*image)->Xsize, full_height = (uint32_t)(*image)->Ysize;
+	struct size full = upright_size(*image);
 	int orientation = vips_image_get_orientation(*image);
 	int shrink = choose_shrink(*image, job->options->shrink_to);
 
-	CN_TRY(check_size(job, *image));
 	CN_TRY(check_samples(job, *image));
 	if (shrink > 1 && job->loader->reduction != BY_NOTHING) {
 		VipsImage *reduced = NULL;
@@ -347,19 +357,23 @@ static int decode_opened(cairn_image **out, const struct job *job, VipsImage **i
 	if (shrink > 1 && job->loader->reduction == BY_NOTHING && reduce(image, shrink) != 0)
 		return vips_failed(job);
 	CN_TRY(read_pixels(out, job, *image, orientation));
-	(*out)->full_width = orientation >= 5 ? full_height : full_width;
-	(*out)->full_height = orientation >= 5 ? full_width : full_height;
+	(*out)->full_width = full.width;
+	(*out)->full_height = full.height;
 	return 0;
 }
 
-static int decode_once(cairn_image **out, const struct job *job)
+/* @param[out] out NULL: only the size is wanted */
+static int decode_once(cairn_image **out, struct size *size, const struct job *job)
 {
 	VipsImage *image = NULL;
 
 	CN_TRY(load(&image, job, 1));
+	*size = upright_size(image);
 
-	int status = decode_opened(out, job, &image);
+	int status = check_size(job, image);
 
+	if (status == 0 && out)
+		status = decode_opened(out, job, &image);
 	g_object_unref(image);
 	return status;
 }
@@ -372,10 +386,12 @@ static int has_one_colour(const cairn_image *image)
 }
 
 /* Of a damaged file. Loaders give what they like for what they cannot read; if that is all, it is no photograph. */
-static int decode_remains(cairn_image **out, struct job *job)
+static int decode_remains(cairn_image **out, struct size *size, struct job *job)
 {
 	job->lenient = 1;
-	CN_TRY(decode_once(out, job));
+	CN_TRY(decode_once(out, size, job));
+	if (!out)
+		return 0;
 	if (has_one_colour(*out)) {
 		cairn_image_free(*out);
 		*out = NULL;
@@ -390,19 +406,19 @@ static int decode_remains(cairn_image **out, struct job *job)
  * libvips keeps one error text for the whole process. So that the reason given for one file is never that of another
  * which failed in another thread meanwhile, a file that fails is decoded once more alone.
  */
-static int decode(cairn_image **out, struct job *job)
+static int decode(cairn_image **out, struct size *size, struct job *job)
 {
 	static pthread_rwlock_t gate = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 
 	CN_TRY(find_loader(job));
 	pthread_rwlock_rdlock(&gate);
-	int status = decode_once(out, job);
+	int status = decode_once(out, size, job);
 	pthread_rwlock_unlock(&gate);
 	if (status != CAIRN_EFORMAT)
 		return status;
 	pthread_rwlock_wrlock(&gate);
 	vips_error_clear();
-	status = job->options->lenient ? decode_remains(out, job) : decode_once(out, job);
+	status = job->options->lenient ? decode_remains(out, size, job) : decode_once(out, size, job);
 	vips_error_clear();
 	pthread_rwlock_unlock(&gate);
 	return status;
@@ -430,27 +446,22 @@ static int check_bytes(uint64_t length, const char *name, const cairn_image_opti
 	return 0;
 }
 
-int cairn_image_decode(cairn_image **out, const void *bytes, size_t length, const char *name,
-		       const cairn_image_options *options)
+static int decode_bytes(cairn_image **out, struct size *size, const void *bytes, size_t length, const char *name,
+			const cairn_image_options *options)
 {
-	struct job job = { .bytes = bytes, .length = length, .name = name ? name : "image" };
+	struct job job = { .bytes = bytes, .length = length, .name = name, .options = options };
 
-	*out = NULL;
-	CN_TRY(check_options(&options));
-	CN_TRY(check_bytes(length, job.name, options));
+	CN_TRY(check_bytes(length, name, options));
 	CN_TRY(cn_vips_start());
-	job.options = options;
-	return decode(out, &job);
+	return decode(out, size, &job);
 }
 
-int cairn_image_open(cairn_image **out, const char *path, const cairn_image_options *options)
+static int decode_file(cairn_image **out, struct size *size, const char *path, const cairn_image_options *options)
 {
 	struct stat info;
 	char *bytes;
 	size_t length;
 
-	*out = NULL;
-	CN_TRY(check_options(&options));
 	/* Looked at before it is opened: opening a pipe waits for its writer. */
 	if (stat(path, &info) != 0)
 		return cn_fail_errno("%s", path);
@@ -460,8 +471,38 @@ int cairn_image_open(cairn_image **out, const char *path, const cairn_image_opti
 	CN_TRY(check_bytes((uint64_t)info.st_size, path, options));
 	CN_TRY(cn_file_read(path, options->max_bytes, &bytes, &length));
 
-	int status = cairn_image_decode(out, bytes, length, path, options);
+	int status = decode_bytes(out, size, bytes, length, path, options);
 
 	cn_free(bytes);
 	return status;
+}
+
+int cairn_image_decode(cairn_image **out, const void *bytes, size_t length, const char *name,
+		       const cairn_image_options *options)
+{
+	struct size size;
+
+	*out = NULL;
+	CN_TRY(check_options(&options));
+	return decode_bytes(out, &size, bytes, length, name ? name : "image", options);
+}
+
+int cairn_image_open(cairn_image **out, const char *path, const cairn_image_options *options)
+{
+	struct size size;
+
+	*out = NULL;
+	CN_TRY(check_options(&options));
+	return decode_file(out, &size, path, options);
+}
+
+int cairn_image_size(const char *path, const cairn_image_options *options, uint32_t *width, uint32_t *height)
+{
+	struct size size = { 0 };
+
+	CN_TRY(check_options(&options));
+	CN_TRY(decode_file(NULL, &size, path, options));
+	*width = size.width;
+	*height = size.height;
+	return 0;
 }

@@ -74,11 +74,9 @@ static int filter_new(struct filter *filter, uint32_t source, uint32_t target)
 	return 0;
 }
 
-#define INLINE __attribute__((always_inline)) static inline
-
 /* out[x] += sum of weights[t] * rows[t * stride + x] over t < count; a constant `count` unrolls the sum. */
-INLINE void add_rows(float *restrict out, const uint8_t *restrict rows, size_t stride, const float *restrict weights,
-		     size_t count, size_t length)
+CN_INLINE void add_rows(float *restrict out, const uint8_t *restrict rows, size_t stride, const float *restrict weights,
+			size_t count, size_t length)
 {
 	for (size_t x = 0; x < length; x++) {
 		float sum = out[x];
@@ -90,8 +88,8 @@ INLINE void add_rows(float *restrict out, const uint8_t *restrict rows, size_t s
 }
 
 /* Four rows at a time, so that the sums are read and written seldom. */
-INLINE void blend_rows(float *out, const uint8_t *rows, size_t stride, const float *weights, size_t count,
-		       size_t length)
+CN_INLINE void blend_rows(float *out, const uint8_t *rows, size_t stride, const float *weights, size_t count,
+			  size_t length)
 {
 	memset(out, 0, length * sizeof(*out));
 	for (; count >= 4; count -= 4, rows += 4 * stride, weights += 4)
@@ -104,81 +102,72 @@ INLINE void blend_rows(float *out, const uint8_t *rows, size_t stride, const flo
 		add_rows(out, rows, stride, weights, 1, length);
 }
 
-typedef void (*blend_form)(float *out, const uint8_t *rows, size_t stride, const float *weights, size_t count,
-			   size_t length);
-
-static void blend_scalar(float *out, const uint8_t *rows, size_t stride, const float *weights, size_t count,
-			 size_t length)
-{
-	blend_rows(out, rows, stride, weights, count, length);
-}
-
-__attribute__((target("avx2"))) static void blend_avx2(float *out, const uint8_t *rows, size_t stride,
-						       const float *weights, size_t count, size_t length)
-{
-	blend_rows(out, rows, stride, weights, count, length);
-}
-
-__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw"))) static void
-blend_avx512(float *out, const uint8_t *rows, size_t stride, const float *weights, size_t count, size_t length)
-{
-	blend_rows(out, rows, stride, weights, count, length);
-}
-
-static blend_form choose_blend(void)
-{
-	switch (cn_kernels_level()) {
-	case CN_KERNELS_AVX512:
-		return blend_avx512;
-	case CN_KERNELS_AVX2:
-		return blend_avx2;
-	default:
-		return blend_scalar;
-	}
-}
+CN_DEFINE_FORMS(blend, blend_rows,
+		(float *out, const uint8_t *rows, size_t stride, const float *weights, size_t count, size_t length),
+		(out, rows, stride, weights, count, length))
 
 typedef float lanes __attribute__((vector_size(16)));
+typedef int32_t whole_lanes __attribute__((vector_size(16)));
+typedef uint8_t byte_lanes __attribute__((vector_size(4)));
 
-/* Along one blended row. The fourth lane holds a channel of the next pixel and is dropped; the row has room for the
- * last. */
-static void resize_row(uint8_t *out, const float *row, const struct filter *filter, uint32_t width)
+/* Along one blended row; a constant `taps` unrolls the sums. The fourth lane holds a channel of the next pixel, which
+ * then overwrites it. */
+CN_INLINE void sum_taps(uint8_t *restrict out, const float *restrict row, const struct filter *filter, size_t taps,
+			size_t width)
 {
-	for (uint32_t x = 0; x < width; x++) {
+	for (size_t x = 0; x < width; x++) {
 		const float *weights = filter->weights + x * filter->taps;
 		const float *from = row + 3 * (size_t)filter->first[x];
 		lanes sum = { 0.5f, 0.5f, 0.5f, 0.5f };
 
-		for (uint32_t t = 0; t < filter->count[x]; t++, from += 3) {
+		for (size_t t = 0; t < taps; t++) {
 			lanes pixel;
 
-			memcpy(&pixel, from, sizeof(pixel));
+			memcpy(&pixel, from + 3 * t, sizeof(pixel));
 			sum += pixel * weights[t];
 		}
-		out[3 * (size_t)x] = (uint8_t)sum[0];
-		out[3 * (size_t)x + 1] = (uint8_t)sum[1];
-		out[3 * (size_t)x + 2] = (uint8_t)sum[2];
+		byte_lanes value = __builtin_convertvector(__builtin_convertvector(sum, whole_lanes), byte_lanes);
+		memcpy(out + 3 * x, &value, sizeof(value));
 	}
 }
+
+/* Taps beyond a sample's own have no weight. */
+CN_INLINE void resize_row_inlined(uint8_t *out, const float *row, const struct filter *filter, size_t width)
+{
+	if (filter->taps == 3)
+		sum_taps(out, row, filter, 3, width);
+	else if (filter->taps == 4)
+		sum_taps(out, row, filter, 4, width);
+	else
+		sum_taps(out, row, filter, filter->taps, width);
+}
+
+CN_DEFINE_FORMS(resize_row, resize_row_inlined,
+		(uint8_t * out, const float *row, const struct filter *filter, size_t width), (out, row, filter, width))
 
 static int resize_into(cairn_image *out, const cairn_image *image)
 {
 	struct filter across = { 0 }, down = { 0 };
-	size_t stride = 3 * (size_t)image->width;
-	blend_form blend = choose_blend();
+	size_t stride = 3 * (size_t)image->width, out_stride = 3 * (size_t)out->width;
 	float *row = NULL;
+	uint8_t *line = NULL;
 	int status = 0;
 
 	CN_GOTO(status, filter_new(&across, image->width, out->width));
 	CN_GOTO(status, filter_new(&down, image->height, out->height));
-	row = cn_alloc_zero(stride + 1, sizeof(*row));
-	if (!row)
+	/* Room for the taps and the lane that lie beyond a row's end. */
+	row = cn_alloc_zero(stride + 3 * across.taps + 1, sizeof(*row));
+	line = cn_alloc(out_stride + 1, 1);
+	if (!row || !line)
 		CN_GOTO(status, CAIRN_ENOMEM);
 	for (uint32_t y = 0; y < out->height; y++) {
 		blend(row, image->pixels + down.first[y] * stride, stride, down.weights + y * down.taps, down.count[y],
 		      stride);
-		resize_row(out->pixels + (size_t)y * out->width * 3, row, &across, out->width);
+		resize_row(line, row, &across, out->width);
+		memcpy(out->pixels + y * out_stride, line, out_stride);
 	}
 done:
+	cn_free(line);
 	cn_free(row);
 	filter_free(&across);
 	filter_free(&down);

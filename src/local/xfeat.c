@@ -6,8 +6,8 @@
  * largest in its 5 x 5 neighbourhood becomes a keypoint; its score is the probability times the reliability map, and
  * the best are kept. Descriptors are sampled bilinearly from the map of one descriptor a cell.
  *
- * Most pixels are far below the threshold t, so no probability is computed for them: p > t is the same as
- * logit > log(t * sum of exp), one logarithm a cell. The sums are the only dense exponentials.
+ * Cells are worked on a row at a time, so that what is written is still near when it is read, and densely, since the
+ * vector unit does 16 pixels in the time of a branch that is guessed wrong.
  */
 #include "local/xfeat.h"
 
@@ -55,90 +55,137 @@ static inline float exp_negative(float x)
 	return p * power.f;
 }
 
-/* For one row of cells: the largest logit, and the sum of exp(logit - largest), over the 65 planes. */
-static inline __attribute__((always_inline)) void softmax_row(const float *logits, size_t plane, size_t width,
-							      float *largest, float *sum)
+/* For one row of cells: `p` gets the probabilities of the 64 pixels of each cell, a plane of `width` after the other,
+ * zero where they do not pass the threshold. `scratch` is 2 * width. */
+CN_INLINE void probabilities_inlined(const float *restrict logits, size_t plane, size_t width, float threshold,
+				     float *restrict p, float *restrict scratch)
 {
-	for (size_t x = 0; x < width; x++) {
-		largest[x] = logits[x];
-		sum[x] = 0;
-	}
+	float *largest = scratch, *sum = scratch + width;
+	memcpy(largest, logits, width * sizeof(*largest));
+	memset(sum, 0, width * sizeof(*sum));
 	for (size_t c = 1; c < LOGITS; c++)
 		for (size_t x = 0; x < width; x++)
 			largest[x] = logits[c * plane + x] > largest[x] ? logits[c * plane + x] : largest[x];
-	for (size_t c = 0; c < LOGITS; c++)
-		for (size_t x = 0; x < width; x++)
-			sum[x] += exp_negative(logits[c * plane + x] - largest[x]);
-}
-
-static void softmax_row_scalar(const float *logits, size_t plane, size_t width, float *largest, float *sum)
-{
-	softmax_row(logits, plane, width, largest, sum);
-}
-
-/* The same loops: no contraction into fused multiply-add is allowed, so all three give the same bits. */
-__attribute__((target("avx2"))) static void softmax_row_avx2(const float *logits, size_t plane, size_t width,
-							     float *largest, float *sum)
-{
-	softmax_row(logits, plane, width, largest, sum);
-}
-
-__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw"))) static void
-softmax_row_avx512(const float *logits, size_t plane, size_t width, float *largest, float *sum)
-{
-	softmax_row(logits, plane, width, largest, sum);
-}
-
-typedef void (*softmax_row_form)(const float *, size_t, size_t, float *, float *);
-
-static softmax_row_form choose_softmax_row(void)
-{
-	switch (cn_kernels_level()) {
-	case CN_KERNELS_AVX512:
-		return softmax_row_avx512;
-	case CN_KERNELS_AVX2:
-		return softmax_row_avx2;
-	default:
-		return softmax_row_scalar;
-	}
-}
-
-/* Writes the probabilities above the threshold into `heat` (8 * height rows of 8 * width, zeroed) and counts them. */
-static size_t fill_heat(const cn_xfeat_maps *maps, float threshold, float *heat, float *row_scratch)
-{
-	softmax_row_form row_form = choose_softmax_row();
-	size_t plane = maps->width * maps->height, stride = maps->width * CELL, count = 0;
-	float *largest = row_scratch, *sum = row_scratch + maps->width, *cut = sum + maps->width;
-	for (size_t y = 0; y < maps->height; y++) {
-		const float *row = maps->logits + y * maps->width;
-		row_form(row, plane, maps->width, largest, sum);
-		for (size_t x = 0; x < maps->width; x++)
-			cut[x] = largest[x] + logf(threshold * sum[x]);
-		for (size_t c = 0; c < CELL * CELL; c++) {
-			float *line = heat + (y * CELL + c / CELL) * stride + c % CELL;
-			const float *logit = row + c * plane;
-			for (size_t x = 0; x < maps->width; x++)
-				if (logit[x] > cut[x]) {
-					line[x * CELL] = expf(logit[x] - largest[x]) / sum[x];
-					count++;
-				}
+	for (size_t c = 0; c < CELL * CELL; c++)
+		for (size_t x = 0; x < width; x++) {
+			p[c * width + x] = exp_negative(logits[c * plane + x] - largest[x]);
+			sum[x] += p[c * width + x];
 		}
-	}
-	return count;
+	for (size_t x = 0; x < width; x++)
+		sum[x] = 1.0f / (sum[x] + exp_negative(logits[CELL * CELL * plane + x] - largest[x]));
+	for (size_t c = 0; c < CELL * CELL; c++)
+		for (size_t x = 0; x < width; x++) {
+			float value = p[c * width + x] * sum[x];
+			p[c * width + x] = value > threshold ? value : 0.0f;
+		}
 }
 
-/* Among equals the first in reading order wins, so that a plateau gives one keypoint. */
-static int is_peak(const float *heat, size_t stride, size_t rows, size_t x, size_t y)
+/* CELL planes of `width` become one row of pixels. */
+CN_INLINE void interleave_inlined(const float *restrict p, size_t width, float *restrict row)
 {
-	float value = heat[y * stride + x];
-	size_t x0 = x < NEAR ? 0 : x - NEAR, x1 = x + NEAR >= stride ? stride - 1 : x + NEAR;
-	size_t y0 = y < NEAR ? 0 : y - NEAR, y1 = y + NEAR >= rows ? rows - 1 : y + NEAR;
-	for (size_t v = y0; v <= y1; v++)
-		for (size_t u = x0; u <= x1; u++) {
-			float other = heat[v * stride + u];
-			if (other > value || (other == value && v * stride + u < y * stride + x))
+	for (size_t x = 0; x < width; x++)
+		for (size_t u = 0; u < CELL; u++)
+			row[x * CELL + u] = p[u * width + x];
+}
+
+static inline float larger(float a, float b)
+{
+	return a > b ? a : b;
+}
+
+/* The largest of each pixel and its NEAR neighbours to the left and right. */
+CN_INLINE void spread_inlined(const float *restrict row, size_t count, float *restrict out)
+{
+	for (size_t x = 0; x < count; x++) {
+		const float *at = row + x;
+		out[x] = larger(larger(larger(at[-2], at[-1]), larger(at[1], at[2])), at[0]);
+	}
+}
+
+/* Which pixels are above zero and nowhere exceeded, given the spread rows of their neighbourhood. */
+CN_INLINE void tops_inlined(const float *row, const float *const spread[2 * NEAR + 1], size_t count, uint8_t *tops)
+{
+	const float *a = spread[0], *b = spread[1], *c = spread[2], *d = spread[3], *e = spread[4];
+	for (size_t x = 0; x < count; x++) {
+		float most = larger(larger(larger(a[x], b[x]), larger(d[x], e[x])), c[x]);
+		tops[x] = (row[x] > 0.0f) & (row[x] >= most);
+	}
+}
+
+CN_DEFINE_FORMS(probabilities, probabilities_inlined,
+		(const float *logits, size_t plane, size_t width, float threshold, float *p, float *scratch),
+		(logits, plane, width, threshold, p, scratch))
+CN_DEFINE_FORMS(interleave, interleave_inlined, (const float *p, size_t width, float *row), (p, width, row))
+CN_DEFINE_FORMS(spread_row, spread_inlined, (const float *row, size_t count, float *out), (row, count, out))
+CN_DEFINE_FORMS(find_tops, tops_inlined,
+		(const float *row, const float *const spread[2 * NEAR + 1], size_t count, uint8_t *tops),
+		(row, spread, count, tops))
+
+/*
+ * The probabilities of three rows of cells: a ring of rows of pixels, and of the same rows spread. NEAR zeros before
+ * and behind each row stand for what lies beyond the edge.
+ */
+#define RING (3 * CELL)
+
+struct heat {
+	size_t width, stride; /* of a row of pixels; with its edges */
+	float *rows, *spread; /* RING x stride */
+	float *p, *scratch;   /* of probabilities() */
+	uint8_t *tops;
+};
+
+static int heat_new(struct heat *heat, size_t width)
+{
+	heat->width = width * CELL;
+	heat->stride = heat->width + 2 * NEAR;
+	CN_NEW(heat->rows, RING * heat->stride, sizeof(*heat->rows));
+	CN_NEW(heat->spread, RING * heat->stride, sizeof(*heat->spread));
+	CN_NEW(heat->p, CELL * CELL * width, sizeof(*heat->p));
+	CN_NEW(heat->scratch, 2 * width, sizeof(*heat->scratch));
+	CN_NEW(heat->tops, heat->width, sizeof(*heat->tops));
+	return 0;
+}
+
+static void heat_free(struct heat *heat)
+{
+	cn_free(heat->rows);
+	cn_free(heat->spread);
+	cn_free(heat->p);
+	cn_free(heat->scratch);
+	cn_free(heat->tops);
+}
+
+/* Row y of the image, in one of the two rings; the rows before the first are the ring's last. */
+static float *ring_row(const struct heat *heat, float *ring, size_t y)
+{
+	return ring + y % RING * heat->stride + NEAR;
+}
+
+/* Row `band` of cells; beyond the last one, zeros. */
+static void fill_band(struct heat *heat, const cn_xfeat_maps *maps, size_t band, float threshold)
+{
+	if (band < maps->height)
+		probabilities(maps->logits + band * maps->width, maps->width * maps->height, maps->width, threshold,
+			      heat->p, heat->scratch);
+	else
+		memset(heat->p, 0, CELL * CELL * maps->width * sizeof(*heat->p));
+	for (size_t v = 0; v < CELL; v++) {
+		float *row = ring_row(heat, heat->rows, band * CELL + v);
+		interleave(heat->p + v * CELL * maps->width, maps->width, row);
+		spread_row(row, heat->width, ring_row(heat, heat->spread, band * CELL + v));
+	}
+}
+
+/* A pixel that is nowhere exceeded: 1 unless one before it, in reading order, is its equal. */
+static int is_first(const struct heat *heat, size_t x, size_t y)
+{
+	float value = ring_row(heat, heat->rows, y)[x];
+	for (size_t v = 0; v <= NEAR; v++) {
+		const float *row = ring_row(heat, heat->rows, y + RING - v) + x;
+		for (int u = -NEAR; u <= (v ? NEAR : -1); u++)
+			if (row[u] >= value)
 				return 0;
-		}
+	}
 	return 1;
 }
 
@@ -198,38 +245,65 @@ static void sort_by_score(struct candidate *candidates, struct candidate *scratc
 	}
 }
 
-static int is_zero(const float *cells)
+struct candidates {
+	struct candidate *items;
+	size_t count, room;
+};
+
+static int make_room(struct candidates *candidates, size_t more)
 {
-	static const float zeros[CELL];
-	return memcmp(cells, zeros, sizeof(zeros)) == 0;
+	if (candidates->count + more <= candidates->room)
+		return 0;
+	size_t room = 2 * (candidates->count + more);
+	struct candidate *grown = cn_realloc(candidates->items, room, sizeof(*grown));
+	if (!grown)
+		return CAIRN_ENOMEM;
+	candidates->items = grown;
+	candidates->room = room;
+	return 0;
 }
 
-/* The candidates among a row's pixels from x to x + CELL. */
-static size_t peaks_of_cell(const cn_xfeat_maps *maps, const float *heat, size_t x, size_t y,
-			    struct candidate *candidates)
+static void add_candidate(struct candidates *candidates, const cn_xfeat_maps *maps, float value, size_t x, size_t y)
 {
-	size_t stride = maps->width * CELL, rows = maps->height * CELL, count = 0;
-	for (size_t end = x + CELL; x < end; x++) {
-		float value = heat[y * stride + x];
-		if (value <= 0 || !is_peak(heat, stride, rows, x, y))
+	struct corners corners = cell_corners(maps, (float)x, (float)y);
+	float score = value * sample(maps->reliability, &corners);
+	if (score > 0)
+		candidates->items[candidates->count++] = (struct candidate){ score, (uint32_t)x, (uint32_t)y };
+}
+
+/* The candidates of a row of pixels; the NEAR rows behind it are filled. Few cells have any. */
+static void peaks_of_row(struct heat *heat, const cn_xfeat_maps *maps, size_t y, struct candidates *candidates)
+{
+	static const uint8_t none[CELL];
+	const float *row = ring_row(heat, heat->rows, y), *spread[2 * NEAR + 1];
+	for (size_t v = 0; v <= 2 * NEAR; v++)
+		spread[v] = ring_row(heat, heat->spread, y + RING + v - NEAR);
+	find_tops(row, spread, heat->width, heat->tops);
+	for (size_t x = 0; x < heat->width; x += CELL) {
+		if (memcmp(heat->tops + x, none, sizeof(none)) == 0)
 			continue;
-		struct corners corners = cell_corners(maps, (float)x, (float)y);
-		float score = value * sample(maps->reliability, &corners);
-		if (score > 0)
-			candidates[count++] = (struct candidate){ score, (uint32_t)x, (uint32_t)y };
+		for (size_t u = x; u < x + CELL; u++)
+			if (heat->tops[u] && is_first(heat, u, y))
+				add_candidate(candidates, maps, row[u], u, y);
 	}
-	return count;
 }
 
 /* All candidates, in reading order. */
-static size_t collect_peaks(const cn_xfeat_maps *maps, const float *heat, struct candidate *candidates)
+static int collect_peaks(const cn_xfeat_maps *maps, float threshold, struct candidates *candidates)
 {
-	size_t stride = maps->width * CELL, rows = maps->height * CELL, count = 0;
-	for (size_t y = 0; y < rows; y++)
-		for (size_t x = 0; x < stride; x += CELL)
-			if (!is_zero(&heat[y * stride + x]))
-				count += peaks_of_cell(maps, heat, x, y, candidates + count);
-	return count;
+	struct heat heat = { 0 };
+	int status = heat_new(&heat, maps->width);
+	for (size_t y = 0; status == 0 && y < maps->height * CELL; y++) {
+		if (y == 0)
+			fill_band(&heat, maps, 0, threshold);
+		if (y % CELL == 0)
+			fill_band(&heat, maps, y / CELL + 1, threshold);
+		status = make_room(candidates, heat.width);
+		if (status == 0)
+			peaks_of_row(&heat, maps, y, candidates);
+	}
+	heat_free(&heat);
+	return status;
 }
 
 static void describe(const cn_xfeat_maps *maps, const struct candidate *candidates, cn_points *points)
@@ -265,26 +339,19 @@ static int get_map(const cairn_model *model, cn_request *request, const char *na
 
 int cn_xfeat_decode(const cn_xfeat_maps *maps, float threshold, uint32_t max_points, cn_points *points)
 {
-	float *heat = cn_alloc_zero(maps->width * CELL * maps->height * CELL, sizeof(*heat));
-	float *rows = cn_alloc(3 * maps->width, sizeof(*rows));
-	struct candidate *candidates = NULL;
-	size_t above = 0;
-	int status = heat && rows ? 0 : CAIRN_ENOMEM;
+	struct candidates candidates = { 0 };
+	int status = collect_peaks(maps, threshold, &candidates);
+	/* The second half is for sorting. */
+	if (status == 0)
+		status = make_room(&candidates, candidates.count);
 	if (status == 0) {
-		above = fill_heat(maps, threshold, heat, rows);
-		candidates = cn_alloc(2 * above, sizeof(*candidates)); /* the second half for sorting */
-		status = candidates ? 0 : CAIRN_ENOMEM;
-	}
-	if (status == 0) {
-		size_t count = collect_peaks(maps, heat, candidates);
-		sort_by_score(candidates, candidates + above, count);
-		status = cn_points_new(points, count < max_points ? count : max_points, maps->dim);
+		sort_by_score(candidates.items, candidates.items + candidates.count, candidates.count);
+		status =
+			cn_points_new(points, candidates.count < max_points ? candidates.count : max_points, maps->dim);
 	}
 	if (status == 0)
-		describe(maps, candidates, points);
-	cn_free(candidates);
-	cn_free(rows);
-	cn_free(heat);
+		describe(maps, candidates.items, points);
+	cn_free(candidates.items);
 	return status;
 }
 

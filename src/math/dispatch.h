@@ -3,7 +3,7 @@
  *
  * Each kernel family has a scalar reference, always compiled, and faster forms compiled with function target
  * attributes. The choice is made once. The environment variable CAIRN_KERNELS=scalar|avx2|avx512|best caps it; tests
- * run the suite under each value.
+ * force each level.
  */
 #ifndef CN_MATH_DISPATCH_H
 #define CN_MATH_DISPATCH_H
@@ -22,6 +22,41 @@ int cn_cpu_has_bf16(void);
 
 /** 1 where networks run faster in bf16 than in f32. */
 int cn_cpu_is_fast_in_bf16(void);
+
+/**
+ * Define a static function `name` that runs `inlined`, an always-inlined function of the same parameters, compiled for
+ * each level. For loops that the compiler makes vector code of; no multiplication is fused with an addition, so all
+ * levels give the same bits as long as each number's operations have one order.
+ */
+#define CN_DEFINE_FORMS(name, inlined, parameters, arguments)                                                          \
+	static void name##_scalar parameters                                                                           \
+	{                                                                                                              \
+		inlined arguments;                                                                                     \
+	}                                                                                                              \
+	__attribute__((target("avx2"))) static void name##_avx2 parameters                                             \
+	{                                                                                                              \
+		inlined arguments;                                                                                     \
+	}                                                                                                              \
+	__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw"))) static void name##_avx512 parameters             \
+	{                                                                                                              \
+		inlined arguments;                                                                                     \
+	}                                                                                                              \
+	static void name parameters                                                                                    \
+	{                                                                                                              \
+		switch (cn_kernels_level()) {                                                                          \
+		case CN_KERNELS_AVX512:                                                                                \
+			name##_avx512 arguments;                                                                       \
+			break;                                                                                         \
+		case CN_KERNELS_AVX2:                                                                                  \
+			name##_avx2 arguments;                                                                         \
+			break;                                                                                         \
+		default:                                                                                               \
+			name##_scalar arguments;                                                                       \
+		}                                                                                                      \
+	}
+
+/** What CN_DEFINE_FORMS() needs of the inlined function. */
+#define CN_INLINE __attribute__((always_inline)) static inline
 
 /** Tests only: use this level if the processor has it, and return the level now in use. */
 cn_kernels cn_kernels_force(cn_kernels wanted);

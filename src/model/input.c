@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "math/dispatch.h"
+
 /* side * longest / longer, rounded to the nearest multiple (halves up), at least one. */
 static uint32_t scaled_side(uint32_t side, uint32_t longer, uint32_t longest, uint32_t multiple)
 {
@@ -46,24 +48,76 @@ void cn_input_shape(const cn_input_spec *spec, uint32_t width, uint32_t height, 
 	}
 }
 
-/* One channel of the pixels into every `step`-th number of `out`. A table, since all it can give is 256 numbers. */
-static void fill_channel(const uint8_t *restrict pixels, size_t count, float mean, float factor, size_t step,
-			 float *restrict out)
+#define BLOCK 16 /* pixels */
+
+typedef uint8_t bytes __attribute__((vector_size(BLOCK)));
+typedef uint16_t shorts __attribute__((vector_size(2 * BLOCK)));
+typedef float floats __attribute__((vector_size(4 * BLOCK)));
+
+/* The red, green and blue of BLOCK pixels. */
+CN_INLINE void split(const uint8_t *rgb, bytes channels[3])
 {
-	float values[256];
-	for (int v = 0; v < 256; v++)
-		values[v] = ((float)v - mean) * factor;
-	for (size_t i = 0; i < count; i++)
-		out[step * i] = values[pixels[3 * i]];
+	bytes a, b, c;
+	memcpy(&a, rgb, BLOCK);
+	memcpy(&b, rgb + BLOCK, BLOCK);
+	memcpy(&c, rgb + 2 * BLOCK, BLOCK);
+	bytes red = __builtin_shufflevector(a, b, 0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 0, 0, 0, 0, 0);
+	bytes green = __builtin_shufflevector(a, b, 1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 0, 0, 0, 0, 0);
+	bytes blue = __builtin_shufflevector(a, b, 2, 5, 8, 11, 14, 17, 20, 23, 26, 29, 0, 0, 0, 0, 0, 0);
+	channels[0] = __builtin_shufflevector(red, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 20, 23, 26, 29);
+	channels[1] = __builtin_shufflevector(green, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 18, 21, 24, 27, 30);
+	channels[2] = __builtin_shufflevector(blue, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 19, 22, 25, 28, 31);
 }
 
-static void fill_grey(const uint8_t *restrict rgb, size_t count, float mean, float factor, float *restrict out)
+struct planes {
+	float *out[3], mean[3], factor[3]; /* of the pixel's red, green and blue */
+};
+
+CN_INLINE void fill_planes_inlined(const uint8_t *rgb, size_t count, const struct planes *planes)
 {
-	float values[3 * 255 + 1];
-	for (int sum = 0; sum <= 3 * 255; sum++)
-		values[sum] = ((float)sum * (1.0f / 3.0f) - mean) * factor;
+	size_t i = 0;
+	for (; i + BLOCK <= count; i += BLOCK) {
+		bytes channels[3];
+		split(rgb + 3 * i, channels);
+		for (size_t c = 0; c < 3; c++) {
+			floats value = __builtin_convertvector(channels[c], floats);
+			value = (value - planes->mean[c]) * planes->factor[c];
+			memcpy(planes->out[c] + i, &value, sizeof(value));
+		}
+	}
+	for (; i < count; i++)
+		for (size_t c = 0; c < 3; c++)
+			planes->out[c][i] = ((float)rgb[3 * i + c] - planes->mean[c]) * planes->factor[c];
+}
+
+CN_INLINE void fill_grey_inlined(const uint8_t *rgb, size_t count, float mean, float factor, float *out)
+{
+	const float third = 1.0f / 3.0f;
+	size_t i = 0;
+	for (; i + BLOCK <= count; i += BLOCK) {
+		bytes channels[3];
+		split(rgb + 3 * i, channels);
+		shorts sum = __builtin_convertvector(channels[0], shorts) +
+			     __builtin_convertvector(channels[1], shorts) +
+			     __builtin_convertvector(channels[2], shorts);
+		floats value = (__builtin_convertvector(sum, floats) * third - mean) * factor;
+		memcpy(out + i, &value, sizeof(value));
+	}
+	for (; i < count; i++)
+		out[i] = ((float)(rgb[3 * i] + rgb[3 * i + 1] + rgb[3 * i + 2]) * third - mean) * factor;
+}
+
+CN_DEFINE_FORMS(fill_planes, fill_planes_inlined, (const uint8_t *rgb, size_t count, const struct planes *planes),
+		(rgb, count, planes))
+
+CN_DEFINE_FORMS(fill_grey, fill_grey_inlined, (const uint8_t *rgb, size_t count, float mean, float factor, float *out),
+		(rgb, count, mean, factor, out))
+
+static void fill_interleaved(const uint8_t *rgb, size_t count, const struct planes *planes)
+{
 	for (size_t i = 0; i < count; i++)
-		out[i] = values[rgb[3 * i] + rgb[3 * i + 1] + rgb[3 * i + 2]];
+		for (size_t c = 0; c < 3; c++)
+			planes->out[c][3 * i] = ((float)rgb[3 * i + c] - planes->mean[c]) * planes->factor[c];
 }
 
 static void fill_bytes(const cn_input_spec *spec, const uint8_t *restrict rgb, size_t count, uint8_t *restrict out)
@@ -101,7 +155,15 @@ void cn_input_fill(const cn_input_spec *spec, const uint8_t *rgb, uint32_t width
 		return;
 	}
 	int planar = spec->layout == CN_LAYOUT_NCHW;
-	for (size_t c = 0; c < 3; c++)
-		fill_channel(rgb + (spec->channels == CN_CHANNELS_BGR ? 2 - c : c), count, spec->mean[c],
-			     1.0f / spec->std[c], planar ? 1 : 3, planar ? out + c * count : out + c);
+	struct planes planes;
+	for (size_t c = 0; c < 3; c++) {
+		size_t to = spec->channels == CN_CHANNELS_BGR ? 2 - c : c;
+		planes.out[c] = planar ? out + to * count : out + to;
+		planes.mean[c] = spec->mean[to];
+		planes.factor[c] = 1.0f / spec->std[to];
+	}
+	if (planar)
+		fill_planes(rgb, count, &planes);
+	else
+		fill_interleaved(rgb, count, &planes);
 }

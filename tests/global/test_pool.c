@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "global/pool.h"
+#include "math/dispatch.h"
 #include "support.h"
 
 static void test_by_hand(void **state)
@@ -53,6 +54,22 @@ static void test_against_a_plain_loop(void **state)
 	}
 }
 
+static void test_every_kernel_gives_the_same_bytes(void **state)
+{
+	(void)state;
+	float map[3 * 193], scalar[3], out[3];
+	uint64_t seed = 8;
+	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
+		map[i] = 6 * cn_test_uniform(&seed) - 1;
+	cn_kernels_force(CN_KERNELS_SCALAR);
+	cn_pool_gem(map, 3, 193, 3, scalar);
+	for (int level = CN_KERNELS_AVX2; level <= CN_KERNELS_AVX512; level++) {
+		cn_kernels_force((cn_kernels)level);
+		cn_pool_gem(map, 3, 193, 3, out);
+		assert_memory_equal(out, scalar, sizeof(scalar));
+	}
+}
+
 static void test_nan_stays_nan(void **state)
 {
 	(void)state;
@@ -70,6 +87,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_by_hand),
 		cmocka_unit_test(test_against_a_plain_loop),
+		cmocka_unit_test(test_every_kernel_gives_the_same_bytes),
 		cmocka_unit_test(test_nan_stays_nan),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,6 +147,38 @@ static void orientations_are_undone(void **state)
 	test_free(scene);
 }
 
+static void size_is_read_from_the_header(void **state)
+{
+	static const char *const formats[] = { ".tif", ".jpg", ".webp" };
+	const char *path = cn_test_path(cn_test_folder(), "sized");
+	uint8_t scene[30 * 40 * 3] = { 0 };
+	uint32_t width, height;
+	file_bytes file;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		for (int orientation = 1; orientation <= 8; orientation++) {
+			file_encode(&file, turn(scene, 30, 40, orientation), formats[i]);
+			cn_test_write(path, file.bytes, file.length);
+			assert_ok(cairn_image_size(path, NULL, &width, &height));
+			assert_int_equal(width, 30);
+			assert_int_equal(height, 40);
+			file_free(&file);
+		}
+	file_encode(&file, picture(300, 200), ".jpg");
+	cn_test_write(path, file.bytes, file.length / 2);
+	assert_ok(cairn_image_size(path, NULL, &width, &height));
+	assert_int_equal(width, 300);
+	cairn_image_options few = CAIRN_IMAGE_OPTIONS_INIT;
+	few.max_pixels = 59999;
+	assert_fails(cairn_image_size(path, &few, &width, &height), CAIRN_ELIMIT, "300 x 200");
+	cn_test_write(path, file.bytes, 20);
+	assert_fails(cairn_image_size(path, NULL, &width, &height), CAIRN_EFORMAT, path);
+	cn_test_write(path, "not an image", 12);
+	assert_fails(cairn_image_size(path, NULL, &width, &height), CAIRN_EFORMAT, "not an image");
+	file_free(&file);
+}
+
 static void shrinking_keeps_the_longest_side(void **state)
 {
 	static const struct {
@@ -566,6 +598,7 @@ int main(void)
 		cmocka_unit_test(kinds_have_their_pixels),
 		cmocka_unit_test(profile_matters),
 		cmocka_unit_test(orientations_are_undone),
+		cmocka_unit_test(size_is_read_from_the_header),
 		cmocka_unit_test(shrinking_keeps_the_longest_side),
 		cmocka_unit_test(thin_images_keep_a_pixel),
 		cmocka_unit_test(cut_files_fail),

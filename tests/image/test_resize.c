@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cairn/image.h"
+#include "math/dispatch.h"
 #include "util/memory.h"
 
 static cairn_image *noise(uint32_t width, uint32_t height, uint64_t seed)
@@ -109,6 +110,28 @@ static void agrees_with_the_plain_rule(void **state)
 	}
 }
 
+static void every_kernel_gives_the_same_bytes(void **state)
+{
+	static const uint32_t cases[][4] = { { 640, 48, 512, 40 }, { 61, 47, 19, 20 }, { 17, 9, 40, 33 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cairn_image *image = noise(cases[i][0], cases[i][1], i), *scalar, *resized;
+
+		cn_kernels_force(CN_KERNELS_SCALAR);
+		assert_ok(cairn_image_resize(&scalar, image, cases[i][2], cases[i][3]));
+		for (int level = CN_KERNELS_AVX2; level <= CN_KERNELS_AVX512; level++) {
+			cn_kernels_force((cn_kernels)level);
+			assert_ok(cairn_image_resize(&resized, image, cases[i][2], cases[i][3]));
+			assert_memory_equal(cairn_image_pixels(resized), cairn_image_pixels(scalar),
+					    3 * (size_t)cases[i][2] * cases[i][3]);
+			cairn_image_free(resized);
+		}
+		cairn_image_free(scalar);
+		cairn_image_free(image);
+	}
+}
+
 static void one_colour_stays(void **state)
 {
 	static const uint32_t sizes[][2] = { { 1, 1 }, { 7, 300 }, { 1000, 3 }, { 40, 30 } };
@@ -178,9 +201,9 @@ static void every_allocation_may_fail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(agrees_with_the_plain_rule), cmocka_unit_test(one_colour_stays),
-		cmocka_unit_test(same_size_is_a_copy),        cmocka_unit_test(wrong_sizes_are_refused),
-		cmocka_unit_test(every_allocation_may_fail),
+		cmocka_unit_test(agrees_with_the_plain_rule), cmocka_unit_test(every_kernel_gives_the_same_bytes),
+		cmocka_unit_test(one_colour_stays),           cmocka_unit_test(same_size_is_a_copy),
+		cmocka_unit_test(wrong_sizes_are_refused),    cmocka_unit_test(every_allocation_may_fail),
 	};
 
 	return cmocka_run_group_tests_name("image/resize", tests, NULL, NULL);

@@ -3,7 +3,9 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "math/dispatch.h"
 #include "model/bundle.h"
 #include "support.h"
 
@@ -87,7 +89,8 @@ static void values_are_those_of_a_plain_computation(void **state)
 		/* Exactly as large as needed, for the sanitizer to see what is written beyond. */
 		size_t values = grey ? count / 3 : count;
 		uint8_t *rgb = malloc(count);
-		void *tensor = malloc(values * (spec.type == CN_TENSOR_U8 ? 1 : sizeof(float)));
+		size_t bytes = values * (spec.type == CN_TENSOR_U8 ? 1 : sizeof(float));
+		void *tensor = malloc(bytes), *scalar = malloc(bytes);
 		uint64_t seed = i;
 		for (size_t k = 0; k < count; k++)
 			rgb[k] = (uint8_t)cn_test_random(&seed);
@@ -96,10 +99,18 @@ static void values_are_those_of_a_plain_computation(void **state)
 		assert_int_equal(shape[planar ? 1 : 3], grey ? 1 : 3);
 		assert_int_equal(shape[planar ? 2 : 1], height);
 		assert_int_equal(shape[planar ? 3 : 2], width);
-		cn_input_fill(&spec, rgb, width, height, tensor);
-		assert_filled(&spec, rgb, width, height, tensor);
+		for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+			cn_kernels_force((cn_kernels)level);
+			memset(tensor, 0, bytes);
+			cn_input_fill(&spec, rgb, width, height, tensor);
+			assert_filled(&spec, rgb, width, height, tensor);
+			if (level == CN_KERNELS_SCALAR)
+				memcpy(scalar, tensor, bytes);
+			assert_memory_equal(tensor, scalar, bytes);
+		}
 		free(rgb);
 		free(tensor);
+		free(scalar);
 	}
 }
 
