@@ -58,8 +58,9 @@ static int compare_names(const void *left, const void *right)
 
 static char *stem_of(const char *path)
 {
-	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, *dot = strrchr(base, '.');
-	return need_text("%.*s", (int)(dot && has_image_extension(base) ? (size_t)(dot - base) : strlen(base)), base);
+	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path,
+		   *extension = cairn_image_extension(base);
+	return need_text("%.*s", (int)(extension ? (size_t)(extension - base) : strlen(base)), base);
 }
 
 static int is_query_name(const char **names, size_t count, const char *path)

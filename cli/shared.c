@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "text.h"
@@ -15,25 +14,14 @@ const char *const precisions[] = { "auto", "f32", "bf16", NULL };
 const char *const geometries[] = { "affine", "homography", NULL };
 const char *const orders[] = { "fused", "inliers", NULL };
 
-static const char *const extensions[] = { "jpg", "jpeg", "png",  "webp", "tif", "tiff",
-					  "gif", "heic", "heif", "avif", NULL };
-
 int is_json(const char *format)
 {
 	return format && strcmp(format, "json") == 0;
 }
 
-int has_image_extension(const char *path)
-{
-	const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
-	for (size_t i = 0; dot && extensions[i]; i++)
-		if (strcasecmp(dot + 1, extensions[i]) == 0)
-			return 1;
-	return 0;
-}
-
 char *find_image_file(const char *folder, const char *stem)
 {
+	const char *const *extensions = cairn_image_extensions();
 	for (size_t i = 0; extensions[i]; i++) {
 		for (int upper = 0; upper < 2; upper++) {
 			char *name = need_text("%s.%s", stem, extensions[i]), *path;

@@ -28,8 +28,6 @@ int is_json(const char *format);
 /** Find an image's file by a name without extension; the caller frees it. NULL where there is none. */
 char *find_image_file(const char *folder, const char *stem);
 
-int has_image_extension(const char *path);
-
 /** Options of a search that `search` and `eval` share. */
 struct search_arguments {
 	uint64_t verify, trust_inliers, threads;

@@ -71,6 +71,13 @@ CAIRN_API int cairn_image_open(cairn_image **out, const char *path, const cairn_
 CAIRN_API int cairn_image_decode(cairn_image **out, const void *bytes, size_t length, const char *name,
 				 const cairn_image_options *options);
 
+/** The extensions of image files without their dot, in lower case; NULL behind the last. Folders are searched for them;
+ * what a file is, its content alone decides. */
+CAIRN_API const char *const *cairn_image_extensions(void);
+
+/** Where the extension of an image file begins: its dot; NULL where the name has none of cairn_image_extensions(). */
+CAIRN_API const char *cairn_image_extension(const char *path);
+
 /**
  * Size of the upright image in a file, from the file's header alone: nothing is decoded.
  *

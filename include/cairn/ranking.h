@@ -1,9 +1,8 @@
 /*
  * cairn/ranking.h - the K best images for each of Q queries.
  *
- * Rankings flow between stages: search makes one; verification and re-ranking take one and change its order. Rows are
- * queries, columns are ranks, best first. Unused places at the end of a row hold CAIRN_NO_IMAGE, a score of -INFINITY
- * and CAIRN_NO_INLIERS.
+ * What a search in an index finds. Rows are queries, columns are ranks, best first. Unused places at the end of a row
+ * hold CAIRN_NO_IMAGE and a score of -INFINITY.
  *
  * Thread-safety: a ranking may be read from any number of threads while none changes it.
  */
@@ -22,9 +21,6 @@ extern "C" {
 
 /** Fills the places of a row for which there was no image. */
 #define CAIRN_NO_IMAGE ((int64_t)-1)
-
-/** Stands where a pair was not verified. */
-#define CAIRN_NO_INLIERS ((int32_t)-1)
 
 typedef struct cairn_ranking cairn_ranking;
 
@@ -50,15 +46,13 @@ CAIRN_API size_t cairn_ranking_count(const cairn_ranking *ranking, size_t query)
 /** Borrowed arrays of cairn_ranking_depth() entries, valid until the ranking changes or is freed. */
 CAIRN_API const int64_t *cairn_ranking_images(const cairn_ranking *ranking, size_t query);
 CAIRN_API const float *cairn_ranking_scores(const cairn_ranking *ranking, size_t query);
-CAIRN_API const int32_t *cairn_ranking_inliers(const cairn_ranking *ranking, size_t query);
 
 /**
  * Set one place.
  *
  * @return 0; CAIRN_EINVALID where query or rank is out of range, the id is negative or the score is NaN
  */
-CAIRN_API int cairn_ranking_set(cairn_ranking *ranking, size_t query, size_t rank, int64_t image, float score,
-				int32_t inliers);
+CAIRN_API int cairn_ranking_set(cairn_ranking *ranking, size_t query, size_t rank, int64_t image, float score);
 
 #ifdef __cplusplus
 }

@@ -22,6 +22,9 @@
 extern "C" {
 #endif
 
+/** Stands where an image was not verified. */
+#define CAIRN_NO_INLIERS ((int32_t)-1)
+
 typedef struct cairn_searcher cairn_searcher;
 typedef struct cairn_answer cairn_answer;
 

@@ -12,7 +12,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "collection/intake.h"
 #include "collection/labels.h"
@@ -43,7 +42,7 @@ struct add {
 	cn_labels labels;
 	cn_text parent; /* label from the parent folder */
 	cn_describers describers;
-	cn_pool *pool;
+	cn_workers *pool;
 	cn_progress progress;
 	size_t batch_size;
 	struct batch batches[2];
@@ -56,13 +55,6 @@ struct add {
 	cn_catalogue *hint_catalogue;
 	cn_keymap hint_positions;
 };
-
-static double seconds_now(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static void tell_error(const struct add *add, const char *path, int status, const char *message)
 {
@@ -108,7 +100,7 @@ static int look_at(struct add *add, cn_image_slot *slot)
 
 static int is_late(const struct add *add)
 {
-	return add->deadline > 0 && seconds_now() > add->deadline;
+	return add->deadline > 0 && cn_seconds() > add->deadline;
 }
 
 static int count(struct add *add, cn_image_slot *slot)
@@ -313,7 +305,7 @@ static int describe_batch(struct add *add)
 	struct taking taking;
 	char error[CN_ERROR_SIZE];
 	start_taking(&taking, add);
-	add->deadline = add->options->batch ? 0 : seconds_now() + BATCH_SECONDS;
+	add->deadline = add->options->batch ? 0 : cn_seconds() + BATCH_SECONDS;
 	int status = describe_slots(add);
 	if (status < 0)
 		cn_error_save(error, sizeof(error));
@@ -324,6 +316,22 @@ static int describe_batch(struct add *add)
 	return status < 0 ? status : restart_hints(add);
 }
 
+static int open_describers(struct add *add, unsigned threads)
+{
+	const cairn_add_options *options = add->options;
+	cn_describers *describers = &add->describers;
+	CN_TRY(cn_describers_start(describers, add->collection, options->precision, threads));
+	describers->decoding.lenient = options->lenient;
+	if (options->max_pixels)
+		describers->decoding.max_pixels = options->max_pixels;
+	if (options->max_bytes)
+		describers->decoding.max_bytes = options->max_bytes;
+	CN_TRY(cn_describers_need_global(describers));
+	for (size_t i = 0; i < add->collection->sources.local_count; i++)
+		CN_TRY(cn_describers_need_local(describers, i));
+	return 0;
+}
+
 /* Networks are opened when the first image needs them, so that a run that finds all in already is over at once. The
  * heavy work of the networks and of RootSIFT runs `threads` times at once; two take turns at each, so that one decodes
  * while the other's image is worked on. */
@@ -332,8 +340,8 @@ static int open_networks(struct add *add)
 	unsigned threads = add->options->threads ? add->options->threads : cn_cores();
 	if (add->pool)
 		return 0;
-	CN_TRY(cn_describers_open(&add->describers, add->collection, add->options, threads));
-	return cn_pool_new(&add->pool, 2 * threads);
+	CN_TRY(open_describers(add, threads));
+	return cn_workers_new(&add->pool, 2 * threads);
 }
 
 static int step(struct add *add)
@@ -412,7 +420,7 @@ static void clean_up(struct add *add)
 		cn_free(add->batches[i].slots);
 	}
 	cn_free(add->order);
-	cn_pool_free(add->pool);
+	cn_workers_free(add->pool);
 	cn_describers_free(&add->describers);
 	cn_catalogue_free(add->hint_catalogue);
 	cn_keymap_free(&add->hint_positions);

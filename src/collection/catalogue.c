@@ -268,7 +268,7 @@ static void free_source(cn_source *source)
 
 void cn_sources_free(cn_sources *sources)
 {
-	for (size_t i = 0; i < CN_CATALOGUE_MAX_KINDS; i++) {
+	for (size_t i = 0; i < CN_MAX_SOURCES; i++) {
 		free_source(&sources->globals[i]);
 		free_source(&sources->locals[i]);
 	}
@@ -281,8 +281,8 @@ static int read_source(cn_catalogue *catalogue, sqlite3_stmt *statement, cn_sour
 	const char *role = (const char *)sqlite3_column_text(statement, 0);
 	int is_local = role && strcmp(role, "local") == 0;
 	size_t *count = is_local ? &out->local_count : &out->global_count;
-	if (*count == CN_CATALOGUE_MAX_KINDS)
-		return cn_fail(CAIRN_EDAMAGED, "'%s': more than %d models", catalogue->path, CN_CATALOGUE_MAX_KINDS);
+	if (*count == CN_MAX_SOURCES)
+		return cn_fail(CAIRN_EDAMAGED, "'%s': more than %d models", catalogue->path, CN_MAX_SOURCES);
 	cn_source *source = is_local ? &out->locals[*count] : &out->globals[*count];
 	source->name = cn_sql_column_copy(statement, 1);
 	source->kind = cn_sql_column_copy(statement, 2);

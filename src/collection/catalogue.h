@@ -17,8 +17,8 @@
 
 #include "collection/keymap.h"
 
-#define CN_CATALOGUE_VERSION   1
-#define CN_CATALOGUE_MAX_KINDS 16
+#define CN_CATALOGUE_VERSION 1
+#define CN_MAX_SOURCES       16
 
 typedef struct cn_catalogue cn_catalogue;
 
@@ -33,28 +33,28 @@ typedef struct {
 
 /** Everything that describes an image. */
 typedef struct {
-	cn_source globals[CN_CATALOGUE_MAX_KINDS], locals[CN_CATALOGUE_MAX_KINDS];
+	cn_source globals[CN_MAX_SOURCES], locals[CN_MAX_SOURCES];
 	size_t global_count, local_count;
 } cn_sources;
 
 void cn_sources_free(cn_sources *sources);
 
-/** A file of a segment. `slot` says what is in it: CN_SLOT_ROWS, CN_SLOT_IMAGES, or CN_SLOT_LOCAL + index of the local
- * kind. */
+/** A file of a segment. Its index says what is in it: CN_FILE_ROWS, CN_FILE_IMAGES, or CN_FILE_LOCAL + index of the
+ * local kind. */
 typedef struct {
 	char *name; /**< in segments/; NULL where the segment has no such file */
 	uint64_t size;
 	uint32_t crc; /**< CRC-32C of the whole file */
 } cn_segment_file;
 
-enum { CN_SLOT_ROWS, CN_SLOT_IMAGES, CN_SLOT_LOCAL, CN_SLOTS = CN_SLOT_LOCAL + CN_CATALOGUE_MAX_KINDS };
+enum { CN_FILE_ROWS, CN_FILE_IMAGES, CN_FILE_LOCAL, CN_FILES = CN_FILE_LOCAL + CN_MAX_SOURCES };
 
 typedef struct {
 	int64_t id;
 	int64_t first, last; /**< range of image ids */
 	uint64_t images;     /**< images in it, those removed since included */
 	uint64_t rows;       /**< descriptor rows */
-	cn_segment_file files[CN_SLOTS];
+	cn_segment_file files[CN_FILES];
 } cn_segment_record;
 
 void cn_segment_record_free(cn_segment_record *segment);

@@ -175,11 +175,11 @@ static int check_contents(struct check *check, cn_segment *segment, int64_t at, 
 	if (collection->sources.global_count)
 		status = check_rows(check, segment, known);
 	if (status < 0)
-		CN_TRY(note_error(check, record->files[CN_SLOT_ROWS].name, status, at));
+		CN_TRY(note_error(check, record->files[CN_FILE_ROWS].name, status, at));
 	for (size_t i = 0; i < collection->sources.local_count; i++) {
 		status = check_features(check, segment, i, known);
 		if (status < 0)
-			CN_TRY(note_error(check, record->files[CN_SLOT_LOCAL + i].name, status, at));
+			CN_TRY(note_error(check, record->files[CN_FILE_LOCAL + i].name, status, at));
 	}
 	return 0;
 }
@@ -191,7 +191,7 @@ static int check_segment(struct check *check, int64_t at)
 	struct known_ids known = { 0 };
 	size_t before = check->count;
 	int status = 0;
-	for (size_t i = 0; i < CN_SLOTS; i++) {
+	for (size_t i = 0; i < CN_FILES; i++) {
 		if (segment->record.files[i].name)
 			CN_TRY(check_file(check, &segment->record.files[i], at));
 	}
@@ -296,7 +296,7 @@ static int delete_file(struct check *check, const char *name)
 
 static void delete_segment(struct check *check, const cn_segment_record *record)
 {
-	for (size_t i = 0; i < CN_SLOTS; i++) {
+	for (size_t i = 0; i < CN_FILES; i++) {
 		if (record->files[i].name)
 			delete_file(check, record->files[i].name);
 	}

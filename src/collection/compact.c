@@ -55,7 +55,7 @@ static size_t images_of_a_segment(const cairn_collection *collection)
 static int copy_item(struct compaction *compaction, cn_store *store, const struct item *item)
 {
 	cairn_collection *collection = compaction->collection;
-	cairn_features *features[CN_CATALOGUE_MAX_KINDS] = { NULL };
+	cairn_features *features[CN_MAX_SOURCES] = { NULL };
 	const cn_row_segment *rows;
 	const float *row = NULL;
 	int status = 0;
@@ -132,7 +132,7 @@ static int gather_image(struct compaction *compaction, cn_segment *segment, cons
 		item->row_count = *row - item->row;
 		if (item->row_count == 0)
 			return cn_fail(CAIRN_EDAMAGED, "'%s' has no row of image %lld; 'cairn check --repair' mends it",
-				       segment->record.files[CN_SLOT_IMAGES].name, (long long)id);
+				       segment->record.files[CN_FILE_IMAGES].name, (long long)id);
 	}
 	compaction->item_count++;
 	compaction->row_count += item->row_count;
@@ -173,7 +173,7 @@ static int may_stay(const struct compaction *compaction, size_t at)
 
 static int note_obsolete(struct compaction *compaction, const cn_segment_record *record)
 {
-	for (size_t i = 0; i < CN_SLOTS; i++) {
+	for (size_t i = 0; i < CN_FILES; i++) {
 		if (!record->files[i].name)
 			continue;
 		if (compaction->obsolete_count == compaction->obsolete_capacity) {

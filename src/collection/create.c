@@ -94,9 +94,9 @@ static int look_at_sources(cn_sources *out, const cairn_collection_options *opti
 			       options->version, CAIRN_COLLECTION_OPTIONS_VERSION);
 	if (options->model_count == 0 && options->local_count == 0)
 		return cn_fail(CAIRN_EINVALID, "a collection needs a global model or a kind of local features");
-	if (options->model_count > CN_CATALOGUE_MAX_KINDS || options->local_count > CN_CATALOGUE_MAX_KINDS)
+	if (options->model_count > CN_MAX_SOURCES || options->local_count > CN_MAX_SOURCES)
 		return cn_fail(CAIRN_EINVALID, "%zu global and %zu local models, at most %d of each are possible",
-			       options->model_count, options->local_count, CN_CATALOGUE_MAX_KINDS);
+			       options->model_count, options->local_count, CN_MAX_SOURCES);
 	for (size_t i = 0; i < options->model_count; i++)
 		CN_TRY(add_global(out, &options->models[i]));
 	for (size_t i = 0; i < options->local_count; i++)

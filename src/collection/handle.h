@@ -28,7 +28,7 @@
 typedef struct {
 	cn_segment_record record;
 	cn_row_segment rows;
-	cn_feature_segment *features[CN_CATALOGUE_MAX_KINDS];
+	cn_feature_segment *features[CN_MAX_SOURCES];
 	int rows_mapped;
 } cn_segment;
 
@@ -59,8 +59,8 @@ struct cairn_collection {
 	cn_catalogue *catalogue;
 	cn_sources sources;
 	size_t dim;
-	cairn_describer_model models[CN_CATALOGUE_MAX_KINDS]; /* borrow from sources */
-	const char *locals[CN_CATALOGUE_MAX_KINDS];
+	cairn_describer_model models[CN_MAX_SOURCES]; /* borrow from sources */
+	const char *locals[CN_MAX_SOURCES];
 	pthread_mutex_t mutex; /* over all below, and the catalogue */
 	cn_snapshot now;
 	int stale; /* `now` could not be read again after a change */
@@ -80,7 +80,7 @@ int cn_collection_expect_writable(const cairn_collection *collection);
 char *cn_collection_file(const cairn_collection *collection, const char *name);
 
 /** Name of a file of a segment: "00000012.rows.npy". Caller frees; NULL where memory is short. */
-char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int slot);
+char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int file);
 
 /** 1 if a name in segments/ is one that cairn gives, perhaps with the ending of a temporary file. */
 int cn_segment_name_is_ours(const char *name);

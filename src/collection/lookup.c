@@ -146,7 +146,7 @@ static int copy_descriptor(cairn_collection *collection, int64_t id, float *out)
 	size_t at = cn_lower_bound(rows->images, rows->count, id);
 	if (at == rows->count || rows->images[at] != id)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' has no row of image %lld; 'cairn check --repair' mends it",
-			       segment->record.files[CN_SLOT_IMAGES].name, (long long)id);
+			       segment->record.files[CN_FILE_IMAGES].name, (long long)id);
 	memcpy(out, rows->rows + at * collection->dim, collection->dim * sizeof(*out));
 	return 0;
 }

@@ -28,13 +28,13 @@ char *cn_collection_file(const cairn_collection *collection, const char *name)
 	return cn_path_join(collection->segments, name);
 }
 
-char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int slot)
+char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int file)
 {
-	if (slot == CN_SLOT_ROWS)
+	if (file == CN_FILE_ROWS)
 		return cn_textf("%08lld.rows.npy", (long long)segment);
-	if (slot == CN_SLOT_IMAGES)
+	if (file == CN_FILE_IMAGES)
 		return cn_textf("%08lld.images.npy", (long long)segment);
-	return cn_textf("%08lld.%s.features", (long long)segment, sources->locals[slot - CN_SLOT_LOCAL].kind);
+	return cn_textf("%08lld.%s.features", (long long)segment, sources->locals[file - CN_FILE_LOCAL].kind);
 }
 
 int cn_segment_name_is_ours(const char *name)
@@ -87,7 +87,7 @@ int cn_lock_take(int *lock, const char *folder)
 static void close_segment(cn_segment *segment)
 {
 	cn_row_segment_close(&segment->rows);
-	for (size_t i = 0; i < CN_CATALOGUE_MAX_KINDS; i++)
+	for (size_t i = 0; i < CN_MAX_SOURCES; i++)
 		cn_feature_segment_free(segment->features[i]);
 	cn_segment_record_free(&segment->record);
 }
@@ -129,7 +129,7 @@ static int read_segments(cairn_collection *collection, cn_snapshot *snapshot)
 		snapshot->segments[i].record = records[i];
 		snapshot->segment_count = i + 1;
 		snapshot->rows += records[i].rows;
-		for (size_t k = 0; k < CN_SLOTS; k++)
+		for (size_t k = 0; k < CN_FILES; k++)
 			snapshot->bytes += records[i].files[k].size;
 	}
 	cn_free(records);
@@ -219,7 +219,7 @@ size_t cn_snapshot_segment(const cn_snapshot *snapshot, int64_t id)
 static int note_registered(cn_keymap *registered, const cn_snapshot *snapshot)
 {
 	for (size_t i = 0; i < snapshot->segment_count; i++) {
-		for (size_t k = 0; k < CN_SLOTS; k++) {
+		for (size_t k = 0; k < CN_FILES; k++) {
 			const char *name = snapshot->segments[i].record.files[k].name;
 			if (name)
 				CN_TRY(cn_keymap_put(registered, cn_key_of(name, strlen(name)), 0, NULL));

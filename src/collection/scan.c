@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "cairn/collection.h"
+#include "cairn/image.h"
 #include "collection/keymap.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -52,18 +52,6 @@ static int append(cn_path_list *list, char *path)
 	return 0;
 }
 
-static int is_image_name(const char *path)
-{
-	static const char *const endings[] = { "jpg",  "jpeg", "png",  "webp", "tif",
-					       "tiff", "gif",  "heic", "heif", "avif" };
-	const char *dot = strrchr(cn_path_base(path), '.');
-	for (size_t i = 0; dot && i < sizeof(endings) / sizeof(*endings); i++) {
-		if (strcasecmp(dot + 1, endings[i]) == 0)
-			return 1;
-	}
-	return 0;
-}
-
 /* Tells of the failure that is in the error text; only what would stop everything is returned. */
 static int tell(struct scan *scan, const char *path, int status)
 {
@@ -83,14 +71,14 @@ static int visit(struct scan *scan, char *path)
 	if (stat(path, &info) != 0) {
 		/* A link that leads nowhere, or something that vanished, matters only where an image was expected; but
 		 * behind a path that is too long there may be a whole folder. */
-		if (is_image_name(path) || errno == ENAMETOOLONG)
+		if (cairn_image_extension(path) || errno == ENAMETOOLONG)
 			status = tell(scan, path, cn_fail_errno("cannot open '%s'", path));
 	} else if (S_ISDIR(info.st_mode)) {
 		status = search_folder(scan, path, &info);
-	} else if (is_image_name(path) && S_ISREG(info.st_mode)) {
+	} else if (cairn_image_extension(path) && S_ISREG(info.st_mode)) {
 		CN_TRY(append(scan->out, path));
 		return cn_progress_add(scan->progress, 1, 0);
-	} else if (is_image_name(path)) {
+	} else if (cairn_image_extension(path)) {
 		status = tell(scan, path, cn_fail(CAIRN_EFORMAT, "'%s' is not a regular file, no image", path));
 	}
 	cn_free(path);

@@ -1,106 +1,19 @@
 /*
- * What is done with one image by one thread: look at the file, hash it, decode it, describe it.
- *
- * The image is decoded once, reduced as far as the most demanding of the networks allows, and all of them work on that.
+ * What is done with one image by one thread: look at the file, hash it, decode it once, describe it.
  */
 #include "collection/slot.h"
 
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cairn/model.h"
 #include "util/memory.h"
 #include "util/text.h"
-
-int cn_source_check(const cn_source *source, const char *folder)
-{
-	cairn_model *model;
-	cairn_model_info info;
-	if (strcmp(source->name, "rootsift") == 0)
-		return 0;
-	int status = cairn_model_inspect(&model, source->name);
-	/* init takes no name that makes no sense: where there is one, the catalogue is damaged. */
-	if (status < 0)
-		return cn_fail_context(status == CAIRN_EINVALID ? CAIRN_EDAMAGED : status,
-				       "the collection '%s' was made with the model '%s'", folder, source->name);
-	cairn_model_get_info(model, &info);
-	if (strcmp(info.fingerprint, source->fingerprint) != 0)
-		status = cn_fail(
-			CAIRN_ENOTFOUND,
-			"model '%s' is not the one that the collection '%s' was made with (fingerprint %s, then %s): "
-			"put the old bundle back, or make a new collection",
-			source->name, folder, info.fingerprint, source->fingerprint);
-	cairn_model_free(model);
-	return status;
-}
-
-static int open_describer(cn_describers *out, const cairn_collection *collection, const char *precision,
-			  unsigned threads)
-{
-	cairn_describer_options how = CAIRN_DESCRIBER_OPTIONS_INIT;
-	how.threads = threads;
-	how.precision = precision;
-	for (size_t i = 0; i < collection->sources.global_count; i++)
-		CN_TRY(cn_source_check(&collection->sources.globals[i], collection->folder));
-	if (collection->sources.global_count == 0)
-		return 0;
-	CN_TRY(cairn_describer_new(&out->describer, collection->models, collection->sources.global_count, &how));
-	out->dim = cairn_describer_dim(out->describer);
-	if (out->dim != collection->dim)
-		return cn_fail(CAIRN_EDAMAGED, "'%s': its models give %zu dimensions, its catalogue says %zu",
-			       collection->folder, out->dim, collection->dim);
-	out->decoding.shrink_to = cairn_describer_longest(out->describer);
-	return 0;
-}
-
-static int open_extractors(cn_describers *out, const cairn_collection *collection, const char *precision,
-			   unsigned threads)
-{
-	cairn_extractor_options how = CAIRN_EXTRACTOR_OPTIONS_INIT;
-	how.threads = threads;
-	how.precision = precision;
-	for (size_t i = 0; i < collection->sources.local_count; i++) {
-		const cn_source *source = &collection->sources.locals[i];
-		CN_TRY(cn_source_check(source, collection->folder));
-		CN_TRY(cairn_extractor_new(&out->extractors[i], source->name, &how));
-		out->local_count = i + 1;
-		uint32_t longest = cairn_extractor_longest(out->extractors[i]);
-		if (longest > out->decoding.shrink_to)
-			out->decoding.shrink_to = longest;
-	}
-	return 0;
-}
-
-int cn_describers_open(cn_describers *out, const cairn_collection *collection, const cairn_add_options *options,
-		       unsigned threads)
-{
-	*out = (cn_describers){ .decoding = CAIRN_IMAGE_OPTIONS_INIT };
-	out->decoding.lenient = options->lenient;
-	if (options->max_pixels)
-		out->decoding.max_pixels = options->max_pixels;
-	if (options->max_bytes)
-		out->decoding.max_bytes = options->max_bytes;
-	int status = open_describer(out, collection, options->precision, threads);
-	if (status == 0)
-		status = open_extractors(out, collection, options->precision, threads);
-	if (status < 0)
-		cn_describers_free(out);
-	return status;
-}
-
-void cn_describers_free(cn_describers *describers)
-{
-	cairn_describer_free(describers->describer);
-	for (size_t i = 0; i < describers->local_count; i++)
-		cairn_extractor_free(describers->extractors[i]);
-	*describers = (cn_describers){ 0 };
-}
 
 static void drop_results(cn_image_slot *slot)
 {
 	cn_free(slot->row);
 	slot->row = NULL;
-	for (size_t i = 0; i < CN_CATALOGUE_MAX_KINDS; i++) {
+	for (size_t i = 0; i < CN_MAX_SOURCES; i++) {
 		cairn_features_free(slot->features[i]);
 		slot->features[i] = NULL;
 	}
@@ -144,13 +57,14 @@ static int run_networks(cn_image_slot *slot, const cn_describers *describers, co
 {
 	slot->width = cairn_image_full_width(image);
 	slot->height = cairn_image_full_height(image);
+	const cairn_collection *collection = describers->collection;
 	if (describers->describer) {
-		slot->row = cn_alloc(describers->dim, sizeof(*slot->row));
+		slot->row = cn_alloc(collection->dim, sizeof(*slot->row));
 		if (!slot->row)
 			return CAIRN_ENOMEM;
 		CN_TRY(cairn_describer_run(describers->describer, image, NULL, slot->row));
 	}
-	for (size_t i = 0; i < describers->local_count; i++)
+	for (size_t i = 0; i < collection->sources.local_count; i++)
 		CN_TRY(cairn_extractor_run(describers->extractors[i], image, NULL, &slot->features[i]));
 	return 0;
 }

@@ -4,28 +4,7 @@
 #ifndef CN_COLLECTION_SLOT_H
 #define CN_COLLECTION_SLOT_H
 
-#include "collection/handle.h"
-
-/** CAIRN_EINVALID where the bundle of this name is no longer the one that the collection in `folder` was made with. */
-int cn_source_check(const cn_source *source, const char *folder);
-
-/** The opened networks of a collection; may be used by several threads at once. */
-typedef struct {
-	cairn_describer *describer; /* NULL without global model */
-	cairn_extractor *extractors[CN_CATALOGUE_MAX_KINDS];
-	size_t local_count, dim;
-	cairn_image_options decoding;
-} cn_describers;
-
-/**
- * Open what describes the images of a collection.
- *
- * @param threads how many will call at once
- * @return 0; CAIRN_EINVALID where a model is no longer the one that the collection was made with
- */
-int cn_describers_open(cn_describers *out, const cairn_collection *collection, const cairn_add_options *options,
-		       unsigned threads);
-void cn_describers_free(cn_describers *describers);
+#include "collection/describers.h"
 
 typedef enum {
 	CN_SLOT_PENDING,
@@ -48,7 +27,7 @@ typedef struct {
 	cn_key hash;
 	uint32_t width, height; /* 0 until they are known */
 	float *row;
-	cairn_features *features[CN_CATALOGUE_MAX_KINDS];
+	cairn_features *features[CN_MAX_SOURCES];
 	int status;
 	char *message;
 } cn_image_slot;

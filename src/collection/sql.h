@@ -2,7 +2,8 @@
  * collection/sql.h - the layer between the catalogue and SQLite: prepared statements, binding, failures as status
  * codes.
  *
- * Included by the files that make up the catalogue (catalogue.c, image_rows.c, segment_rows.c) and by nothing else.
+ * Included by the files that make up the catalogue (catalogue.c, catalogue_images.c, catalogue_segments.c) and by
+ * nothing else.
  */
 #ifndef CN_COLLECTION_SQL_H
 #define CN_COLLECTION_SQL_H

@@ -15,32 +15,32 @@ struct cn_store {
 	uint64_t images; /* so far */
 	int64_t first, last;
 	cn_row_writer row_writer;
-	cn_feature_writer *features[CN_CATALOGUE_MAX_KINDS];
-	char *paths[CN_SLOTS]; /* of the files; NULL where there is none */
+	cn_feature_writer *features[CN_MAX_SOURCES];
+	char *paths[CN_FILES]; /* of the files; NULL where there is none */
 };
 
-static int make_path(cn_store *store, int slot)
+static int make_path(cn_store *store, int file)
 {
-	char *name = cn_segment_file_name(&store->collection->sources, store->segment, slot);
+	char *name = cn_segment_file_name(&store->collection->sources, store->segment, file);
 	if (!name)
 		return CAIRN_ENOMEM;
-	store->paths[slot] = cn_collection_file(store->collection, name);
+	store->paths[file] = cn_collection_file(store->collection, name);
 	cn_free(name);
-	return store->paths[slot] ? 0 : CAIRN_ENOMEM;
+	return store->paths[file] ? 0 : CAIRN_ENOMEM;
 }
 
 static int open_files(cn_store *store)
 {
 	const cn_sources *sources = &store->collection->sources;
 	if (sources->global_count) {
-		CN_TRY(make_path(store, CN_SLOT_ROWS));
-		CN_TRY(make_path(store, CN_SLOT_IMAGES));
-		CN_TRY(cn_row_writer_open(&store->row_writer, store->paths[CN_SLOT_ROWS], store->paths[CN_SLOT_IMAGES],
+		CN_TRY(make_path(store, CN_FILE_ROWS));
+		CN_TRY(make_path(store, CN_FILE_IMAGES));
+		CN_TRY(cn_row_writer_open(&store->row_writer, store->paths[CN_FILE_ROWS], store->paths[CN_FILE_IMAGES],
 					  store->rows, store->collection->dim));
 	}
 	for (size_t i = 0; i < sources->local_count; i++) {
-		CN_TRY(make_path(store, CN_SLOT_LOCAL + (int)i));
-		CN_TRY(cn_feature_writer_new(&store->features[i], store->paths[CN_SLOT_LOCAL + i],
+		CN_TRY(make_path(store, CN_FILE_LOCAL + (int)i));
+		CN_TRY(cn_feature_writer_new(&store->features[i], store->paths[CN_FILE_LOCAL + i],
 					     sources->locals[i].kind, sources->locals[i].dim));
 	}
 	return 0;
@@ -94,7 +94,7 @@ int cn_store_finish(cn_store *store, cn_segment_record *record)
 	record->last = store->last;
 	record->images = store->images;
 	record->rows = store->rows;
-	for (int i = 0; i < CN_SLOTS && status == 0; i++) {
+	for (int i = 0; i < CN_FILES && status == 0; i++) {
 		if (!store->paths[i])
 			continue;
 		cn_segment_file *file = &record->files[i];
@@ -114,9 +114,9 @@ void cn_store_free(cn_store *store)
 	if (!store)
 		return;
 	cn_row_writer_abort(&store->row_writer);
-	for (size_t i = 0; i < CN_CATALOGUE_MAX_KINDS; i++)
+	for (size_t i = 0; i < CN_MAX_SOURCES; i++)
 		cn_feature_writer_free(store->features[i]);
-	for (size_t i = 0; i < CN_SLOTS; i++)
+	for (size_t i = 0; i < CN_FILES; i++)
 		cn_free(store->paths[i]);
 	cn_free(store);
 }
@@ -125,7 +125,7 @@ void cn_store_discard(cn_store *store)
 {
 	if (!store)
 		return;
-	for (size_t i = 0; i < CN_SLOTS; i++) {
+	for (size_t i = 0; i < CN_FILES; i++) {
 		if (store->paths[i])
 			unlink(store->paths[i]);
 	}

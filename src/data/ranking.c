@@ -1,5 +1,5 @@
 /*
- * A ranking: three matrices of queries x depth, and how much of each row is used.
+ * A ranking: two matrices of queries x depth, and how much of each row is used.
  */
 #include "cairn/ranking.h"
 
@@ -10,9 +10,8 @@
 struct cairn_ranking {
 	size_t queries, depth;
 	size_t *counts;  /* queries */
-	int64_t *images; /* queries x depth, as the next two */
+	int64_t *images; /* queries x depth, as the next */
 	float *scores;
-	int32_t *inliers;
 };
 
 int cairn_ranking_new(cairn_ranking **out, size_t queries, size_t depth)
@@ -32,15 +31,13 @@ int cairn_ranking_new(cairn_ranking **out, size_t queries, size_t depth)
 	ranking->counts = cn_alloc_zero(queries, sizeof(*ranking->counts));
 	ranking->images = cn_alloc(places, sizeof(*ranking->images));
 	ranking->scores = cn_alloc(places, sizeof(*ranking->scores));
-	ranking->inliers = cn_alloc(places, sizeof(*ranking->inliers));
-	if (!ranking->counts || !ranking->images || !ranking->scores || !ranking->inliers) {
+	if (!ranking->counts || !ranking->images || !ranking->scores) {
 		cairn_ranking_free(ranking);
 		return CAIRN_ENOMEM;
 	}
 	for (size_t i = 0; i < places; i++) {
 		ranking->images[i] = CAIRN_NO_IMAGE;
 		ranking->scores[i] = -INFINITY;
-		ranking->inliers[i] = CAIRN_NO_INLIERS;
 	}
 	*out = ranking;
 	return 0;
@@ -53,7 +50,6 @@ void cairn_ranking_free(cairn_ranking *ranking)
 	cn_free(ranking->counts);
 	cn_free(ranking->images);
 	cn_free(ranking->scores);
-	cn_free(ranking->inliers);
 	cn_free(ranking);
 }
 
@@ -82,12 +78,7 @@ const float *cairn_ranking_scores(const cairn_ranking *ranking, size_t query)
 	return ranking->scores + query * ranking->depth;
 }
 
-const int32_t *cairn_ranking_inliers(const cairn_ranking *ranking, size_t query)
-{
-	return ranking->inliers + query * ranking->depth;
-}
-
-int cairn_ranking_set(cairn_ranking *ranking, size_t query, size_t rank, int64_t image, float score, int32_t inliers)
+int cairn_ranking_set(cairn_ranking *ranking, size_t query, size_t rank, int64_t image, float score)
 {
 	size_t place;
 
@@ -102,7 +93,6 @@ int cairn_ranking_set(cairn_ranking *ranking, size_t query, size_t rank, int64_t
 	place = query * ranking->depth + rank;
 	ranking->images[place] = image;
 	ranking->scores[place] = score;
-	ranking->inliers[place] = inliers;
 	if (rank >= ranking->counts[query])
 		ranking->counts[query] = rank + 1;
 	return 0;

@@ -8,8 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "cairn/image.h"
 #include "util/json.h"
 #include "util/memory.h"
 #include "util/text.h"
@@ -45,14 +45,9 @@ struct cairn_roxford {
 /* The name between its folder and the ending of an image file. A dot elsewhere belongs to the name. */
 static const char *stem(const char *path, size_t *length)
 {
-	static const char *const endings[] = { "jpg", "jpeg", "png",  "webp", "tif", "tiff",
-					       "gif", "heic", "heif", "avif", "bmp" };
-	const char *name = cn_path_base(path), *dot = strrchr(name, '.');
+	const char *name = cn_path_base(path), *extension = cairn_image_extension(name);
 
-	*length = strlen(name);
-	for (size_t i = 0; dot > name && i < sizeof(endings) / sizeof(endings[0]); i++)
-		if (strcasecmp(dot + 1, endings[i]) == 0)
-			*length = (size_t)(dot - name);
+	*length = extension > name ? (size_t)(extension - name) : strlen(name);
 	return name;
 }
 

@@ -26,16 +26,6 @@ struct cairn_describer {
 	uint32_t longest;
 };
 
-/* Fills the request's input from the image and runs it. */
-static int run_network(cairn_model *model, cn_request *request, const cairn_image *resized)
-{
-	cn_tensor input;
-	CN_TRY(cn_request_input(request, &input));
-	cn_input_fill(&model->input, cairn_image_pixels(resized), cairn_image_width(resized),
-		      cairn_image_height(resized), input.data);
-	return cn_request_run(request);
-}
-
 static int pool_output(const cairn_model *model, cn_request *request, float *out)
 {
 	const cn_global_spec *spec = &model->global;
@@ -70,12 +60,9 @@ int cn_describe_pooled(cairn_model *model, const cairn_image *image, const cairn
 		image = part;
 	}
 	uint32_t width, height;
-	size_t shape[4];
 	cn_input_size(&model->input, cairn_image_width(image), cairn_image_height(image), box != NULL, &width, &height);
-	cn_input_shape(&model->input, width, height, shape);
 	CN_GOTO(status, cairn_image_resize(&resized, image, width, height));
-	CN_GOTO(status, cn_network_acquire(model->network, shape, 4, &request));
-	CN_GOTO(status, run_network(model, request, resized));
+	CN_GOTO(status, cn_model_run(model, cairn_image_pixels(resized), width, height, &request));
 	status = pool_output(model, request, out);
 done:
 	if (request)
@@ -106,13 +93,6 @@ int cn_describe_check_options(const cairn_describer_options *options)
 		       CAIRN_DESCRIBER_OPTIONS_VERSION);
 }
 
-uint32_t cn_describe_longest(const cairn_model *model)
-{
-	const cn_input_spec *input = &model->input;
-	uint32_t fixed = input->fixed_width > input->fixed_height ? input->fixed_width : input->fixed_height;
-	return fixed ? fixed : input->longest;
-}
-
 static int add_part(cairn_describer *describer, const cairn_describer_model *wanted,
 		    const cairn_describer_options *options)
 {
@@ -130,7 +110,7 @@ static int add_part(cairn_describer *describer, const cairn_describer_model *wan
 			       wanted->name);
 	part->factor = wanted->weight;
 	describer->dim += part->model->global.kept;
-	uint32_t longest = cn_describe_longest(part->model);
+	uint32_t longest = cn_input_longest(&part->model->input);
 	if (describer->longest < longest)
 		describer->longest = longest;
 	return 0;

@@ -11,9 +11,6 @@
 /** CAIRN_EINVALID where the options are of another version; NULL is allowed. */
 int cn_describe_check_options(const cairn_describer_options *options);
 
-/** The longest side that a global model works on: what an image may be reduced to while it is decoded. */
-uint32_t cn_describe_longest(const cairn_model *model);
-
 /**
  * Resize, run and pool: what whitening is learned from.
  *

@@ -26,7 +26,7 @@ struct learning {
 static int describe_one(struct learning *learning, size_t i)
 {
 	cairn_image_options how = CAIRN_IMAGE_OPTIONS_INIT;
-	how.shrink_to = cn_describe_longest(learning->model);
+	how.shrink_to = cn_input_longest(&learning->model->input);
 	cairn_image *image;
 	int status = cairn_image_open(&image, learning->paths[i], &how);
 	if (status == CAIRN_ENOMEM)
@@ -88,12 +88,12 @@ static int learn_and_write(const struct learning *learning, size_t count, const 
 static int describe_all(struct learning *learning, size_t count, unsigned threads, cairn_progress_cb progress,
 			void *payload)
 {
-	cn_pool *pool;
-	CN_TRY(cn_pool_new(&pool, threads));
+	cn_workers *pool;
+	CN_TRY(cn_workers_new(&pool, threads));
 	cn_progress_start(&learning->progress, progress, payload, "describing images", count);
 	int status = cn_parallel_for(pool, count, 1, describe_range, learning);
 	cn_progress_end(&learning->progress);
-	cn_pool_free(pool);
+	cn_workers_free(pool);
 	return status;
 }
 

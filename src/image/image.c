@@ -5,8 +5,26 @@
 
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 #include "util/memory.h"
+#include "util/text.h"
+
+const char *const *cairn_image_extensions(void)
+{
+	static const char *const extensions[] = { "jpg", "jpeg", "png",  "webp", "tif", "tiff",
+						  "gif", "heic", "heif", "avif", NULL };
+	return extensions;
+}
+
+const char *cairn_image_extension(const char *path)
+{
+	const char *dot = strrchr(cn_path_base(path), '.');
+	for (const char *const *known = cairn_image_extensions(); dot && *known; known++)
+		if (strcasecmp(dot + 1, *known) == 0)
+			return dot;
+	return NULL;
+}
 
 int cn_image_blank(cairn_image **out, uint32_t width, uint32_t height)
 {

@@ -279,7 +279,7 @@ static int merge(const struct search *search, size_t query, cairn_ranking *ranki
 		const cn_scored *item = &first->items[i];
 		if (search->index->spread > 1 && is_ranked(ranking, row, rank, item->id))
 			continue;
-		CN_TRY(cairn_ranking_set(ranking, row, rank++, item->id, item->score, CAIRN_NO_INLIERS));
+		CN_TRY(cairn_ranking_set(ranking, row, rank++, item->id, item->score));
 	}
 	return 0;
 }
@@ -304,7 +304,7 @@ static int make_workers(struct search *search, size_t queries, size_t kept)
 	return 0;
 }
 
-static int search_block(struct search *search, cn_pool *pool, cairn_ranking *ranking, size_t first_row)
+static int search_block(struct search *search, cn_workers *pool, cairn_ranking *ranking, size_t first_row)
 {
 	for (unsigned w = 0; w < search->worker_count; w++)
 		for (size_t q = 0; q < search->count; q++)
@@ -328,7 +328,7 @@ static int check_query(const cairn_index *index, const float *vectors, size_t qu
 int cairn_index_search(const cairn_index *index, const float *vectors, size_t queries, size_t k, unsigned threads,
 		       cairn_ranking **out)
 {
-	cn_pool *pool = NULL;
+	cn_workers *pool = NULL;
 	cairn_ranking *ranking = NULL;
 	struct search search = { .index = index };
 	int status = 0;
@@ -340,8 +340,8 @@ int cairn_index_search(const cairn_index *index, const float *vectors, size_t qu
 	size_t kept = index->rows ? index->rows : 1;
 	kept = k < kept / index->spread ? k * index->spread : kept;
 	CN_GOTO(status, cairn_ranking_new(&ranking, queries, k));
-	CN_GOTO(status, cn_pool_new(&pool, threads));
-	search.worker_count = cn_pool_threads(pool);
+	CN_GOTO(status, cn_workers_new(&pool, threads));
+	search.worker_count = cn_workers_threads(pool);
 	CN_GOTO(status, make_workers(&search, queries, kept));
 	for (size_t q = 0; q < queries; q += search.block) {
 		search.queries = vectors + q * index->dim;
@@ -352,7 +352,7 @@ int cairn_index_search(const cairn_index *index, const float *vectors, size_t qu
 	ranking = NULL;
 done:
 	free_workers(&search);
-	cn_pool_free(pool);
+	cn_workers_free(pool);
 	cairn_ranking_free(ranking);
 	return status;
 }

@@ -16,8 +16,7 @@
 #include "util/memory.h"
 #include "util/parallel.h"
 
-#define ROOTSIFT_POINTS  2000
-#define ROOTSIFT_LONGEST 1024
+#define ROOTSIFT_POINTS 2000
 
 struct cairn_extractor {
 	char kind[64];
@@ -45,7 +44,7 @@ static int open_model(cairn_extractor *extractor, const char *name, const cairn_
 	snprintf(extractor->kind, sizeof(extractor->kind), "%s", extractor->model->name);
 	if (options->longest)
 		extractor->model->input.longest = options->longest;
-	extractor->longest = extractor->model->input.longest;
+	extractor->longest = cn_input_longest(&extractor->model->input);
 	extractor->max_points = options->max_points ? options->max_points : extractor->model->local.max_points;
 	return 0;
 }
@@ -53,7 +52,7 @@ static int open_model(cairn_extractor *extractor, const char *name, const cairn_
 static int open_sift(cairn_extractor *extractor, const cairn_extractor_options *options)
 {
 	snprintf(extractor->kind, sizeof(extractor->kind), "rootsift");
-	extractor->longest = options->longest ? options->longest : ROOTSIFT_LONGEST;
+	extractor->longest = options->longest ? options->longest : CN_ROOTSIFT_LONGEST;
 	extractor->max_points = options->max_points ? options->max_points : ROOTSIFT_POINTS;
 	return cn_rootsift_new(&extractor->sift, options->threads ? options->threads : cn_cores());
 }
@@ -123,18 +122,9 @@ static int run_xfeat(const cairn_extractor *extractor, const cairn_image *workin
 {
 	cairn_model *model = extractor->model;
 	uint32_t width = cairn_image_width(working), height = cairn_image_height(working);
-	size_t shape[4];
 	cn_request *request;
-	cn_tensor input;
-	cn_input_shape(&model->input, width, height, shape);
-	CN_TRY(cn_network_acquire(model->network, shape, 4, &request));
-	int status = cn_request_input(request, &input);
-	if (status == 0) {
-		cn_input_fill(&model->input, cairn_image_pixels(working), width, height, input.data);
-		status = cn_request_run(request);
-	}
-	if (status == 0)
-		status = cn_xfeat_points(model, request, width, height, extractor->max_points, points);
+	CN_TRY(cn_model_run(model, cairn_image_pixels(working), width, height, &request));
+	int status = cn_xfeat_points(model, request, width, height, extractor->max_points, points);
 	cn_network_release(model->network, request);
 	return status;
 }

@@ -8,6 +8,9 @@
 
 #include "local/points.h"
 
+/** Longest side of the images it works on unless told otherwise. */
+#define CN_ROOTSIFT_LONGEST 1024
+
 typedef struct cn_rootsift cn_rootsift;
 
 /** @param threads how many threads may call at once; each gets its own scratch memory when it first needs it */

@@ -15,17 +15,11 @@ static void one_thread(void)
 	openblas_set_num_threads(1);
 }
 
-/* cairn's own pool does the sharing out, so BLAS is held to one thread until told otherwise. */
+/* cairn's own pool does the sharing out, so BLAS is held to one thread. */
 static void initialise(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_once(&once, one_thread);
-}
-
-void cn_matrix_threads(unsigned threads)
-{
-	initialise();
-	openblas_set_num_threads(threads ? (int)threads : 1);
 }
 
 void cn_matrix_abt(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)

@@ -1,7 +1,7 @@
 /*
  * math/matrix.h - dense linear algebra on OpenBLAS and LAPACKE, the only users of which are in this room.
  *
- * Matrices are C order. OpenBLAS is kept to the threads given by cn_matrix_threads().
+ * Matrices are C order. OpenBLAS is kept to one thread.
  */
 #ifndef CN_MATH_MATRIX_H
 #define CN_MATH_MATRIX_H

@@ -101,11 +101,14 @@ typedef struct {
 /** Make the temporary folder. CAIRN_EEXISTS where the bundle is there and replace is 0. */
 int cn_bundle_draft_open(cn_bundle_draft *draft, const char *name, int replace);
 
-/** Rename into place, putting an older bundle aside first and deleting it last. */
+/** Exchange it with the bundle that is there, in one step where the file system can do that. */
 int cn_bundle_draft_commit(cn_bundle_draft *draft);
 
 /** Delete what was made so far and free; harmless after a commit. */
 void cn_bundle_draft_close(cn_bundle_draft *draft);
+
+/** The longest side it works on. */
+uint32_t cn_input_longest(const cn_input_spec *spec);
 
 /** Size that an image of width x height is resized to before it goes in. @param is_box it was cut out with a box */
 void cn_input_size(const cn_input_spec *spec, uint32_t width, uint32_t height, int is_box, uint32_t *out_width,
@@ -116,6 +119,14 @@ void cn_input_shape(const cn_input_spec *spec, uint32_t width, uint32_t height, 
 
 /** Fill the tensor from width x height x 3 RGB bytes. */
 void cn_input_fill(const cn_input_spec *spec, const uint8_t *rgb, uint32_t width, uint32_t height, void *tensor);
+
+/**
+ * Run the network on an image of the input's size.
+ *
+ * @param      rgb     height x width x 3 bytes
+ * @param[out] request holds the outputs; the caller releases it to model->network
+ */
+int cn_model_run(cairn_model *model, const uint8_t *rgb, uint32_t width, uint32_t height, cn_request **request);
 
 /** Write whitening into a bundle: copies `model`'s bundle to `target` unless they are the same, replaces the
  * parameters.

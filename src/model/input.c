@@ -19,6 +19,12 @@ static uint32_t scaled_side(uint32_t side, uint32_t longer, uint32_t longest, ui
 	return (uint32_t)(count ? count : 1) * multiple;
 }
 
+uint32_t cn_input_longest(const cn_input_spec *spec)
+{
+	uint32_t fixed = spec->fixed_width > spec->fixed_height ? spec->fixed_width : spec->fixed_height;
+	return fixed ? fixed : spec->longest;
+}
+
 void cn_input_size(const cn_input_spec *spec, uint32_t width, uint32_t height, int is_box, uint32_t *out_width,
 		   uint32_t *out_height)
 {

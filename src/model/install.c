@@ -246,11 +246,21 @@ done:
 
 static int find_recipe(const char *name, size_t *index)
 {
-	for (*index = 0; recipes[*index].name; ++*index)
-		if (strcmp(recipes[*index].name, name) == 0)
+	cn_text known = CN_TEXT_INIT;
+	int status = 0;
+	for (*index = 0; recipes[*index].name; ++*index) {
+		if (strcmp(recipes[*index].name, name) == 0) {
+			cn_text_free(&known);
 			return 0;
-	return cn_fail(CAIRN_ENOTFOUND,
-		       "there is no recipe for a model '%s'; known are efficientnet-lite0, xfeat and sscd", name);
+		}
+		if (status == 0)
+			status = cn_text_addf(&known, "%s%s", *index ? ", " : "", recipes[*index].name);
+	}
+	if (status == 0)
+		status =
+			cn_fail(CAIRN_ENOTFOUND, "there is no recipe for a model '%s'; known are %s", name, known.data);
+	cn_text_free(&known);
+	return status;
 }
 
 int cairn_model_install(const char *name, const char *package, int replace)

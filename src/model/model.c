@@ -6,13 +6,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "math/dispatch.h"
 #include "model/bundle.h"
 #include "util/file.h"
 #include "util/memory.h"
 #include "util/parallel.h"
+#include "util/progress.h"
 #include "util/text.h"
 
 /* bf16 is chosen by itself only where the recorded check came at least this near to f32: the level at which mean
@@ -162,8 +162,6 @@ void cairn_model_free(cairn_model *model)
 
 void cairn_model_get_info(const cairn_model *model, cairn_model_info *info)
 {
-	const cn_input_spec *input = &model->input;
-	uint32_t fixed = input->fixed_width > input->fixed_height ? input->fixed_width : input->fixed_height;
 	*info = (cairn_model_info){
 		.name = model->name,
 		.kind = model->is_local ? "local" : "global",
@@ -175,7 +173,7 @@ void cairn_model_get_info(const cairn_model *model, cairn_model_info *info)
 			     : model->bf16   ? "bf16"
 					     : "f32",
 		.dim = model->is_local ? model->local.dim : model->global.kept,
-		.longest = fixed ? fixed : input->longest,
+		.longest = cn_input_longest(&model->input),
 		.parameters = model->parameters,
 		.bf16_cosine = model->bf16_cosine,
 	};
@@ -217,21 +215,30 @@ void cairn_model_names_free(char **names, size_t count)
 	cn_names_free(names, count);
 }
 
+int cn_model_run(cairn_model *model, const uint8_t *rgb, uint32_t width, uint32_t height, cn_request **request)
+{
+	cn_tensor input;
+	size_t shape[4];
+	cn_input_shape(&model->input, width, height, shape);
+	CN_TRY(cn_network_acquire(model->network, shape, 4, request));
+	int status = cn_request_input(*request, &input);
+	if (status == 0) {
+		cn_input_fill(&model->input, rgb, width, height, input.data);
+		status = cn_request_run(*request);
+	}
+	if (status < 0)
+		cn_network_release(model->network, *request);
+	return status;
+}
+
 /* ---- how fast ---- */
 
 struct bench {
 	cairn_model *model;
 	size_t shape[4];
-	double until;   /* seconds on the monotonic clock */
+	double until;   /* in cn_seconds() */
 	uint64_t *done; /* for each thread */
 };
-
-static double now(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static int run_until(void *context, size_t begin, size_t end, unsigned worker)
 {
@@ -250,7 +257,7 @@ static int run_until(void *context, size_t begin, size_t end, unsigned worker)
 		cn_network_release(network, request);
 		CN_TRY(status);
 		bench->done[begin]++;
-	} while (now() < bench->until);
+	} while (cn_seconds() < bench->until);
 	return 0;
 }
 
@@ -260,7 +267,7 @@ static int compare_doubles(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int bench_rounds(struct bench *bench, cn_pool *pool, double seconds, double *median)
+static int bench_rounds(struct bench *bench, cn_workers *pool, double seconds, double *median)
 {
 	size_t threads = bench->model->threads;
 	double rates[BENCH_ROUNDS];
@@ -269,13 +276,13 @@ static int bench_rounds(struct bench *bench, cn_pool *pool, double seconds, doub
 	CN_TRY(cn_parallel_for(pool, threads, 1, run_until, bench));
 	for (size_t round = 0; round < BENCH_ROUNDS; round++) {
 		memset(bench->done, 0, threads * sizeof(*bench->done));
-		double start = now();
+		double start = cn_seconds();
 		uint64_t total = 0;
 		bench->until = start + seconds / BENCH_ROUNDS;
 		CN_TRY(cn_parallel_for(pool, threads, 1, run_until, bench));
 		for (size_t i = 0; i < threads; i++)
 			total += bench->done[i];
-		rates[round] = (double)total / (now() - start);
+		rates[round] = (double)total / (cn_seconds() - start);
 	}
 	qsort(rates, BENCH_ROUNDS, sizeof(rates[0]), compare_doubles);
 	*median = rates[BENCH_ROUNDS / 2];
@@ -290,17 +297,17 @@ int cairn_model_bench(cairn_model *model, uint32_t width, uint32_t height, doubl
 		return cn_fail(CAIRN_EINVALID, "an input of %u x %u pixels for %g seconds cannot be timed", width,
 			       height, seconds);
 	struct bench bench = { .model = model };
-	cn_pool *pool = NULL;
+	cn_workers *pool = NULL;
 	memset(out, 0, sizeof(*out));
 	cn_input_size(&model->input, width, height, 0, &out->width, &out->height);
 	cn_input_shape(&model->input, out->width, out->height, bench.shape);
 	out->threads = model->threads;
 	out->precision = model->bf16 ? "bf16" : "f32";
 	CN_NEW(bench.done, model->threads, sizeof(*bench.done));
-	int status = cn_pool_new(&pool, model->threads);
+	int status = cn_workers_new(&pool, model->threads);
 	if (status == 0)
 		status = bench_rounds(&bench, pool, seconds, &out->images_per_second);
-	cn_pool_free(pool);
+	cn_workers_free(pool);
 	cn_free(bench.done);
 	return status;
 }

@@ -360,15 +360,6 @@ void cn_onnx_set_ints(cn_onnx_graph *graph, const char *name, size_t count, cons
 		graph->status = CAIRN_ENOMEM;
 }
 
-void cn_onnx_set_float(cn_onnx_graph *graph, const char *name, float value)
-{
-	Onnx__AttributeProto *attribute = add_attribute(graph, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT);
-	if (attribute) {
-		attribute->has_f = 1;
-		attribute->f = value;
-	}
-}
-
 void cn_onnx_set_text(cn_onnx_graph *graph, const char *name, const char *value)
 {
 	Onnx__AttributeProto *attribute = add_attribute(graph, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);

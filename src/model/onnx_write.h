@@ -55,7 +55,6 @@ const char *cn_onnx_op_n(cn_onnx_graph *graph, const char *type, const char *con
 /** Attributes of the operator made last. */
 void cn_onnx_set_int(cn_onnx_graph *graph, const char *name, int64_t value);
 void cn_onnx_set_ints(cn_onnx_graph *graph, const char *name, size_t count, const int64_t *values);
-void cn_onnx_set_float(cn_onnx_graph *graph, const char *name, float value);
 void cn_onnx_set_text(cn_onnx_graph *graph, const char *name, const char *value);
 
 /** A two-dimensional convolution. */

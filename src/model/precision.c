@@ -57,15 +57,10 @@ void cn_precision_image(uint64_t seed, uint32_t width, uint32_t height, uint8_t 
 static int run_image(cairn_model *model, const uint8_t *rgb, uint32_t width, uint32_t height, float **out,
 		     size_t shape[4])
 {
-	size_t input_shape[4];
 	cn_request *request;
-	cn_tensor input, output;
-	cn_input_shape(&model->input, width, height, input_shape);
-	CN_TRY(cn_network_acquire(model->network, input_shape, 4, &request));
+	cn_tensor output;
 	int status = 0;
-	CN_GOTO(status, cn_request_input(request, &input));
-	cn_input_fill(&model->input, rgb, width, height, input.data);
-	CN_GOTO(status, cn_request_run(request));
+	CN_TRY(cn_model_run(model, rgb, width, height, &request));
 	const char *name = model->is_local ? model->local.descriptors : model->global.output;
 	uint32_t dim = model->is_local ? model->local.dim : model->global.dim;
 	CN_GOTO(status, cn_request_output(request, name, &output));
@@ -92,7 +87,7 @@ static double cosine(double product, double a, double b)
 	return a > 0 && b > 0 ? product / sqrt(a * b) : a == b;
 }
 
-/* Generalised mean of a channel (Radenovic et al., 2018), or the number itself. */
+/* Generalised mean of a channel (Radenovic et al., 2018), or the number itself. This room cannot call global's. */
 static double pooled(const cn_global_spec *spec, const float *channel, size_t positions)
 {
 	double sum = 0;

@@ -22,7 +22,7 @@ void cn_order_by_inliers(cn_inlier_item *items, size_t count, const cn_inlier_op
 		item->place = i;
 		if (item->inliers < 1 || item->inliers < options->trust)
 			continue;
-		if (options->order == CN_ORDER_INLIERS)
+		if (options->order == CAIRN_ORDER_INLIERS)
 			item->score = 1.0f + (float)item->inliers;
 		else
 			item->score += options->boost * log1pf((float)item->inliers);

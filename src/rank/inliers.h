@@ -9,15 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cairn/ranking.h"
-
-typedef enum {
-	CN_ORDER_FUSED,  /**< by score + boost * log(1 + inliers) */
-	CN_ORDER_INLIERS /**< by inliers, then by score */
-} cn_inlier_order;
+#include "cairn/search.h"
 
 typedef struct {
-	cn_inlier_order order;
+	cairn_order order;
 	int32_t trust; /**< fewer inliers than this count as none; below 1 the same as 1 */
 	float boost;
 } cn_inlier_options;
@@ -33,8 +28,8 @@ typedef struct {
 /**
  * Order a list, in place: images that reach `trust` move up, all others keep their order and score.
  *
- * CN_ORDER_FUSED adds the boost to the score of those that reach it. CN_ORDER_INLIERS puts them first and gives them
- * the score 1 + inliers, above any cosine. Equal ones stand as they stood.
+ * CAIRN_ORDER_FUSED adds the boost to the score of those that reach it. CAIRN_ORDER_INLIERS puts them first and gives
+ * them the score 1 + inliers, above any cosine. Equal ones stand as they stood.
  */
 void cn_order_by_inliers(cn_inlier_item *items, size_t count, const cn_inlier_options *options);
 

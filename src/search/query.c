@@ -2,59 +2,17 @@
  * Queries: a photograph described once, by whatever the collection keeps.
  */
 #include <string.h>
-#include <time.h>
 
-#include "collection/slot.h"
 #include "math/dot.h"
 #include "search/search.h"
 #include "util/memory.h"
-
-double cn_seconds(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-/* What another network says cannot be compared with what the collection keeps. */
-static int open_describer(cairn_searcher *searcher)
-{
-	const cairn_collection_info *info = &searcher->info;
-	const cn_sources *sources = &searcher->collection->sources;
-	cairn_describer_options how = CAIRN_DESCRIBER_OPTIONS_INIT;
-	cairn_describer *describer;
-	how.threads = 1;
-	how.precision = searcher->precision;
-	for (size_t i = 0; i < sources->global_count; i++)
-		CN_TRY(cn_source_check(&sources->globals[i], info->folder));
-	CN_TRY(cairn_describer_new(&describer, info->models, info->model_count, &how));
-	size_t dim = cairn_describer_dim(describer);
-	if (dim != info->dim) {
-		cairn_describer_free(describer);
-		return cn_fail(CAIRN_EDAMAGED, "'%s': its models give %zu dimensions, its catalogue says %zu",
-			       info->folder, dim, info->dim);
-	}
-	searcher->describer = describer;
-	return 0;
-}
-
-static int open_extractor(cairn_searcher *searcher)
-{
-	cairn_extractor_options how = CAIRN_EXTRACTOR_OPTIONS_INIT;
-	how.threads = 1;
-	how.precision = searcher->precision;
-	CN_TRY(cn_source_check(searcher->local_source, searcher->info.folder));
-	return cairn_extractor_new(&searcher->extractor, searcher->local_source->name, &how);
-}
+#include "util/progress.h"
 
 /* Networks are opened on the first query that needs them: a search by id needs none. */
 static int need_networks(cairn_searcher *searcher)
 {
-	if (searcher->info.dim && !searcher->describer)
-		CN_TRY(open_describer(searcher));
-	if (searcher->local && !searcher->extractor)
-		CN_TRY(open_extractor(searcher));
-	return 0;
+	CN_TRY(cn_describers_need_global(&searcher->describers));
+	return searcher->local ? cn_describers_need_local(&searcher->describers, searcher->local_index) : 0;
 }
 
 static int query_new(cairn_query **out, cairn_searcher *searcher, const char *path)
@@ -75,29 +33,28 @@ static int query_new(cairn_query **out, cairn_searcher *searcher, const char *pa
 
 static int decode(const cairn_searcher *searcher, const char *path, const cairn_box *box, cairn_image **image)
 {
-	cairn_image_options how = CAIRN_IMAGE_OPTIONS_INIT;
+	cairn_image_options how = searcher->describers.decoding;
 	/* A part is cut out of the full-size photograph, so that it is described at its best resolution. */
-	if (!box) {
-		uint32_t global = searcher->describer ? cairn_describer_longest(searcher->describer) : 0;
-		uint32_t local = searcher->extractor ? cairn_extractor_longest(searcher->extractor) : 0;
-		how.shrink_to = global > local ? global : local;
-	}
+	if (box)
+		how.shrink_to = 0;
 	return cairn_image_open(image, path, &how);
 }
 
 static int describe(cairn_query *query, const cairn_box *box)
 {
 	cairn_searcher *searcher = query->searcher;
+	cairn_describer *describer = searcher->describers.describer;
+	cairn_extractor *extractor = searcher->local ? searcher->describers.extractors[searcher->local_index] : NULL;
 	cairn_image *image = NULL;
 	int status = 0;
 	double start = cn_seconds();
 	CN_GOTO(status, decode(searcher, query->path, box, &image));
 	double decoded = cn_seconds();
 	query->times.decode = decoded - start;
-	if (searcher->describer)
-		CN_GOTO(status, cairn_describer_run(searcher->describer, image, box, query->descriptor));
-	if (searcher->extractor)
-		CN_GOTO(status, cairn_extractor_run(searcher->extractor, image, box, &query->features));
+	if (describer)
+		CN_GOTO(status, cairn_describer_run(describer, image, box, query->descriptor));
+	if (extractor)
+		CN_GOTO(status, cairn_extractor_run(extractor, image, box, &query->features));
 	query->times.describe = cn_seconds() - decoded;
 done:
 	cairn_image_free(image);

@@ -5,20 +5,19 @@
 #define CN_SEARCH_SEARCH_H
 
 #include "cairn/search.h"
-#include "collection/handle.h"
+#include "collection/describers.h"
 #include "search/pair_cache.h"
 #include "util/parallel.h"
 
 struct cairn_searcher {
 	cairn_collection *collection;
 	cairn_collection_info info;
-	cairn_search_options options;  /* without borrowed text */
-	char *precision;               /* options.precision */
-	const char *local;             /* kind to verify with, NULL: none; borrowed from the collection */
-	const cn_source *local_source; /* what extracts it; likewise */
-	cairn_describer *describer;    /* made when first needed, likewise the extractor */
-	cairn_extractor *extractor;
-	cn_pool *pool;
+	cairn_search_options options; /* without borrowed text */
+	char *precision;              /* options.precision */
+	const char *local;            /* kind to verify with, NULL: none; borrowed from the collection */
+	size_t local_index;           /* its number there */
+	cn_describers describers;
+	cn_workers *pool;
 	cairn_verifier **verifiers; /* one a thread of the pool */
 };
 
@@ -49,9 +48,6 @@ struct cairn_answer {
 	cn_answer_hit *hits;
 };
 
-/** Seconds of the monotonic clock. */
-double cn_seconds(void);
-
 /** An image as it stands after global search and verification. */
 typedef struct {
 	int64_t id;
@@ -59,6 +55,14 @@ typedef struct {
 	float score;         /* what the order is by */
 	const cn_pair *pair; /* NULL where not verified */
 } cn_candidate;
+
+typedef struct {
+	cn_candidate *items;
+	size_t count;
+} cn_candidates;
+
+/** Verify the first `depth` candidates: each gets its pair. */
+int cn_verify_best(cairn_query *query, cn_candidates *candidates, size_t depth);
 
 /** Make an answer from candidates, best first, after the searcher's min_score and min_inliers; at most k hits. */
 int cn_answer_new(cairn_answer **out, const cairn_query *query, const cn_candidate *candidates, size_t count);

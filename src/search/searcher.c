@@ -75,7 +75,7 @@ static int choose_local(cairn_searcher *searcher)
 	for (size_t i = 0; i < info->local_count; i++)
 		if (!wanted || strcmp(info->locals[i], wanted) == 0) {
 			searcher->local = info->locals[i];
-			searcher->local_source = &searcher->collection->sources.locals[i];
+			searcher->local_index = i;
 			return 0;
 		}
 	if (wanted)
@@ -90,8 +90,8 @@ static int choose_local(cairn_searcher *searcher)
 
 static int make_verifiers(cairn_searcher *searcher)
 {
-	CN_TRY(cn_pool_new(&searcher->pool, searcher->options.threads));
-	unsigned threads = cn_pool_threads(searcher->pool);
+	CN_TRY(cn_workers_new(&searcher->pool, searcher->options.threads));
+	unsigned threads = cn_workers_threads(searcher->pool);
 	CN_NEW(searcher->verifiers, threads, sizeof(*searcher->verifiers));
 	for (unsigned i = 0; i < threads; i++)
 		CN_TRY(cairn_verifier_new(&searcher->verifiers[i], &searcher->options.verification));
@@ -108,6 +108,7 @@ int cairn_searcher_new(cairn_searcher **out, cairn_collection *collection, const
 	CN_GOTO(status, cairn_collection_get_info(collection, &searcher->info));
 	CN_GOTO(status, choose_local(searcher));
 	CN_GOTO(status, make_verifiers(searcher));
+	CN_GOTO(status, cn_describers_start(&searcher->describers, collection, searcher->precision, 1));
 	*out = searcher;
 	return 0;
 done:
@@ -120,20 +121,14 @@ void cairn_searcher_free(cairn_searcher *searcher)
 	if (!searcher)
 		return;
 	if (searcher->verifiers)
-		for (unsigned i = 0; i < cn_pool_threads(searcher->pool); i++)
+		for (unsigned i = 0; i < cn_workers_threads(searcher->pool); i++)
 			cairn_verifier_free(searcher->verifiers[i]);
 	cn_free(searcher->verifiers);
-	cn_pool_free(searcher->pool);
-	cairn_extractor_free(searcher->extractor);
-	cairn_describer_free(searcher->describer);
+	cn_workers_free(searcher->pool);
+	cn_describers_free(&searcher->describers);
 	cn_free(searcher->precision);
 	cn_free(searcher);
 }
-
-struct candidates {
-	cn_candidate *items;
-	size_t count;
-};
 
 static int by_id(const void *left, const void *right)
 {
@@ -141,7 +136,7 @@ static int by_id(const void *left, const void *right)
 	return a < b ? -1 : a > b;
 }
 
-static void keep_candidate(struct candidates *candidates, const cairn_query *query, int64_t id, float similarity,
+static void keep_candidate(cn_candidates *candidates, const cairn_query *query, int64_t id, float similarity,
 			   const int64_t *exclude, size_t exclude_count)
 {
 	if (id == query->id || (exclude_count && bsearch(&id, exclude, exclude_count, sizeof(*exclude), by_id)))
@@ -161,7 +156,7 @@ static size_t verify_depth(const cairn_searcher *searcher, size_t candidates)
 	return depth < candidates ? depth : candidates;
 }
 
-static int nearest(cairn_query *query, const int64_t *exclude, size_t exclude_count, struct candidates *out)
+static int nearest(cairn_query *query, const int64_t *exclude, size_t exclude_count, cn_candidates *out)
 {
 	const cairn_searcher *searcher = query->searcher;
 	const cairn_index *index;
@@ -182,7 +177,7 @@ static int nearest(cairn_query *query, const int64_t *exclude, size_t exclude_co
 	return out->items ? 0 : CAIRN_ENOMEM;
 }
 
-static int everything(cairn_query *query, const int64_t *exclude, size_t exclude_count, struct candidates *out)
+static int everything(cairn_query *query, const int64_t *exclude, size_t exclude_count, cn_candidates *out)
 {
 	int64_t *ids;
 	size_t count;
@@ -194,86 +189,13 @@ static int everything(cairn_query *query, const int64_t *exclude, size_t exclude
 	return out->items ? 0 : CAIRN_ENOMEM;
 }
 
-/* The candidates of one query being verified; found[i] belongs to candidate i. */
-struct verifying {
-	const cairn_query *query;
-	const cn_candidate *candidates;
-	cn_pair **found;
-	cn_progress progress;
-};
-
-static int verify_one(const struct verifying *work, size_t i, cairn_verifier *verifier)
-{
-	const cairn_searcher *searcher = work->query->searcher;
-	cairn_features *features;
-	cairn_verification result;
-	const cairn_match *inliers;
-	int64_t id = work->candidates[i].id;
-	CN_TRY(cairn_collection_features(searcher->collection, id, searcher->local, &features));
-	int status = 0;
-	if (cairn_features_count(work->query->features) && cairn_features_count(features)) {
-		status = cairn_verify(verifier, work->query->features, features, &result, &inliers);
-	} else {
-		result = (cairn_verification){ 0 };
-		inliers = NULL;
-	}
-	if (status == 0)
-		status = cn_pair_new(&work->found[i], id, &result, inliers, work->query->features, features);
-	cairn_features_free(features);
-	return status;
-}
-
-static int verify_range(void *context, size_t begin, size_t end, unsigned worker)
-{
-	struct verifying *work = context;
-	for (size_t i = begin; i < end; i++) {
-		if (cn_pair_cache_find(&work->query->pairs, work->candidates[i].id))
-			continue;
-		CN_TRY(verify_one(work, i, work->query->searcher->verifiers[worker]));
-		CN_TRY(cn_progress_add(&work->progress, 1, 0));
-	}
-	return 0;
-}
-
-static int verify_new(struct verifying *work, size_t depth)
-{
-	const cairn_searcher *searcher = work->query->searcher;
-	const cairn_search_options *options = &searcher->options;
-	uint64_t total = 0;
-	for (size_t i = 0; i < depth; i++)
-		total += !cn_pair_cache_find(&work->query->pairs, work->candidates[i].id);
-	if (total == 0)
-		return 0;
-	cn_progress_start(&work->progress, options->progress, options->progress_payload, "verifying", total);
-	int status = cn_parallel_for(searcher->pool, depth, 1, verify_range, work);
-	cn_progress_end(&work->progress);
-	return status;
-}
-
-static int verify_best(cairn_query *query, struct candidates *candidates, size_t depth)
-{
-	struct verifying work = { .query = query, .candidates = candidates->items };
-	CN_NEW(work.found, depth, sizeof(*work.found));
-	int status = verify_new(&work, depth);
-	/* What was verified before a failure is kept: it need not be done again. */
-	for (size_t i = 0; i < depth; i++) {
-		int added = work.found[i] ? cn_pair_cache_add(&query->pairs, work.found[i]) : 0;
-		if (status == 0)
-			status = added;
-	}
-	for (size_t i = 0; status == 0 && i < depth; i++)
-		candidates->items[i].pair = cn_pair_cache_find(&query->pairs, candidates->items[i].id);
-	cn_free(work.found);
-	return status;
-}
-
-static void order_candidates(const cairn_searcher *searcher, const struct candidates *candidates, cn_inlier_item *items,
+static void order_candidates(const cairn_searcher *searcher, const cn_candidates *candidates, cn_inlier_item *items,
 			     cn_candidate *ordered)
 {
 	const cairn_search_options *options = &searcher->options;
 	const cn_kind *kind = cn_kind_find(searcher->local);
 	const cn_inlier_options how = {
-		.order = options->order == CAIRN_ORDER_INLIERS ? CN_ORDER_INLIERS : CN_ORDER_FUSED,
+		.order = options->order,
 		.trust = options->trust_inliers < 0 ? kind->trust : options->trust_inliers,
 		.boost = isnan(options->boost) ? kind->boost : options->boost,
 	};
@@ -292,7 +214,7 @@ static void order_candidates(const cairn_searcher *searcher, const struct candid
 	}
 }
 
-static int order_by_inliers(const cairn_searcher *searcher, struct candidates *candidates)
+static int order_by_inliers(const cairn_searcher *searcher, cn_candidates *candidates)
 {
 	cn_inlier_item *items = cn_alloc(candidates->count, sizeof(*items));
 	cn_candidate *ordered = cn_alloc(candidates->count, sizeof(*ordered));
@@ -321,7 +243,7 @@ static int check_exclude(const int64_t *exclude, size_t count)
 int cairn_search(cairn_answer **out, cairn_searcher *searcher, cairn_query *query, const int64_t *exclude,
 		 size_t exclude_count)
 {
-	struct candidates candidates = { 0 };
+	cn_candidates candidates = { 0 };
 	int status = 0;
 	if (query->searcher != searcher)
 		return cn_fail(CAIRN_EINVALID, "the query was made for another searcher");
@@ -332,7 +254,7 @@ int cairn_search(cairn_answer **out, cairn_searcher *searcher, cairn_query *quer
 	double searched = cn_seconds();
 	size_t depth = verify_depth(searcher, candidates.count);
 	if (depth) {
-		CN_GOTO(status, verify_best(query, &candidates, depth));
+		CN_GOTO(status, cn_verify_best(query, &candidates, depth));
 		CN_GOTO(status, order_by_inliers(searcher, &candidates));
 	}
 	query->times.search = searched - start;

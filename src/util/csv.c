@@ -203,13 +203,3 @@ size_t cn_csv_line(const cn_csv *csv)
 {
 	return csv->record;
 }
-
-int cn_csv_quote(cn_text *text, const char *field)
-{
-	if (!strpbrk(field, ",\"\r\n"))
-		return cn_text_add(text, field);
-	CN_TRY(cn_text_add(text, "\""));
-	for (const char *c = field; *c; c++)
-		CN_TRY(cn_text_add_bytes(text, *c == '"' ? "\"\"" : c, *c == '"' ? 2 : 1));
-	return cn_text_add(text, "\"");
-}

@@ -27,7 +27,4 @@ int cn_csv_next(cn_csv *csv, const char *const **fields);
 /** Line number of the last record, from 1. */
 size_t cn_csv_line(const cn_csv *csv);
 
-/** Append a field, quoted where needed. */
-int cn_csv_quote(cn_text *text, const char *field);
-
 #endif

@@ -201,16 +201,6 @@ int cn_json_opt_text(const json_t *object, const char *where, const char *key, c
 	return 0;
 }
 
-int cn_json_opt_number(const json_t *object, const char *where, const char *key, double *out)
-{
-	const json_t *value = NULL;
-
-	CN_TRY(find_optional(object, where, key, JSON_REAL, &value));
-	if (value)
-		*out = json_number_value(value);
-	return 0;
-}
-
 int cn_json_opt_integer(const json_t *object, const char *where, const char *key, int64_t min, int64_t max,
 			int64_t *out)
 {

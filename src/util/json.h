@@ -30,7 +30,6 @@ int cn_json_get_integer(const json_t *object, const char *where, const char *key
 int cn_json_opt_object(const json_t *object, const char *where, const char *key, const json_t **out);
 int cn_json_opt_array(const json_t *object, const char *where, const char *key, const json_t **out);
 int cn_json_opt_text(const json_t *object, const char *where, const char *key, const char **out);
-int cn_json_opt_number(const json_t *object, const char *where, const char *key, double *out);
 int cn_json_opt_integer(const json_t *object, const char *where, const char *key, int64_t min, int64_t max,
 			int64_t *out);
 int cn_json_opt_bool(const json_t *object, const char *where, const char *key, int *out);

@@ -28,12 +28,12 @@ typedef struct {
 } loop_state;
 
 typedef struct {
-	cn_pool *pool;
+	cn_workers *pool;
 	pthread_t thread;
 	unsigned number;
 } worker;
 
-struct cn_pool {
+struct cn_workers {
 	pthread_mutex_t owner; /* one loop at a time */
 	pthread_mutex_t mutex; /* guards what follows */
 	pthread_cond_t work, idle;
@@ -88,7 +88,7 @@ static void work_on(loop_state *loop, unsigned number)
 static void *run_worker(void *argument)
 {
 	worker *self = argument;
-	cn_pool *pool = self->pool;
+	cn_workers *pool = self->pool;
 	unsigned long seen = 0;
 
 	pthread_mutex_lock(&pool->mutex);
@@ -112,7 +112,7 @@ static void *run_worker(void *argument)
 }
 
 /* Signals belong to the threads of the host, not to these. */
-static int start_workers(cn_pool *pool)
+static int start_workers(cn_workers *pool)
 {
 	sigset_t all, before;
 	int error = 0;
@@ -134,9 +134,9 @@ static int start_workers(cn_pool *pool)
 	return 0;
 }
 
-int cn_pool_new(cn_pool **out, unsigned threads)
+int cn_workers_new(cn_workers **out, unsigned threads)
 {
-	cn_pool *pool;
+	cn_workers *pool;
 	int status;
 
 	*out = NULL;
@@ -151,14 +151,14 @@ int cn_pool_new(cn_pool **out, unsigned threads)
 	pool->workers = cn_alloc_zero(threads - 1, sizeof(*pool->workers));
 	status = pool->workers ? start_workers(pool) : CAIRN_ENOMEM;
 	if (status < 0) {
-		cn_pool_free(pool);
+		cn_workers_free(pool);
 		return status;
 	}
 	*out = pool;
 	return 0;
 }
 
-void cn_pool_free(cn_pool *pool)
+void cn_workers_free(cn_workers *pool)
 {
 	if (!pool)
 		return;
@@ -176,12 +176,12 @@ void cn_pool_free(cn_pool *pool)
 	cn_free(pool);
 }
 
-unsigned cn_pool_threads(const cn_pool *pool)
+unsigned cn_workers_threads(const cn_workers *pool)
 {
 	return pool ? pool->threads : 1;
 }
 
-static void run_on_pool(cn_pool *pool, loop_state *loop)
+static void run_on_pool(cn_workers *pool, loop_state *loop)
 {
 	pthread_mutex_lock(&pool->owner);
 	pthread_mutex_lock(&pool->mutex);
@@ -199,7 +199,7 @@ static void run_on_pool(cn_pool *pool, loop_state *loop)
 	pthread_mutex_unlock(&pool->owner);
 }
 
-int cn_parallel_for(cn_pool *pool, size_t count, size_t grain, cn_loop_body body, void *context)
+int cn_parallel_for(cn_workers *pool, size_t count, size_t grain, cn_loop_body body, void *context)
 {
 	loop_state loop = { .count = count, .grain = grain ? grain : 1, .body = body, .context = context };
 

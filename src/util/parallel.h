@@ -11,15 +11,15 @@
 
 #include "util/status.h"
 
-typedef struct cn_pool cn_pool;
+typedef struct cn_workers cn_workers;
 
 /** Number of cores this process may use, >= 1. */
 unsigned cn_cores(void);
 
 /** @param threads 0: one for each core; 1: no thread is started, loops run in the caller */
-int cn_pool_new(cn_pool **out, unsigned threads);
-void cn_pool_free(cn_pool *pool);
-unsigned cn_pool_threads(const cn_pool *pool);
+int cn_workers_new(cn_workers **out, unsigned threads);
+void cn_workers_free(cn_workers *pool);
+unsigned cn_workers_threads(const cn_workers *pool);
 
 /** One range of a loop. @param worker 0 to threads-1, for scratch memory. @return 0 or a negative status, which stops
  * the loop */
@@ -32,6 +32,6 @@ typedef int (*cn_loop_body)(void *context, size_t begin, size_t end, unsigned wo
  * @param grain indices a range, 0 counts as 1
  * @return 0, or the status of the failing range with the smallest begin, its error text set in the calling thread
  */
-int cn_parallel_for(cn_pool *pool, size_t count, size_t grain, cn_loop_body body, void *context);
+int cn_parallel_for(cn_workers *pool, size_t count, size_t grain, cn_loop_body body, void *context);
 
 #endif

@@ -5,10 +5,19 @@
 #include "util/progress.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "util/status.h"
 
-#define INTERVAL_NS 100000000ll
+#define INTERVAL 0.1 /* seconds */
+
+double cn_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
 
 void cn_progress_start(cn_progress *progress, cairn_progress_cb callback, void *payload, const char *stage,
 		       uint64_t total)
@@ -23,12 +32,9 @@ void cn_progress_start(cn_progress *progress, cairn_progress_cb callback, void *
 
 static int due(cn_progress *progress)
 {
-	struct timespec now;
-	long long passed;
+	double now = cn_seconds();
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	passed = (now.tv_sec - progress->last.tv_sec) * 1000000000ll + (now.tv_nsec - progress->last.tv_nsec);
-	if ((progress->last.tv_sec || progress->last.tv_nsec) && passed < INTERVAL_NS)
+	if (progress->last > 0 && now - progress->last < INTERVAL)
 		return 0;
 	progress->last = now;
 	return 1;

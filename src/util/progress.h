@@ -5,9 +5,11 @@
 #define CN_UTIL_PROGRESS_H
 
 #include <pthread.h>
-#include <time.h>
 
 #include "cairn/error.h"
+
+/** Seconds of the monotonic clock. */
+double cn_seconds(void);
 
 /** One stage of work. Its functions may be called from several threads. */
 typedef struct {
@@ -15,7 +17,7 @@ typedef struct {
 	void *payload;
 	cairn_progress state;
 	pthread_mutex_t mutex;
-	struct timespec last;
+	double last; /* when it was told, in cn_seconds(); 0: never */
 	int cancelled;
 } cn_progress;
 

@@ -219,28 +219,6 @@ int cn_utf8_valid(const char *bytes, size_t length)
 	return 1;
 }
 
-int cn_text_add_json(cn_text *text, const char *value)
-{
-	size_t length = strlen(value);
-
-	CN_TRY(cn_text_add(text, "\""));
-	for (size_t i = 0; i < length;) {
-		size_t step = cn_utf8_step(value + i, length - i);
-		unsigned char c = (unsigned char)value[i];
-
-		if (step == 0)
-			CN_TRY(cn_text_add(text, "\xef\xbf\xbd"));
-		else if (c == '"' || c == '\\')
-			CN_TRY(cn_text_addf(text, "\\%c", c));
-		else if (c < 0x20 || c == 0x7f)
-			CN_TRY(cn_text_addf(text, "\\u%04x", c));
-		else
-			CN_TRY(cn_text_add_bytes(text, value + i, step));
-		i += step ? step : 1;
-	}
-	return cn_text_add(text, "\"");
-}
-
 static const char *html_entity(char c)
 {
 	switch (c) {

@@ -43,9 +43,6 @@ int cn_utf8_valid(const char *bytes, size_t length);
 /** Length of the well-formed UTF-8 sequence that `bytes` begins with, 0 if there is none. */
 size_t cn_utf8_step(const char *bytes, size_t length);
 
-/** Append as a JSON string in quotes; bytes that are not UTF-8 become U+FFFD. */
-int cn_text_add_json(cn_text *text, const char *value);
-
 /** Append with & < > " ' escaped for HTML; bytes that are not UTF-8 become U+FFFD. */
 int cn_text_add_html(cn_text *text, const char *value);
 

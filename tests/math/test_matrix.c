@@ -80,23 +80,12 @@ static void short_memory_is_reported(void **state)
 	assert_float_equal(values[1], 1, 1e-12);
 }
 
-static void more_threads_are_allowed(void **state)
-{
-	float a[4] = { 1, 2, 3, 4 }, c[4];
-	(void)state;
-	cn_matrix_threads(2);
-	cn_matrix_abt(2, 2, 2, a, a, c);
-	cn_matrix_threads(0); /* counts as 1 */
-	assert_true(c[0] == 5 && c[1] == 11 && c[2] == 11 && c[3] == 25);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(products_are_those_of_the_definition),
 		cmocka_unit_test(eigenvectors_satisfy_their_equation),
 		cmocka_unit_test(short_memory_is_reported),
-		cmocka_unit_test(more_threads_are_allowed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

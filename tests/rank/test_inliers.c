@@ -18,38 +18,38 @@ static void known_orders(void **state)
 	} cases[] = {
 		/* scores before: 1, .8, .6, .6, .5, .1 for the images 10 to 15 */
 		{ "nothing verified",
-		  { CN_ORDER_INLIERS, 5, 0 },
+		  { CAIRN_ORDER_INLIERS, 5, 0 },
 		  { -1, -1, -1, -1, -1, -1 },
 		  { 10, 11, 12, 13, 14, 15 },
 		  { 1, 0.8f, 0.6f, 0.6f, 0.5f, 0.1f } },
 		{ "one below the minimum",
-		  { CN_ORDER_INLIERS, 5, 0 },
+		  { CAIRN_ORDER_INLIERS, 5, 0 },
 		  { 0, 4, 1, 2, 3, 5 },
 		  { 15, 10, 11, 12, 13, 14 },
 		  { 6, 1, 0.8f, 0.6f, 0.6f, 0.5f } },
 		{ "more inliers first, ties as before",
-		  { CN_ORDER_INLIERS, 5, 0 },
+		  { CAIRN_ORDER_INLIERS, 5, 0 },
 		  { 5, 9, 7, 9, -1, 30 },
 		  { 15, 11, 13, 12, 10, 14 },
 		  { 31, 10, 10, 8, 6, 0.5f } },
 		/* The published order: by inliers, then by score, with 0 for what was not verified. */
 		{ "no minimum",
-		  { CN_ORDER_INLIERS, 0, 0 },
+		  { CAIRN_ORDER_INLIERS, 0, 0 },
 		  { 0, 3, 0, 0, 4, -1 },
 		  { 14, 11, 10, 12, 13, 15 },
 		  { 5, 4, 1, 0.6f, 0.6f, 0.1f } },
 		{ "no minimum, and an equal not verified",
-		  { CN_ORDER_INLIERS, 0, 0 },
+		  { CAIRN_ORDER_INLIERS, 0, 0 },
 		  { -1, 0, 1, -1, 0, 0 },
 		  { 12, 10, 11, 13, 14, 15 },
 		  { 2, 1, 0.8f, 0.6f, 0.5f, 0.1f } },
 		{ "fused",
-		  { CN_ORDER_FUSED, 3, 0.5f },
+		  { CAIRN_ORDER_FUSED, 3, 0.5f },
 		  { -1, 2, 3, -1, 7, 0 },
 		  { 14, 12, 10, 11, 13, 15 },
 		  { 1.5397208f, 1.2931472f, 1, 0.8f, 0.6f, 0.1f } },
 		{ "fused without boost",
-		  { CN_ORDER_FUSED, 3, 0 },
+		  { CAIRN_ORDER_FUSED, 3, 0 },
 		  { -1, 2, 3, -1, 7, 900 },
 		  { 10, 11, 12, 13, 14, 15 },
 		  { 1, 0.8f, 0.6f, 0.6f, 0.5f, 0.1f } },
@@ -76,9 +76,9 @@ static int before(const cn_inlier_item *a, const cn_inlier_item *b, const cn_inl
 	int32_t trust = options->trust > 1 ? options->trust : 1;
 	int32_t inliers_a = a->inliers < trust ? 0 : a->inliers, inliers_b = b->inliers < trust ? 0 : b->inliers;
 	double score_a = (double)a->score, score_b = (double)b->score;
-	if (options->order == CN_ORDER_INLIERS && inliers_a != inliers_b)
+	if (options->order == CAIRN_ORDER_INLIERS && inliers_a != inliers_b)
 		return inliers_a > inliers_b;
-	if (options->order == CN_ORDER_FUSED) {
+	if (options->order == CAIRN_ORDER_FUSED) {
 		score_a += (double)options->boost * log(1.0 + inliers_a);
 		score_b += (double)options->boost * log(1.0 + inliers_b);
 	}
@@ -92,8 +92,8 @@ static void long_lists_are_in_order(void **state)
 	for (uint64_t seed = 1; seed <= 50; seed++) {
 		cn_inlier_item items[LENGTH], unordered[LENGTH];
 		uint64_t random = seed;
-		const cn_inlier_options options = { seed % 2 ? CN_ORDER_FUSED : CN_ORDER_INLIERS, (int32_t)(seed % 7),
-						    0.1f };
+		const cn_inlier_options options = { seed % 2 ? CAIRN_ORDER_FUSED : CAIRN_ORDER_INLIERS,
+						    (int32_t)(seed % 7), 0.1f };
 		int seen[LENGTH] = { 0 };
 		for (size_t i = 0; i < LENGTH; i++)
 			unordered[i] = (cn_inlier_item){ (int64_t)i, 1.0f - (float)(i / 3) / 100,
@@ -114,7 +114,7 @@ static void long_lists_are_in_order(void **state)
 
 static void short_lists(void **state)
 {
-	const cn_inlier_options options = { CN_ORDER_INLIERS, 5, 0.1f };
+	const cn_inlier_options options = { CAIRN_ORDER_INLIERS, 5, 0.1f };
 	cn_inlier_item item = { 3, 0.5f, 8, 99 };
 	(void)state;
 	cn_order_by_inliers(NULL, 0, &options);

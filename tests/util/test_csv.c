@@ -156,6 +156,16 @@ static void files_that_cannot_be_read(void **state)
 }
 
 /* Random fields of the difficult characters survive quoting and reading. */
+static int add_quoted(cn_text *text, const char *field)
+{
+	if (!strpbrk(field, ",\"\r\n"))
+		return cn_text_add(text, field);
+	CN_TRY(cn_text_add(text, "\""));
+	for (const char *c = field; *c; c++)
+		CN_TRY(cn_text_add_bytes(text, *c == '"' ? "\"\"" : c, *c == '"' ? 2 : 1));
+	return cn_text_add(text, "\"");
+}
+
 static void quoting_is_undone_by_reading(void **state)
 {
 	static const char alphabet[] = "ab,\"\n\r ;|'";
@@ -176,7 +186,7 @@ static void quoting_is_undone_by_reading(void **state)
 				fields[i][c] = alphabet[cn_test_random(&seed) % (sizeof(alphabet) - 1)];
 			fields[i][length] = '\0';
 			assert_ok(cn_text_add(&text, i ? "," : ""));
-			assert_ok(cn_csv_quote(&text, fields[i]));
+			assert_ok(add_quoted(&text, fields[i]));
 		}
 		assert_ok(cn_text_add(&text, "\n"));
 		cn_test_write(path, text.data, text.length);
@@ -195,8 +205,6 @@ static int read_path(void *path)
 	cn_text text = CN_TEXT_INIT;
 	int status = read_all(path, &text);
 
-	if (status == 0)
-		status = cn_csv_quote(&text, "a,b");
 	cn_text_free(&text);
 	return status;
 }

@@ -104,7 +104,8 @@ static int get(const json_t *object, const char *key, member_type type, int opti
 		status = (optional ? cn_json_opt_text : cn_json_get_text)(object, "here", key, &text);
 		break;
 	case NUMBER:
-		status = (optional ? cn_json_opt_number : cn_json_get_number)(object, "here", key, &number);
+		/* There is no optional number. */
+		status = cn_json_get_number(object, "here", key, &number);
 		break;
 	case INTEGER:
 		status = (optional ? cn_json_opt_integer : cn_json_get_integer)(object, "here", key, -3, 10, &integer);
@@ -152,7 +153,8 @@ static void members_have_types(void **state)
 				assert_int_equal(found, members[m].fits >> type & 1);
 			}
 	for (member_type type = OBJECT; type <= BOOL; type++) {
-		assert_ok(get(object, "missing", type, 1, &found));
+		if (type != NUMBER)
+			assert_ok(get(object, "missing", type, 1, &found));
 		assert_int_equal(found, 0);
 		if (type != BOOL)
 			assert_fails(get(object, "missing", type, 0, &found), CAIRN_EFORMAT,

@@ -34,10 +34,10 @@ static void every_index_once(void **state)
 
 	(void)state;
 	for (unsigned threads = 1; threads <= MOST_THREADS; threads++) {
-		cn_pool *pool;
+		cn_workers *pool;
 
-		assert_ok(cn_pool_new(&pool, threads));
-		assert_int_equal(cn_pool_threads(pool), threads);
+		assert_ok(cn_workers_new(&pool, threads));
+		assert_int_equal(cn_workers_threads(pool), threads);
 		for (size_t n = 0; n < 6; n++)
 			for (size_t g = 0; g < 4; g++) {
 				visit_context c = { visits, grains[g], counts[n], threads, 0 };
@@ -48,7 +48,7 @@ static void every_index_once(void **state)
 				for (size_t i = 0; i < 1000; i++)
 					assert_int_equal(atomic_load(&visits[i]), i < counts[n]);
 			}
-		cn_pool_free(pool);
+		cn_workers_free(pool);
 	}
 }
 
@@ -62,8 +62,8 @@ static void without_a_pool(void **state)
 	assert_int_equal(atomic_load(&c.faults), 0);
 	for (size_t i = 0; i < 10; i++)
 		assert_int_equal(atomic_load(&visits[i]), 1);
-	assert_int_equal(cn_pool_threads(NULL), 1);
-	cn_pool_free(NULL);
+	assert_int_equal(cn_workers_threads(NULL), 1);
+	cn_workers_free(NULL);
 }
 
 static int fail_from(void *context, size_t begin, size_t end, unsigned worker)
@@ -84,16 +84,16 @@ static void the_first_failure_is_reported(void **state)
 
 	(void)state;
 	for (unsigned threads = 1; threads <= MOST_THREADS; threads++) {
-		cn_pool *pool;
+		cn_workers *pool;
 
-		assert_ok(cn_pool_new(&pool, threads));
+		assert_ok(cn_workers_new(&pool, threads));
 		for (size_t f = 0; f < sizeof(firsts) / sizeof(firsts[0]); f++) {
 			size_t first = firsts[f];
 
 			snprintf(wanted, sizeof(wanted), "range at %zu failed", first / 5 * 5);
 			assert_fails(cn_parallel_for(pool, 500, 5, fail_from, &first), CAIRN_EFORMAT, wanted);
 		}
-		cn_pool_free(pool);
+		cn_workers_free(pool);
 	}
 }
 
@@ -116,10 +116,10 @@ static void a_failure_stops_the_loop(void **state)
 static void a_pool_is_used_again_and_again(void **state)
 {
 	static atomic_int visits[64];
-	cn_pool *pool;
+	cn_workers *pool;
 
 	(void)state;
-	assert_ok(cn_pool_new(&pool, 4));
+	assert_ok(cn_workers_new(&pool, 4));
 	for (int round = 0; round < 3000; round++) {
 		visit_context c = { visits, 1, 64, 4, 0 };
 
@@ -127,27 +127,27 @@ static void a_pool_is_used_again_and_again(void **state)
 	}
 	for (size_t i = 0; i < 64; i++)
 		assert_int_equal(atomic_load(&visits[i]), 3000);
-	cn_pool_free(pool);
+	cn_workers_free(pool);
 }
 
 static void cores_are_the_default(void **state)
 {
-	cn_pool *pool;
+	cn_workers *pool;
 
 	(void)state;
 	assert_true(cn_cores() >= 1);
-	assert_ok(cn_pool_new(&pool, 0));
-	assert_int_equal(cn_pool_threads(pool), cn_cores());
-	cn_pool_free(pool);
+	assert_ok(cn_workers_new(&pool, 0));
+	assert_int_equal(cn_workers_threads(pool), cn_cores());
+	cn_workers_free(pool);
 }
 
 static int make_pool(void *context)
 {
-	cn_pool *pool;
+	cn_workers *pool;
 
 	(void)context;
-	CN_TRY(cn_pool_new(&pool, 3));
-	cn_pool_free(pool);
+	CN_TRY(cn_workers_new(&pool, 3));
+	cn_workers_free(pool);
 	return 0;
 }
 

@@ -9,23 +9,23 @@
 
 void cn_segment_record_free(cn_segment_record *segment)
 {
-	for (size_t i = 0; i < CN_SLOTS; i++)
+	for (size_t i = 0; i < CN_FILES; i++)
 		cn_free(segment->files[i].name);
 	*segment = (cn_segment_record){ 0 };
 }
 
-/* "rows", "images", "features:KIND". Returns the slot, or -1. */
-static int slot_of(const cn_sources *sources, const char *role)
+/* "rows", "images", "features:KIND". Returns the file's index, or -1. */
+static int file_of(const cn_sources *sources, const char *role)
 {
 	static const char features[] = "features:";
 	if (role && strcmp(role, "rows") == 0)
-		return CN_SLOT_ROWS;
+		return CN_FILE_ROWS;
 	if (role && strcmp(role, "images") == 0)
-		return CN_SLOT_IMAGES;
+		return CN_FILE_IMAGES;
 	for (size_t i = 0; role && i < sources->local_count; i++) {
 		if (strncmp(role, features, sizeof(features) - 1) == 0 &&
 		    strcmp(role + sizeof(features) - 1, sources->locals[i].kind) == 0)
-			return CN_SLOT_LOCAL + (int)i;
+			return CN_FILE_LOCAL + (int)i;
 	}
 	return -1;
 }
@@ -37,17 +37,17 @@ static int read_files(cn_catalogue *catalogue, const cn_sources *sources, cn_seg
 	sqlite3_bind_int64(statement, 1, segment->id);
 	int result;
 	while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
-		int slot = slot_of(sources, (const char *)sqlite3_column_text(statement, 0));
+		int file = file_of(sources, (const char *)sqlite3_column_text(statement, 0));
 		char *name = cn_sql_column_copy(statement, 1);
 		if (!name)
 			break;
-		if (slot < 0 || segment->files[slot].name || !*name || strchr(name, '/') || *name == '.') {
+		if (file < 0 || segment->files[file].name || !*name || strchr(name, '/') || *name == '.') {
 			cn_free(name);
 			sqlite3_reset(statement);
 			return cn_fail(CAIRN_EDAMAGED, "'%s': a file of segment %lld makes no sense", catalogue->path,
 				       (long long)segment->id);
 		}
-		segment->files[slot] = (cn_segment_file){ name, (uint64_t)sqlite3_column_int64(statement, 2),
+		segment->files[file] = (cn_segment_file){ name, (uint64_t)sqlite3_column_int64(statement, 2),
 							  (uint32_t)sqlite3_column_int64(statement, 3) };
 	}
 	int short_of_memory = result == SQLITE_ROW;
@@ -61,9 +61,9 @@ static int check_segment(cn_catalogue *catalogue, const cn_sources *sources, con
 {
 	int complete = 1;
 	for (size_t i = 0; i < sources->local_count; i++)
-		complete = complete && segment->files[CN_SLOT_LOCAL + i].name;
+		complete = complete && segment->files[CN_FILE_LOCAL + i].name;
 	if (sources->global_count)
-		complete = complete && segment->files[CN_SLOT_ROWS].name && segment->files[CN_SLOT_IMAGES].name;
+		complete = complete && segment->files[CN_FILE_ROWS].name && segment->files[CN_FILE_IMAGES].name;
 	uint64_t span = (uint64_t)segment->last - (uint64_t)segment->first + 1;
 	if (!complete || segment->first <= after || segment->last < segment->first || segment->images == 0 ||
 	    segment->images > span || (sources->global_count ? segment->rows < segment->images : segment->rows != 0))
@@ -130,14 +130,14 @@ int cn_catalogue_new_segment(cn_catalogue *catalogue, int64_t *id)
 	return 0;
 }
 
-static int add_file(cn_catalogue *catalogue, const cn_sources *sources, int64_t segment, int slot,
+static int add_file(cn_catalogue *catalogue, const cn_sources *sources, int64_t segment, int index,
 		    const cn_segment_file *file)
 {
 	sqlite3_stmt *statement;
 	CN_TRY(cn_sql_use(catalogue, CN_SQL_ADD_FILE, &statement));
-	char *role = slot == CN_SLOT_ROWS     ? cn_strdup("rows")
-		     : slot == CN_SLOT_IMAGES ? cn_strdup("images")
-					      : cn_textf("features:%s", sources->locals[slot - CN_SLOT_LOCAL].kind);
+	char *role = index == CN_FILE_ROWS     ? cn_strdup("rows")
+		     : index == CN_FILE_IMAGES ? cn_strdup("images")
+					       : cn_textf("features:%s", sources->locals[index - CN_FILE_LOCAL].kind);
 	if (!role)
 		return CAIRN_ENOMEM;
 	sqlite3_bind_int64(statement, 1, segment);
@@ -159,7 +159,7 @@ int cn_catalogue_set_segment(cn_catalogue *catalogue, const cn_sources *sources,
 	sqlite3_bind_int64(statement, 4, (sqlite3_int64)segment->rows);
 	sqlite3_bind_int64(statement, 5, segment->id);
 	CN_TRY(cn_sql_run(catalogue, statement, "registering a segment"));
-	for (int i = 0; i < CN_SLOTS; i++) {
+	for (int i = 0; i < CN_FILES; i++) {
 		if (segment->files[i].name)
 			CN_TRY(add_file(catalogue, sources, segment->id, i, &segment->files[i]));
 	}

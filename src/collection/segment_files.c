@@ -9,7 +9,7 @@
 /* Do the ids fit what the catalogue says of the segment? */
 static int check_rows(const cn_row_segment *rows, const cn_segment_record *record)
 {
-	const char *name = record->files[CN_SLOT_IMAGES].name;
+	const char *name = record->files[CN_FILE_IMAGES].name;
 	if (rows->count != record->rows)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' has %zu rows, the catalogue says %llu", name, rows->count,
 			       (unsigned long long)record->rows);
@@ -24,8 +24,8 @@ static int check_rows(const cn_row_segment *rows, const cn_segment_record *recor
 static int map_rows(cairn_collection *collection, cn_segment *segment)
 {
 	const cn_segment_record *record = &segment->record;
-	char *rows = cn_collection_file(collection, record->files[CN_SLOT_ROWS].name);
-	char *images = cn_collection_file(collection, record->files[CN_SLOT_IMAGES].name);
+	char *rows = cn_collection_file(collection, record->files[CN_FILE_ROWS].name);
+	char *images = cn_collection_file(collection, record->files[CN_FILE_IMAGES].name);
 	int status = rows && images ? 0 : CAIRN_ENOMEM;
 	if (status == 0)
 		status = cn_row_segment_open(&segment->rows, rows, images, collection->dim);
@@ -42,7 +42,7 @@ static int map_rows(cairn_collection *collection, cn_segment *segment)
 
 static int map_features(cairn_collection *collection, cn_segment *segment, size_t local)
 {
-	char *path = cn_collection_file(collection, segment->record.files[CN_SLOT_LOCAL + local].name);
+	char *path = cn_collection_file(collection, segment->record.files[CN_FILE_LOCAL + local].name);
 	if (!path)
 		return CAIRN_ENOMEM;
 	int status = cn_feature_segment_open(&segment->features[local], path);
@@ -51,7 +51,7 @@ static int map_features(cairn_collection *collection, cn_segment *segment, size_
 	if (strcmp(cn_feature_segment_kind(segment->features[local]), collection->locals[local]) == 0)
 		return 0;
 	status = cn_fail(CAIRN_EDAMAGED, "'%s' holds features of kind '%s'",
-			 segment->record.files[CN_SLOT_LOCAL + local].name,
+			 segment->record.files[CN_FILE_LOCAL + local].name,
 			 cn_feature_segment_kind(segment->features[local]));
 	cn_feature_segment_free(segment->features[local]);
 	segment->features[local] = NULL;
