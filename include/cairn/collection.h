@@ -110,9 +110,9 @@ typedef void (*cairn_add_error_cb)(const char *path, int status, const char *mes
 
 /** How images are added. */
 typedef struct {
-	uint32_t version; /**< CAIRN_ADD_OPTIONS_VERSION */
-	uint32_t threads; /**< 0: one for each core */
-	uint32_t batch;   /**< images a commit; 0: 256, or fewer so that a commit comes at least every 30 seconds */
+	uint32_t version;      /**< CAIRN_ADD_OPTIONS_VERSION */
+	uint32_t threads;      /**< 0: one for each core */
+	uint32_t batch;        /**< images a commit; 0: 256, or what is done after 20 seconds */
 	const char *precision; /**< "auto", "f32", "bf16"; NULL: auto */
 	const char
 		*labels; /**< CSV file with columns path,label (or image,label), relative to its folder where the image

@@ -17,7 +17,7 @@ typedef enum {
 /** The level in use. */
 cn_kernels cn_kernels_level(void);
 
-/** 1 where the processor multiplies bf16 (AVX512_BF16 or AMX-BF16). */
+/** 1 where the processor multiplies bf16 (AVX512_BF16; processors with AMX-BF16 have it too). */
 int cn_cpu_has_bf16(void);
 
 /** 1 where networks run faster in bf16 than in f32. */

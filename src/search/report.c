@@ -17,8 +17,8 @@
 #define DRAWING_HEIGHT   360
 #define JPEG_QUALITY     84
 /* Photographs are decoded no smaller than this, which is enough for the widest that is drawn well. */
-#define DECODE_SIDE 1024
-#define MOST_ASPECT 4
+#define DECODE_SIDE           1024
+#define MOST_THUMBNAIL_ASPECT 4
 
 /* Base64 (RFC 4648), straight into the file. */
 static int write_base64(cn_atomic_file *file, const uint8_t *bytes, size_t length)
@@ -109,12 +109,12 @@ static int open_photograph(cairn_image **out, const char *path)
 	return cairn_image_open(out, path, &options);
 }
 
-/* At most `height` high and MOST_ASPECT times that wide; never enlarged. */
+/* At most `height` high and MOST_THUMBNAIL_ASPECT times that wide; never enlarged. */
 static int fit(cairn_image **out, const cairn_image *image, uint32_t height)
 {
 	double width = cairn_image_width(image), scale = fmin(1, (double)height / cairn_image_height(image));
 
-	scale = fmin(scale, (double)height * MOST_ASPECT / width);
+	scale = fmin(scale, (double)height * MOST_THUMBNAIL_ASPECT / width);
 	return cairn_image_resize(out, image, (uint32_t)fmax(1, round(width * scale)),
 				  (uint32_t)fmax(1, round(cairn_image_height(image) * scale)));
 }

@@ -67,7 +67,7 @@ static int is_plausible(const struct state *state, const double model[9], const 
 				     (double)state->pairs->ay[sample[0]]);
 }
 
-/* Least squares on the inliers, again and again while that finds more of them. */
+/* Least squares on the inliers, again and again while that finds more of them; of as many, the last fit is taken. */
 static void optimise(struct state *state)
 {
 	const cn_ransac_options *options = state->options;
