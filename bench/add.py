@@ -1,8 +1,11 @@
 """Adding images to a collection (decode, Lite0 at 512, XFeat at 640, store) against the same two networks in ONNX Runtime
 with two Python workers, and against raw inference of the two networks. Run by `make bench-add`.
 
-The peer decodes with OpenCV, resizes, runs both networks in f32 (ONNX Runtime has no bf16 on this path), pools and selects
-keypoints with NumPy and OpenCV; it writes nothing and its start is not counted. cairn's time is that of the whole command."""
+The peer decodes with OpenCV, reduced while decoding where that leaves enough, resizes, runs both networks in f32 (ONNX
+Runtime has no bf16 on this path), pools and selects keypoints with NumPy and OpenCV; it writes nothing and its start is not
+counted. cairn's time is that of the whole command, in the precision that `auto` chooses. Raw inference is measured twice:
+each network alone at each of its input sizes (`cairn model bench`), and both networks on inputs of the images' sizes in the
+images' order, by OpenVINO's own Python package with two streams and two requests; neither decodes or computes anything else."""
 import json
 import multiprocessing
 import os
@@ -15,6 +18,8 @@ import time
 import cv2
 import numpy as np
 import onnxruntime
+import openvino
+import PIL.Image
 
 from common import BUILD, CAIRN, HOME, Ratios, in_turn, need_data, need_models
 
@@ -59,6 +64,24 @@ def local_features(session, image):
     return descriptors / np.linalg.norm(descriptors, axis=1, keepdims=True)
 
 
+def decoded(path):
+    """As the file is, or reduced by what JPEG decoding can do for nothing, the longest side 640 or more."""
+    width, height = sizes_of([path])[0]
+    for factor, flag in ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2)):
+        if max(width, height) // factor >= 640:
+            return cv2.imread(path, flag)
+    return cv2.imread(path)
+
+
+def sizes_of(paths):
+    """From the files' headers."""
+    sizes = []
+    for path in paths:
+        with PIL.Image.open(path) as image:
+            sizes.append(image.size)
+    return sizes
+
+
 def peer_worker(paths, models, ready, go, done):
     cv2.setNumThreads(1)
     options = onnxruntime.SessionOptions()
@@ -69,7 +92,7 @@ def peer_worker(paths, models, ready, go, done):
     ready.release()
     go.wait()
     for path in paths:
-        image = cv2.imread(path)
+        image = decoded(path)
         global_descriptor(sessions[0], image)
         local_features(sessions[1], image)
     done.release()
@@ -121,6 +144,25 @@ def raw_seconds(sizes):
     return total
 
 
+def raw_openvino(sizes, precision):
+    """Seconds of both networks on inputs of these sizes, in this order; the second of two rounds."""
+    core = openvino.Core()
+    how = {"NUM_STREAMS": str(WORKERS), "INFERENCE_NUM_THREADS": str(WORKERS), "INFERENCE_PRECISION_HINT": precision}
+    queues = [openvino.AsyncInferQueue(core.compile_model(str(HOME / "models" / name / "model.onnx"), "CPU", how), WORKERS)
+              for name in ("efficientnet-lite0", "xfeat")]
+    inputs = [[((1, channels, *target_size(width, height, longest)[::-1])) for width, height in sizes] for channels, longest in ((3, 512), (1, 640))]
+    tensors = {shape: np.random.default_rng(0).random(shape, np.float32) for shape in set(inputs[0] + inputs[1])}
+    for _ in range(2):
+        start = time.perf_counter()
+        for shapes in zip(*inputs):
+            for queue, shape in zip(queues, shapes):
+                queue.start_async({0: openvino.Tensor(tensors[shape], shared_memory=True)})
+        for queue in queues:
+            queue.wait_all()
+        seconds = time.perf_counter() - start
+    return seconds
+
+
 def camera_files(paths, folder):
     """The same photographs enlarged to 24 megapixels, as a camera writes them."""
     made = []
@@ -132,12 +174,18 @@ def camera_files(paths, folder):
     return made
 
 
+def precision_in_use():
+    out = subprocess.run([CAIRN, "model", "bench", "efficientnet-lite0", "--seconds", "0.1", "--format", "json"], check=True, capture_output=True, text=True).stdout
+    return json.loads(out)["precision"]
+
+
 def measure(ratios, case, paths, models):
-    sizes = [cv2.imread(path).shape[1::-1] for path in paths]
-    cairn, peer, raw = in_turn(ROUNDS, lambda: run_cairn(paths), lambda: run_peer(paths, models), lambda: raw_seconds(sizes))
-    count = len(paths)
-    print(f"{case}: {count} images; cairn {count / cairn:.1f}/s, ONNX Runtime {count / peer:.1f}/s, raw inference {count / raw:.1f}/s; "
-          f"cairn takes {cairn / raw:.2f} of the raw inference time")
+    sizes, precision, count = sizes_of(paths), precision_in_use(), len(paths)
+    cairn, peer, raw, openvinos = in_turn(ROUNDS, lambda: run_cairn(paths), lambda: run_peer(paths, models), lambda: raw_seconds(sizes),
+                                          lambda: raw_openvino(sizes, precision))
+    print(f"{case}: {count} images; cairn {count / cairn:.1f}/s, ONNX Runtime {count / peer:.1f}/s; raw inference in {precision}: "
+          f"each network alone {count / raw:.1f}/s, cairn takes {cairn / raw:.2f} of that time; OpenVINO's Python package, both networks in the "
+          f"files' order {count / openvinos:.1f}/s, {cairn / openvinos:.2f}")
     ratios.add(case, peer / cairn, f"ONNX Runtime {onnxruntime.__version__}, {WORKERS} Python workers")
 
 

@@ -105,7 +105,9 @@ def opencv_inliers(a, b, kind):
     if len(from_a) < 3:
         return 0
     radius = RADIUS * max(b.size) / REFERENCE
-    _, inliers = cv2.estimateAffine2D(a.points[from_a], b.points[to_b], method=cv2.RANSAC, ransacReprojThreshold=radius)
+    cv2.setRNGSeed(0)
+    # As many trials and the same confidence as cairn's defaults.
+    _, inliers = cv2.estimateAffine2D(a.points[from_a], b.points[to_b], method=cv2.RANSAC, ransacReprojThreshold=radius, maxIters=1000, confidence=0.999)
     return 0 if inliers is None else int(inliers.sum())
 
 

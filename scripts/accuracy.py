@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -45,14 +46,12 @@ def prepare_models():
         if not have_model(name):
             cairn("model", "install", name)
     for name, folder in CENTRED.items():
-        if not have_model(name):
-            cairn("model", "whiten", "efficientnet-lite0", folder, "--kind", "centre", "-o", name)
+        cairn("model", "whiten", "efficientnet-lite0", folder, "--kind", "centre", "-o", name)
 
 
 def collection(models, kinds, folders, name):
     folder = WORK / name
-    if not (folder / "catalogue.sqlite").exists():
-        cairn("init", folder, *sum((["--model", model] for model in models), []), *sum((["--local", kind] for kind in kinds), []))
+    cairn("init", folder, *sum((["--model", model] for model in models), []), *sum((["--local", kind] for kind in kinds), []))
     cairn("add", folder, *folders)
     return folder
 
@@ -94,7 +93,11 @@ def main():
     if not ROXFORD.is_dir():
         print(f"skipped: {ROXFORD} is not there; set CAIRN_DATA")
         return 0
-    os.environ.setdefault("CAIRN_HOME", str(WORK / "home"))
+    # What an older program computed must not be compared with this one's.
+    for old in WORK.glob("*"):
+        if old.name != "home":
+            shutil.rmtree(old)
+    os.environ["CAIRN_HOME"] = str(WORK / "home")
     WORK.mkdir(parents=True, exist_ok=True)
     prepare_models()
     lines = ["### 775 database images", ""] + ladder([ROXFORD / "jpg"], "")

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
 import numpy as np
@@ -27,10 +28,11 @@ def cairn(*arguments):
 
 def make_collection():
     folder = WORK / "collection"
-    if not (folder / "catalogue.sqlite").exists():
-        cairn("model", "install", "efficientnet-lite0", "xfeat")
-        cairn("model", "whiten", "efficientnet-lite0", UKBENCH, "--kind", "centre", "-o", "calibrate-lite0")
-        cairn("init", folder, "--model", "calibrate-lite0", *sum((["--local", kind] for kind in KINDS), []))
+    # What an older program computed must not be calibrated on.
+    shutil.rmtree(WORK, ignore_errors=True)
+    cairn("model", "install", "efficientnet-lite0", "xfeat")
+    cairn("model", "whiten", "efficientnet-lite0", UKBENCH, "--kind", "centre", "-o", "calibrate-lite0")
+    cairn("init", folder, "--model", "calibrate-lite0", *sum((["--local", kind] for kind in KINDS), []))
     cairn("add", folder, UKBENCH)
     return folder
 
@@ -68,8 +70,7 @@ def main():
     if not UKBENCH.is_dir():
         print(f"skipped: {UKBENCH} is not there; set CAIRN_DATA")
         return
-    WORK.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("CAIRN_HOME", str(WORK / "home"))
+    os.environ["CAIRN_HOME"] = str(WORK / "home")
     folder = make_collection()
     for kind in KINDS:
         similarity, inliers, same = pairs(folder, kind)

@@ -6,7 +6,8 @@
  * temporary names, synced, renamed and then registered in one transaction, so a kill at any instant loses at most the
  * batch that was not committed.
  *
- * Thread-safety: a collection handle may be shared by threads that read. One process writes at a time (CAIRN_EBUSY
+ * Thread-safety: a collection handle may be shared by threads that read. While one of them refreshes or checks it, no
+ * other may use it, nor search in it. One process writes at a time (CAIRN_EBUSY
  * otherwise) while any number reads; a handle sees the images that were committed when it was opened or refreshed.
  */
 #ifndef CAIRN_COLLECTION_H

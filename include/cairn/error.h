@@ -3,7 +3,8 @@
  *
  * A function that can fail returns an int: 0 (or a count >= 0 where its comment says so) on success, one of the
  * negative CAIRN_E* codes on failure. The failing thread can then read cairn_last_error(), which names the file and the
- * value at fault and, where there is one, the remedy. A function that returns void cannot fail.
+ * value at fault and, where there is one, the remedy. A function that makes an object leaves NULL where it failed. A
+ * function that returns void cannot fail.
  *
  * The library never prints, exits or aborts. What it has to say while it works goes to the log callback.
  */

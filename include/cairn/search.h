@@ -90,6 +90,16 @@ typedef struct cairn_query cairn_query;
  */
 CAIRN_API int cairn_query_open(cairn_query **out, cairn_searcher *searcher, const char *path, const cairn_box *box);
 
+/**
+ * The same with a photograph in memory.
+ *
+ * @param image borrowed for this call. At full size or little reduced, since it is
+ *              reduced for each network
+ * @param name  what the answer calls it; a report shows it if it is also the path of a photograph
+ */
+CAIRN_API int cairn_query_from_image(cairn_query **out, cairn_searcher *searcher, const cairn_image *image,
+				     const char *name, const cairn_box *box);
+
 /** An image of the collection as a query; it is left out of its own answers. Nothing is described anew, and no model is
  * needed. @return 0; CAIRN_ENOTFOUND; CAIRN_EDAMAGED */
 CAIRN_API int cairn_query_from_id(cairn_query **out, cairn_searcher *searcher, int64_t id);

@@ -32,8 +32,9 @@ typedef enum {
 	CAIRN_VERIFY_MUTUAL, /**< mutual nearest neighbours, then RANSAC with local optimisation and adaptive stopping
 			      */
 	CAIRN_VERIFY_DELF /**< the published protocol: one-way neighbours closer than max_distance, affine RANSAC with
-			   * exactly `trials` trials (DELF, Detect-to-Retrieve and DELG; docs/methods.md,
-			   * "Verification") */
+			   * exactly `trials` trials (DELF, Detect-to-Retrieve and DELG). T and R differ from paper to
+			   * paper (a table in docs/methods.md, "Verification"): set max_distance, radius and
+			   * reference_side 0, and in a search order by inliers with trust_inliers 0 */
 } cairn_verify_protocol;
 
 /** How two feature sets are compared. */

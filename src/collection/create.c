@@ -10,6 +10,7 @@
 
 #include "cairn/model.h"
 #include "collection/handle.h"
+#include "local/rootsift.h"
 #include "util/file.h"
 #include "util/memory.h"
 
@@ -17,7 +18,6 @@
 
 /* What RootSIFT computes; to be raised whenever its output changes, since features of two versions do not match well.
  */
-#define ROOTSIFT_FINGERPRINT "rootsift-1"
 
 /* A bundle in a folder of its own is found again from any working directory only by its absolute path. */
 static int keep_name(char **out, const char *name)
@@ -55,7 +55,7 @@ static int look_at_rootsift(cn_source *out)
 {
 	out->name = cn_strdup("rootsift");
 	out->kind = cn_strdup("rootsift");
-	out->fingerprint = cn_strdup(ROOTSIFT_FINGERPRINT);
+	out->fingerprint = cn_strdup(CN_ROOTSIFT_FINGERPRINT);
 	out->dim = 128;
 	return out->name && out->kind && out->fingerprint ? 0 : CAIRN_ENOMEM;
 }

@@ -19,7 +19,12 @@ static int check_source(const cn_source *source, const char *folder)
 	cairn_model *model;
 	cairn_model_info info;
 	if (is_rootsift(source))
-		return 0;
+		return strcmp(source->fingerprint, CN_ROOTSIFT_FINGERPRINT) == 0
+			       ? 0
+			       : cn_fail(CAIRN_EUNSUPPORTED,
+					 "the collection '%s' holds RootSIFT features of another version of cairn "
+					 "(%s, now %s): make a new collection",
+					 folder, source->fingerprint, CN_ROOTSIFT_FINGERPRINT);
 	int status = cairn_model_inspect(&model, source->name);
 	/* init takes no name that makes no sense: where there is one, the catalogue is damaged. */
 	if (status < 0)

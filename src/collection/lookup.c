@@ -178,6 +178,7 @@ static int find_features(cairn_collection *collection, int64_t id, const char *k
 int cairn_collection_features(cairn_collection *collection, int64_t id, const char *kind, cairn_features **out)
 {
 	cn_feature_segment *segment = NULL;
+	*out = NULL;
 	pthread_mutex_lock(&collection->mutex);
 	int status = find_features(collection, id, kind, &segment);
 	pthread_mutex_unlock(&collection->mutex);

@@ -316,6 +316,7 @@ done:
 int cairn_collection_open(cairn_collection **out, const char *folder, int writable)
 {
 	cairn_collection *collection;
+	*out = NULL;
 	CN_NEW(collection, 1, sizeof(*collection));
 	collection->lock = -1;
 	collection->writable = writable != 0;

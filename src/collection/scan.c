@@ -232,6 +232,7 @@ int cairn_find_images(const char *const *paths, size_t count, char ***out, size_
 {
 	cn_path_list list;
 	cn_progress progress;
+	*out = NULL;
 	cn_progress_start(&progress, NULL, NULL, "finding images", 0);
 	int status = cn_scan(&list, paths, count, warn, NULL, &progress);
 	cn_progress_end(&progress);

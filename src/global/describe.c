@@ -120,6 +120,7 @@ int cairn_describer_new(cairn_describer **out, const cairn_describer_model *mode
 			const cairn_describer_options *options)
 {
 	static const cairn_describer_options defaults = CAIRN_DESCRIBER_OPTIONS_INIT;
+	*out = NULL;
 	CN_TRY(cn_describe_check_options(options));
 	if (n == 0 || n > 64)
 		return cn_fail(CAIRN_EINVALID, "a descriptor needs 1 to 64 models, not %zu", n);

@@ -34,12 +34,15 @@ CN_INLINE double mean_cube(const float *x, size_t n)
 	return sum / (double)n;
 }
 
-static double mean_power(const float *x, size_t n, double p)
+/* Relative to the largest, so that no power is beyond the range of numbers. A comparison with NaN is false. */
+static double generalised_mean(const float *x, size_t n, double p)
 {
-	double sum = 0;
+	double largest = 0, sum = 0;
 	for (size_t i = 0; i < n; i++)
-		sum += pow((double)floored(x[i]), p);
-	return sum / (double)n;
+		largest = largest > (double)floored(x[i]) ? largest : (double)floored(x[i]);
+	for (size_t i = 0; i < n; i++)
+		sum += pow((double)floored(x[i]) / largest, p);
+	return largest * pow(sum / (double)n, 1.0 / p);
 }
 
 /* The usual power, without pow(). */
@@ -59,5 +62,5 @@ void cn_pool_gem(const float *map, size_t channels, size_t positions, float p, f
 		return;
 	}
 	for (size_t c = 0; c < channels; c++)
-		vector[c] = (float)pow(mean_power(map + c * positions, positions, (double)p), 1.0 / (double)p);
+		vector[c] = (float)generalised_mean(map + c * positions, positions, (double)p);
 }

@@ -132,6 +132,7 @@ int cairn_index_new_flat(cairn_index **out, size_t dim, const cairn_index_part *
 {
 	cairn_index *index;
 	size_t chunks = 0;
+	*out = NULL;
 	if (dim < 1)
 		return cn_fail(CAIRN_EINVALID, "an index of rows without dimensions");
 	for (size_t i = 0; i < n; i++) {

@@ -60,6 +60,7 @@ static int open_sift(cairn_extractor *extractor, const cairn_extractor_options *
 int cairn_extractor_new(cairn_extractor **out, const char *name, const cairn_extractor_options *options)
 {
 	static const cairn_extractor_options defaults = CAIRN_EXTRACTOR_OPTIONS_INIT;
+	*out = NULL;
 	if (!options)
 		options = &defaults;
 	if (options->version != CAIRN_EXTRACTOR_OPTIONS_VERSION)

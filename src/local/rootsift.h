@@ -11,6 +11,9 @@
 /** Longest side of the images it works on unless told otherwise. */
 #define CN_ROOTSIFT_LONGEST 1024
 
+/** Changes whenever the same pixels give other features: collections made with another one must be made anew. */
+#define CN_ROOTSIFT_FINGERPRINT "rootsift-2"
+
 typedef struct cn_rootsift cn_rootsift;
 
 /** @param threads how many threads may call at once; each gets its own scratch memory when it first needs it */

@@ -38,6 +38,7 @@ int cn_home(char **out)
 int cairn_model_home(char **out)
 {
 	char *home = NULL;
+	*out = NULL;
 	CN_TRY(cn_home(&home));
 	*out = cn_path_join(home, "models");
 	cn_free(home);
@@ -116,6 +117,7 @@ int cairn_model_open(cairn_model **out, const char *name, const cairn_model_opti
 	static const cairn_model_options defaults = CAIRN_MODEL_OPTIONS_INIT;
 	cairn_model *model;
 	int bf16 = 0;
+	*out = NULL;
 	if (!options)
 		options = &defaults;
 	if (options->version != CAIRN_MODEL_OPTIONS_VERSION)
@@ -134,6 +136,7 @@ int cairn_model_open(cairn_model **out, const char *name, const cairn_model_opti
 
 int cairn_model_inspect(cairn_model **out, const char *name)
 {
+	*out = NULL;
 	return read_named(out, name);
 }
 

@@ -40,41 +40,50 @@ static int decode(const cairn_searcher *searcher, const char *path, const cairn_
 	return cairn_image_open(image, path, &how);
 }
 
-static int describe(cairn_query *query, const cairn_box *box)
+static int describe(cairn_query *query, const cairn_image *image, const cairn_box *box)
 {
 	cairn_searcher *searcher = query->searcher;
 	cairn_describer *describer = searcher->describers.describer;
 	cairn_extractor *extractor = searcher->local ? searcher->describers.extractors[searcher->local_index] : NULL;
-	cairn_image *image = NULL;
-	int status = 0;
 	double start = cn_seconds();
-	CN_GOTO(status, decode(searcher, query->path, box, &image));
-	double decoded = cn_seconds();
-	query->times.decode = decoded - start;
-	if (describer)
-		CN_GOTO(status, cairn_describer_run(describer, image, box, query->descriptor));
-	if (extractor)
-		CN_GOTO(status, cairn_extractor_run(extractor, image, box, &query->features));
-	query->times.describe = cn_seconds() - decoded;
-done:
-	cairn_image_free(image);
-	return status;
-}
-
-int cairn_query_open(cairn_query **out, cairn_searcher *searcher, const char *path, const cairn_box *box)
-{
-	cairn_query *query;
-	CN_TRY(need_networks(searcher));
-	CN_TRY(query_new(&query, searcher, path));
 	if (box)
 		query->box = *box;
-	int status = describe(query, box);
+	if (describer)
+		CN_TRY(cairn_describer_run(describer, image, box, query->descriptor));
+	if (extractor)
+		CN_TRY(cairn_extractor_run(extractor, image, box, &query->features));
+	query->times.describe = cn_seconds() - start;
+	return 0;
+}
+
+int cairn_query_from_image(cairn_query **out, cairn_searcher *searcher, const cairn_image *image, const char *name,
+			   const cairn_box *box)
+{
+	cairn_query *query;
+	*out = NULL;
+	CN_TRY(need_networks(searcher));
+	CN_TRY(query_new(&query, searcher, name));
+	int status = describe(query, image, box);
 	if (status < 0) {
 		cairn_query_free(query);
 		return status;
 	}
 	*out = query;
 	return 0;
+}
+
+int cairn_query_open(cairn_query **out, cairn_searcher *searcher, const char *path, const cairn_box *box)
+{
+	cairn_image *image;
+	*out = NULL;
+	double start = cn_seconds();
+	CN_TRY(decode(searcher, path, box, &image));
+	double decoding = cn_seconds() - start;
+	int status = cairn_query_from_image(out, searcher, image, path, box);
+	cairn_image_free(image);
+	if (status == 0)
+		(*out)->times.decode = decoding;
+	return status;
 }
 
 static int kept_descriptor(const cairn_query *query, int64_t id)
@@ -93,6 +102,7 @@ int cairn_query_from_id(cairn_query **out, cairn_searcher *searcher, int64_t id)
 {
 	cairn_image_record record;
 	cairn_query *query;
+	*out = NULL;
 	CN_TRY(cairn_collection_find_id(searcher->collection, id, &record));
 	CN_TRY(query_new(&query, searcher, record.path));
 	query->id = id;

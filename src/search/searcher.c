@@ -101,6 +101,7 @@ static int make_verifiers(cairn_searcher *searcher)
 int cairn_searcher_new(cairn_searcher **out, cairn_collection *collection, const cairn_search_options *options)
 {
 	cairn_searcher *searcher;
+	*out = NULL;
 	CN_NEW(searcher, 1, sizeof(*searcher));
 	searcher->collection = collection;
 	int status = 0;
@@ -245,6 +246,7 @@ int cairn_search(cairn_answer **out, cairn_searcher *searcher, cairn_query *quer
 {
 	cn_candidates candidates = { 0 };
 	int status = 0;
+	*out = NULL;
 	if (query->searcher != searcher)
 		return cn_fail(CAIRN_EINVALID, "the query was made for another searcher");
 	CN_TRY(check_exclude(exclude, exclude_count));
@@ -275,6 +277,7 @@ static int search_and_free(cairn_answer **out, cairn_searcher *searcher, cairn_q
 int cairn_search_path(cairn_answer **out, cairn_searcher *searcher, const char *path, const cairn_box *box)
 {
 	cairn_query *query;
+	*out = NULL;
 	CN_TRY(cairn_query_open(&query, searcher, path, box));
 	return search_and_free(out, searcher, query);
 }
@@ -282,6 +285,7 @@ int cairn_search_path(cairn_answer **out, cairn_searcher *searcher, const char *
 int cairn_search_id(cairn_answer **out, cairn_searcher *searcher, int64_t id)
 {
 	cairn_query *query;
+	*out = NULL;
 	CN_TRY(cairn_query_from_id(&query, searcher, id));
 	return search_and_free(out, searcher, query);
 }

@@ -1,5 +1,6 @@
 /*
- * Calibrated defaults for each kind of local features. docs/results.md says on which images they were found, and how.
+ * Defaults for each kind of local features: minimum and boost calibrated for the named ones (docs/results.md says on
+ * which images), a cautious guess for all others.
  */
 #include "verify/kinds.h"
 

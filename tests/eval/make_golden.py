@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Make roxford_golden.json: small random ground truths and rankings with their scores, worked out in exact fractions from
-the definition of the protocol, on the list with its left-out images removed. Usage: make_golden.py > roxford_golden.json"""
+the definition of the protocol, on the list with its left-out images removed. Where a list ranks the whole database, these
+scores are those of compute_map() of the published evaluate.py (revisitop), to rounding: compared once, by hand. Usage: make_golden.py > roxford_golden.json"""
 import json
 import random
 from fractions import Fraction

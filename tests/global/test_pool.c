@@ -15,11 +15,14 @@ static void test_by_hand(void **state)
 		float map[4];
 		float p, expected;
 	} cases[] = {
-		{ { 1, 1, 1, 1 }, 3, 1.0f },        { { 0, 0, 0, 2 }, 3, 1.2599211f }, /* (8 / 4)^(1/3) */
-		{ { 0, 0, 0, 2 }, 1, 0.50000075f }, /* the mean, zeros counting as 1e-6 */
-		{ { 1, 2, 3, 4 }, 2, 2.7386128f },  /* sqrt(30 / 4) */
-		{ { -5, -5, -5, -5 }, 3, 1e-6f },   /* negative activations count as the floor */
-		{ { 1, 2, 3, 4 }, 50, 3.8906f },    /* nearly the maximum: 4 * (1/4)^(1/50) */
+		{ { 1, 1, 1, 1 }, 3, 1.0f },
+		{ { 0, 0, 0, 2 }, 3, 1.2599211f },    /* (8 / 4)^(1/3) */
+		{ { 0, 0, 0, 2 }, 1, 0.50000075f },   /* the mean, zeros counting as 1e-6 */
+		{ { 1, 2, 3, 4 }, 2, 2.7386128f },    /* sqrt(30 / 4) */
+		{ { -5, -5, -5, -5 }, 3, 1e-6f },     /* negative activations count as the floor */
+		{ { 1, 2, 3, 4 }, 50, 3.8906f },      /* nearly the maximum: 4 * (1/4)^(1/50) */
+		{ { 1e5f, 0, 0, 0 }, 100, 98623.3f }, /* whose power no number holds: 1e5 * (1/4)^(1/100) */
+		{ { 1e-5f, 0, 0, 0 }, 100, 9.86233e-6f },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		float out;

@@ -251,6 +251,17 @@ static void finds_the_photograph_itself_by_path(void **state)
 	cairn_answer_times times = cairn_answer_get_times(answer);
 	assert_true(times.decode > 0 && times.describe > 0 && times.search > 0 && times.verify > 0);
 	cairn_answer_free(answer);
+	cairn_image *image;
+	cairn_query *query;
+	assert_ok(cairn_image_open(&image, path, NULL));
+	assert_ok(cairn_query_from_image(&query, searcher, image, "upload", NULL));
+	cairn_image_free(image);
+	assert_ok(cairn_search(&answer, searcher, query, NULL, 0));
+	assert_int_equal(hit_at(answer, 0).id, 5);
+	assert_true(fabsf(hit_at(answer, 0).similarity - 1) < 1e-4f);
+	assert_string_equal(cairn_answer_query(answer), "upload");
+	cairn_query_free(query);
+	cairn_answer_free(answer);
 	cairn_searcher_free(searcher);
 	cairn_collection_free(collection);
 }
