@@ -45,6 +45,8 @@ bench-%: all ## one benchmark, such as bench-sift
 	@scripts/bench.sh $*
 
 install: all ## into PREFIX (default /usr/local), under DESTDIR
+	@$(MESON) configure $(BUILD) --prefix=$(PREFIX)
+	@ninja -C $(BUILD)
 	@DESTDIR="$(DESTDIR)" $(MESON) install -C $(BUILD) --no-rebuild --quiet
 
 format: ## lay out the C files by .clang-format

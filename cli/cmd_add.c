@@ -76,6 +76,9 @@ static int open_failures(struct failures *failures)
 {
 	if (!errors)
 		return 0;
+	int refused = check_overwriting("--errors", errors, ".csv");
+	if (refused)
+		return refused;
 	failures->file = fopen(errors, "we");
 	if (!failures->file) {
 		say_error("%s: %s", errors, strerror(errno));

@@ -37,9 +37,9 @@ struct evaluation {
 	cairn_collection *collection;
 	cairn_searcher *searcher;
 	struct image *images;
-	size_t image_count;
-	int64_t *exclude; /* room for all images */
-	char **paths;     /* of the query photographs */
+	size_t image_count, there; /* of the collection; database images among them */
+	int64_t *exclude;          /* room for all images */
+	char **paths;              /* of the query photographs */
 	struct {
 		int64_t **lists; /* one a query: positions, best first */
 		size_t *lengths;
@@ -82,7 +82,7 @@ static const char **query_names(const cairn_roxford *truth)
 	return names;
 }
 
-static void tell_matched(const struct evaluation *evaluation)
+static void tell_matched(struct evaluation *evaluation)
 {
 	size_t database = cairn_roxford_images(evaluation->truth), there = 0, distractors = 0;
 	uint8_t *seen = need(database, 1);
@@ -97,9 +97,11 @@ static void tell_matched(const struct evaluation *evaluation)
 	}
 	free(seen);
 	say("%zu of %zu database images are in the collection, with %zu distractors", there, database, distractors);
-	if (there < database)
-		say_warning("%zu database images are missing; positives among them count as not found",
-			    database - there);
+	size_t missing = database - there;
+	if (there && missing)
+		say_warning("%zu database image%s missing; positives among them count as not found", missing,
+			    missing == 1 ? " is" : "s are");
+	evaluation->there = there;
 }
 
 static int read_images(struct evaluation *evaluation)
@@ -129,11 +131,16 @@ static int read_images(struct evaluation *evaluation)
 	return status;
 }
 
-/* A photograph that is missing is told before hours of work, not after. */
-static int find_queries(struct evaluation *evaluation)
+/* What is missing is told before hours of work, not after. */
+static int find_queries(struct evaluation *evaluation, const char *truth)
 {
 	size_t count = cairn_roxford_queries(evaluation->truth), missing = 0;
 	const char *first = NULL;
+	if (!count || !evaluation->there) {
+		say_error("%s: %s", truth,
+			  count ? "none of its database images is in the collection" : "there is no query in it");
+		return EXIT_INPUT;
+	}
 	evaluation->paths = need(count, sizeof(*evaluation->paths));
 	for (size_t q = 0; q < count; q++) {
 		const char *name = cairn_roxford_query_name(evaluation->truth, q);
@@ -143,7 +150,8 @@ static int find_queries(struct evaluation *evaluation)
 	}
 	if (!missing)
 		return EXIT_DONE;
-	say_error("%zu of %zu query photographs are missing: there is no %s.jpg in %s; name their folder with --images",
+	say_error("%zu of %zu query photographs cannot be found: there is no %s.jpg in %s; name their folder with "
+		  "--images",
 		  missing, count, first, images_folder);
 	return EXIT_INPUT;
 }
@@ -194,6 +202,14 @@ static void keep_answer(struct evaluation *evaluation, int protocol, size_t quer
 	evaluation->protocols[protocol].lengths[query] = kept;
 }
 
+static void tell_failure(const char *path)
+{
+	if (strstr(cairn_last_error(), path))
+		say_error("%s", cairn_last_error());
+	else
+		say_error("query %s: %s", path, cairn_last_error());
+}
+
 static int answer_query(struct evaluation *evaluation, size_t q)
 {
 	cairn_box box = cairn_roxford_query_box(evaluation->truth, q);
@@ -209,7 +225,7 @@ static int answer_query(struct evaluation *evaluation, size_t q)
 		cairn_answer_free(answer);
 	}
 	if (status < 0 && status != CAIRN_ECANCELLED)
-		say_error("query %s: %s", evaluation->paths[q], cairn_last_error());
+		tell_failure(evaluation->paths[q]);
 	cairn_query_free(query);
 	return status;
 }
@@ -330,7 +346,7 @@ static int run(const struct arguments *arguments)
 		status = read_images(&evaluation);
 	if (status == 0)
 		status = make_searcher(&evaluation);
-	int code = status < 0 ? say_failure(status) : find_queries(&evaluation);
+	int code = status < 0 ? say_failure(status) : find_queries(&evaluation, arguments->operands[1]);
 	if (code == EXIT_DONE)
 		code = evaluate(&evaluation);
 	release(&evaluation);

@@ -16,6 +16,7 @@
 
 static const char *output, *kind, *precision;
 static uint64_t dim, threads;
+static int replace;
 
 static const char *const kinds[] = { "centre", "pca", "pcaw", NULL };
 
@@ -34,8 +35,8 @@ static int learn(const char *model, const char *target, char *const *paths, size
 	options.precision = precision;
 	interrupt_watch();
 	progress_start(&progress, NULL);
-	int status = cairn_whitening_learn(model, target, chosen_kind(), (uint32_t)dim, (const char *const *)paths,
-					   count, &options, progress_show, &progress);
+	int status = cairn_whitening_learn(model, target, chosen_kind(), (uint32_t)dim, replace,
+					   (const char *const *)paths, count, &options, progress_show, &progress);
 	progress_end(&progress);
 	if (status == CAIRN_ECANCELLED) {
 		say("interrupted: nothing was learned");
@@ -84,6 +85,7 @@ static const struct option options[] = {
 	OPT_TEXT('o', "output", "NAME", &output, COMPLETE_NOTHING,
 		 "write a new model of that name (default: NAME itself; collections made with it then no longer fit "
 		 "and say so)"),
+	OPT_FLAG(0, "replace", &replace, "overwrite another model of the name given with --output"),
 	OPT_PRECISION(&precision),
 	OPT_THREADS(&threads),
 	OPT_END,

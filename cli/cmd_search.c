@@ -228,7 +228,7 @@ static int check_report(void)
 	if (bad)
 		say_error("--report %s cannot be written: %s: %s", report, folder, strerror(errno));
 	free(folder);
-	return bad ? EXIT_INPUT : 0;
+	return bad ? EXIT_INPUT : check_overwriting("--report", report, ".html");
 }
 
 static int run(const struct arguments *arguments)

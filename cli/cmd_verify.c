@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cairn/search.h"
 #include "defaults.h"
@@ -141,9 +142,22 @@ static void print_as_json(const struct pair *pair)
 	print_json(root);
 }
 
+/* A drawing must not take the place of what is drawn. */
+static int is_drawn_over(const char *path)
+{
+	struct stat photograph, drawing;
+	return draw && stat(path, &photograph) == 0 && stat(draw, &drawing) == 0 &&
+	       photograph.st_dev == drawing.st_dev && photograph.st_ino == drawing.st_ino;
+}
+
 static int run(const struct arguments *arguments)
 {
 	struct pair pair = { .paths = { arguments->operands[0], arguments->operands[1] } };
+	for (int i = 0; i < 2; i++)
+		if (is_drawn_over(pair.paths[i])) {
+			say_error("--draw %s: this is one of the photographs; give another name", draw);
+			return EXIT_INPUT;
+		}
 	int status = extract(&pair);
 	if (status == 0)
 		status = compare(&pair);

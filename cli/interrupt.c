@@ -1,5 +1,5 @@
 /*
- * The first signal sets a mark and gives both signals back to the system, so that a second one ends the program.
+ * The first signal sets a mark and gives all of them back to the system, so that a second one ends the program.
  */
 #include "interrupt.h"
 
@@ -14,6 +14,7 @@ static void on_signal(int number)
 	caught = number;
 	sigaction(SIGINT, &plain, NULL);
 	sigaction(SIGTERM, &plain, NULL);
+	sigaction(SIGHUP, &plain, NULL);
 }
 
 static void watch(int number)
@@ -28,6 +29,7 @@ void interrupt_watch(void)
 {
 	watch(SIGINT);
 	watch(SIGTERM);
+	watch(SIGHUP);
 }
 
 int interrupted(void)

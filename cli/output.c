@@ -30,7 +30,8 @@ int output_end(int code)
 	output_flush();
 	if (!ferror(stdout))
 		return code;
-	if (!told++)
+	/* Who reads has seen enough, as `| head` does. */
+	if (reason != EPIPE && !told++)
 		say_error("cannot write to standard output%s%s", reason ? ": " : "", reason ? strerror(reason) : "");
 	return EXIT_INPUT;
 }

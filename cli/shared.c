@@ -5,8 +5,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "exit_code.h"
+#include "say.h"
 #include "text.h"
 
 const char *const text_or_json[] = { "text", "json", NULL };
@@ -35,6 +39,18 @@ char *find_image_file(const char *folder, const char *stem)
 		}
 	}
 	return NULL;
+}
+
+int check_overwriting(const char *option, const char *file, const char *ending)
+{
+	struct stat info;
+	size_t length = strlen(file), tail = strlen(ending);
+	if (stat(file, &info) != 0 || !S_ISREG(info.st_mode) ||
+	    (length >= tail && strcasecmp(file + length - tail, ending) == 0))
+		return 0;
+	say_error("%s %s: this file is there already and is no %s file; give another name, or delete it first", option,
+		  file, ending);
+	return EXIT_INPUT;
 }
 
 void search_options(cairn_search_options *out, const struct search_arguments *arguments)

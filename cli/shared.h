@@ -28,6 +28,10 @@ int is_json(const char *format);
 /** Find an image's file by a name without extension; the caller frees it. NULL where there is none. */
 char *find_image_file(const char *folder, const char *stem);
 
+/** Before work whose outcome goes there: what is no file of that kind (ending ".html") is not overwritten. @return 0,
+ * or EXIT_INPUT after saying so */
+int check_overwriting(const char *option, const char *file, const char *ending);
+
 /** Options of a search that `search` and `eval` share. */
 struct search_arguments {
 	uint64_t verify, trust_inliers, threads;

@@ -91,14 +91,25 @@ static int escape(char *to, unsigned char c)
 	return snprintf(to, 5, "\\x%02x", c);
 }
 
+/* Of two or three bytes: U+0080 to U+009F, and what turns the direction of writing (U+061C, U+200E, U+200F, U+202A to
+ * U+202E, U+2066 to U+2069). */
+static int is_control(const unsigned char *c, size_t length)
+{
+	if (length == 2)
+		return (c[0] == 0xc2 && c[1] < 0xa0) || (c[0] == 0xd8 && c[1] == 0x9c);
+	if (length != 3 || c[0] != 0xe2)
+		return 0;
+	return (c[1] == 0x80 && (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xaa && c[2] <= 0xae))) ||
+	       (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
+}
+
 char *visible(const char *text)
 {
 	const unsigned char *from = (const unsigned char *)text;
 	char *out = need(4 * strlen(text) + 5, 1), *to = out;
 	while (*from) {
 		size_t length = utf8_length(from);
-		/* U+0080 to U+009F are control characters too. */
-		int control = length == 1 ? iscntrl(*from) : length == 2 && *from == 0xc2 && from[1] < 0xa0;
+		int control = length == 1 ? iscntrl(*from) : is_control(from, length);
 		if (length && !control) {
 			memcpy(to, from, length);
 			to += length;

@@ -46,7 +46,7 @@ def prepare_models():
         if not have_model(name):
             cairn("model", "install", name)
     for name, folder in CENTRED.items():
-        cairn("model", "whiten", "efficientnet-lite0", folder, "--kind", "centre", "-o", name)
+        cairn("model", "whiten", "efficientnet-lite0", folder, "--kind", "centre", "-o", name, "--replace")
 
 
 def collection(models, kinds, folders, name):

@@ -58,7 +58,12 @@ if [ $# -ge 1 ]; then
 	say "collection of $1"
 	add_all "$collection" "$1"
 	say "searching with the first photographs"
-	"$cairn" search "$collection" --id 1 --id 2 --id 3 -k 12 --report "$work/report.html"
+	images=$("$cairn" info "$collection" --format json | sed -n 's/^ *"images": *\([0-9]*\).*/\1/p')
+	[ "$images" -gt 0 ] || { echo "demo: there is no photograph in $1" >&2; exit 1; }
+	ids=(--id 1)
+	[ "$images" -lt 2 ] || ids+=(--id 2)
+	[ "$images" -lt 3 ] || ids+=(--id 3)
+	"$cairn" search "$collection" "${ids[@]}" -k 12 --report "$work/report.html"
 else
 	sample_photographs
 	say "collection of $(find "$work/photos" -type f ! -name done | wc -l) sample photographs"

@@ -85,6 +85,7 @@ typedef enum {
  * @param model    the bundle to learn for; parameters that it has already are ignored while learning
  * @param target   name of the bundle to write; may equal `model`, then collections made with it before no longer fit
  * and say so
+ * @param replace  0: another bundle of that name is not overwritten (CAIRN_EEXISTS)
  * @param paths    image files; unreadable ones are passed over with a warning; at least 2 must be readable
  * @param dim      dimensions to keep, 0: all; must be 0 for CAIRN_WHITEN_CENTRE
  * @param progress NULL, or told after each image
@@ -92,8 +93,8 @@ typedef enum {
  * the images can be read; CAIRN_ECANCELLED; errors of cairn_model_open()
  */
 CAIRN_API int cairn_whitening_learn(const char *model, const char *target, cairn_whitening_kind kind, uint32_t dim,
-				    const char *const *paths, size_t count, const cairn_describer_options *options,
-				    cairn_progress_cb progress, void *payload);
+				    int replace, const char *const *paths, size_t count,
+				    const cairn_describer_options *options, cairn_progress_cb progress, void *payload);
 
 #ifdef __cplusplus
 }

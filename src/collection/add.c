@@ -372,6 +372,14 @@ static int run(struct add *add)
 
 /* ---- beginning and end ---- */
 
+static void tell_unused_labels(const struct add *add)
+{
+	size_t unused = cn_labels_unused(&add->labels);
+	if (unused)
+		cn_log(CAIRN_LOG_WARNING, "%s: %zu of %zu labels are of no image among those that were given",
+		       add->options->labels, unused, add->labels.count);
+}
+
 static void scan_failed(const char *path, int status, const char *message, void *payload)
 {
 	struct add *add = payload;
@@ -460,6 +468,8 @@ int cairn_collection_add(cairn_collection *collection, const char *const *paths,
 		status = run(&add);
 		cn_progress_end(&add.progress);
 	}
+	if (status == 0)
+		tell_unused_labels(&add);
 	if (status < 0)
 		cn_error_save(error, sizeof(error));
 	clean_up(&add);

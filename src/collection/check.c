@@ -61,12 +61,13 @@ static int note(struct check *check, const char *file, char *text, enum mending 
 }
 
 /* Notes the last error as a fault, unless it is not the file's: what only a newer cairn can read must not be dropped.
- */
+ * Nor must what cannot be read today: the permission or the disk may be at fault. */
 static int note_error(struct check *check, const char *file, int status, int64_t segment)
 {
 	if (status == CAIRN_ENOMEM || status == CAIRN_ECANCELLED || status == CAIRN_EUNSUPPORTED)
 		return status;
-	return note(check, file, cn_strdup(cairn_last_error()), DROP_SEGMENT, segment);
+	return note(check, file, cn_strdup(cairn_last_error()), status == CAIRN_EIO ? NO_MENDING : DROP_SEGMENT,
+		    segment);
 }
 
 static void note_catalogue(const char *text, void *payload)
@@ -79,26 +80,9 @@ static void note_catalogue(const char *text, void *payload)
 
 /* ---- files ---- */
 
-static int compare_checksum(const char *path, const cn_segment_file *expected)
-{
-	uint64_t size;
-	uint32_t crc;
-	CN_TRY(cn_file_checksum(path, &size, &crc));
-	if (size != expected->size)
-		return cn_fail(CAIRN_EDAMAGED, "has %llu bytes, was written with %llu", (unsigned long long)size,
-			       (unsigned long long)expected->size);
-	if (crc != expected->crc)
-		return cn_fail(CAIRN_EDAMAGED, "has the checksum %08x, was written with %08x", crc, expected->crc);
-	return 0;
-}
-
 static int check_file(struct check *check, const cn_segment_file *expected, int64_t segment)
 {
-	char *path = cn_collection_file(check->collection, expected->name);
-	if (!path)
-		return CAIRN_ENOMEM;
-	int status = compare_checksum(path, expected);
-	cn_free(path);
+	int status = cn_segment_file_compare(check->collection, expected);
 	return status < 0 ? note_error(check, expected->name, status, segment) : 0;
 }
 

@@ -139,6 +139,21 @@ static int gather_image(struct compaction *compaction, cn_segment *segment, cons
 	return compaction->item_count == compaction->target ? flush(compaction) : 0;
 }
 
+/* What is copied gets a new checksum, so the old one must hold. */
+static int compare_files(const struct compaction *compaction, const cn_segment_record *record)
+{
+	for (size_t i = 0; i < CN_FILES; i++) {
+		if (!record->files[i].name)
+			continue;
+		int status = cn_segment_file_compare(compaction->collection, &record->files[i]);
+		if (status == CAIRN_EDAMAGED || status == CAIRN_ENOTFOUND)
+			return cn_fail_context(CAIRN_EDAMAGED, "'%s'; 'cairn check --repair' mends it",
+					       record->files[i].name);
+		CN_TRY(status);
+	}
+	return 0;
+}
+
 static int gather_segment(struct compaction *compaction, cn_segment *segment)
 {
 	cairn_collection *collection = compaction->collection;
@@ -146,6 +161,7 @@ static int gather_segment(struct compaction *compaction, cn_segment *segment)
 	int64_t *ids;
 	size_t count, row = 0;
 	int status = 0;
+	CN_TRY(compare_files(compaction, &segment->record));
 	if (collection->sources.global_count)
 		CN_TRY(cn_segment_rows(collection, segment, &rows));
 	CN_TRY(cn_catalogue_ids(collection->catalogue, segment->record.first, segment->record.last, 0, &ids, &count));

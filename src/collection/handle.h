@@ -95,6 +95,10 @@ size_t cn_snapshot_segment(const cn_snapshot *snapshot, int64_t id);
  * below */
 int cn_segment_map(cairn_collection *collection, cn_segment *segment);
 
+/** Every byte of a file against its size and checksum. @return 0; CAIRN_EDAMAGED, CAIRN_ENOTFOUND; CAIRN_EIO where it
+ * cannot be read */
+int cn_segment_file_compare(const cairn_collection *collection, const cn_segment_file *expected);
+
 /** The mapped files, with ids and shapes checked against the catalogue. CAIRN_EDAMAGED names the file. Mutex held, or
  * the only thread. */
 int cn_segment_rows(cairn_collection *collection, cn_segment *segment, const cn_row_segment **out);

@@ -20,13 +20,25 @@ void cn_labels_free(cn_labels *labels)
 	cn_text_free(&labels->text);
 	cn_free(labels->offsets);
 	cn_free(labels->lines);
+	cn_free(labels->used);
 	*labels = (cn_labels){ 0 };
 }
 
-const char *cn_labels_find(const cn_labels *labels, const char *path)
+const char *cn_labels_find(cn_labels *labels, const char *path)
 {
 	const uint64_t *row = cn_keymap_get(&labels->rows, cn_key_of(path, strlen(path)));
-	return row ? labels->text.data + labels->offsets[*row] : NULL;
+	if (!row)
+		return NULL;
+	labels->used[*row] = 1;
+	return labels->text.data + labels->offsets[*row];
+}
+
+size_t cn_labels_unused(const cn_labels *labels)
+{
+	size_t unused = 0;
+	for (size_t i = 0; i < labels->count; i++)
+		unused += !labels->used[i];
+	return unused;
 }
 
 static int read_header(struct columns *out, cn_csv *csv, const char *file)
@@ -65,6 +77,10 @@ static int grow(cn_labels *labels)
 	if (!lines)
 		return CAIRN_ENOMEM;
 	labels->lines = lines;
+	unsigned char *used = cn_realloc(labels->used, capacity, sizeof(*used));
+	if (!used)
+		return CAIRN_ENOMEM;
+	labels->used = used;
 	labels->capacity = capacity;
 	return 0;
 }
@@ -87,6 +103,7 @@ static int add_label(cn_labels *labels, const char *file, size_t line, const cha
 	if (labels->count == labels->capacity)
 		CN_TRY(grow(labels));
 	labels->offsets[labels->count] = labels->text.length;
+	labels->used[labels->count] = 0;
 	labels->lines[labels->count++] = line;
 	return cn_text_add_bytes(&labels->text, label, strlen(label) + 1);
 }

@@ -14,6 +14,7 @@ typedef struct {
 	cn_keymap rows; /* hash of the path: index into offsets */
 	cn_text text;   /* labels, each with its NUL */
 	size_t *offsets, *lines;
+	unsigned char *used; /* 1 where it was found */
 	size_t count, capacity;
 } cn_labels;
 
@@ -29,7 +30,10 @@ int cn_labels_read(cn_labels *out, const char *file);
 void cn_labels_free(cn_labels *labels);
 
 /** Borrowed; NULL where the file has no such path; empty where it gives it no label. @param path absolute */
-const char *cn_labels_find(const cn_labels *labels, const char *path);
+const char *cn_labels_find(cn_labels *labels, const char *path);
+
+/** How many were never found. */
+size_t cn_labels_unused(const cn_labels *labels);
 
 /** Name of the folder that holds the file, copied into `out`. @return 0; CAIRN_ENOMEM */
 int cn_label_of_parent(cn_text *out, const char *path);

@@ -99,3 +99,21 @@ int cn_segment_features(cairn_collection *collection, cn_segment *segment, size_
 	*out = segment->features[local];
 	return 0;
 }
+
+int cn_segment_file_compare(const cairn_collection *collection, const cn_segment_file *expected)
+{
+	uint64_t size;
+	uint32_t crc;
+	char *path = cn_collection_file(collection, expected->name);
+	if (!path)
+		return CAIRN_ENOMEM;
+	int status = cn_file_checksum(path, &size, &crc);
+	cn_free(path);
+	CN_TRY(status);
+	if (size != expected->size)
+		return cn_fail(CAIRN_EDAMAGED, "has %llu bytes, was written with %llu", (unsigned long long)size,
+			       (unsigned long long)expected->size);
+	if (crc != expected->crc)
+		return cn_fail(CAIRN_EDAMAGED, "has the checksum %08x, was written with %08x", crc, expected->crc);
+	return 0;
+}

@@ -9,10 +9,14 @@
 #include "cairn/descriptors.h"
 #include "global/describe.h"
 #include "math/pca.h"
+#include "util/file.h"
 #include "util/log.h"
 #include "util/memory.h"
 #include "util/parallel.h"
 #include "util/progress.h"
+
+/* Least variance of an axis, as a part of the largest. */
+#define FLAT 1e-5f
 
 struct learning {
 	cairn_model *model;
@@ -63,6 +67,17 @@ static size_t close_gaps(struct learning *learning, size_t count)
 	return kept;
 }
 
+/* Along them the images are alike but for rounding and noise. */
+static void drop_flat_axes(cn_pca *pca)
+{
+	size_t all = pca->kept;
+	while (pca->kept > 1 && pca->variance[pca->kept - 1] < FLAT * pca->variance[0])
+		pca->kept--;
+	if (pca->kept < all)
+		cn_log(CAIRN_LOG_WARNING, "only %zu of %zu axes are kept: along the others the images hardly differ",
+		       pca->kept, all);
+}
+
 static int learn_and_write(const struct learning *learning, size_t count, const char *target, cairn_whitening_kind kind,
 			   uint32_t keep)
 {
@@ -70,10 +85,11 @@ static int learn_and_write(const struct learning *learning, size_t count, const 
 	size_t dim = learning->dim;
 	cn_pca pca;
 	CN_TRY(cn_pca_learn(&pca, learning->rows, count, dim, kind == CAIRN_WHITEN_CENTRE ? 1 : keep));
+	if (kind != CAIRN_WHITEN_CENTRE)
+		drop_flat_axes(&pca);
 	if (kind == CAIRN_WHITEN_PCAW) {
-		double floor = 1e-9 * (double)pca.variance[0];
 		for (size_t i = 0; i < pca.kept; i++) {
-			double scale = 1.0 / sqrt(fmax((double)pca.variance[i], fmax(floor, 1e-30)));
+			double scale = 1.0 / sqrt(fmax((double)pca.variance[i], 1e-30));
 			for (size_t k = 0; k < dim; k++)
 				pca.axes[i * dim + k] = (float)((double)pca.axes[i * dim + k] * scale);
 		}
@@ -97,7 +113,18 @@ static int describe_all(struct learning *learning, size_t count, unsigned thread
 	return status;
 }
 
-int cairn_whitening_learn(const char *model, const char *target, cairn_whitening_kind kind, uint32_t dim,
+static int expect_free(const char *target)
+{
+	char *folder;
+	CN_TRY(cn_bundle_folder(&folder, target));
+	int exists = cn_file_exists(folder);
+	cn_free(folder);
+	if (!exists)
+		return 0;
+	return cn_fail(CAIRN_EEXISTS, "the model '%s' is there already; --replace puts another in its place", target);
+}
+
+int cairn_whitening_learn(const char *model, const char *target, cairn_whitening_kind kind, uint32_t dim, int replace,
 			  const char *const *paths, size_t count, const cairn_describer_options *options,
 			  cairn_progress_cb progress, void *payload)
 {
@@ -105,6 +132,8 @@ int cairn_whitening_learn(const char *model, const char *target, cairn_whitening
 	CN_TRY(cn_describe_check_options(options));
 	if (kind != CAIRN_WHITEN_CENTRE && kind != CAIRN_WHITEN_PCA && kind != CAIRN_WHITEN_PCAW)
 		return cn_fail(CAIRN_EINVALID, "whitening of kind %d is not known", (int)kind);
+	if (!replace && strcmp(model, target) != 0)
+		CN_TRY(expect_free(target));
 	if (options) {
 		how.threads = options->threads;
 		how.precision = options->precision;

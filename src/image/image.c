@@ -124,8 +124,8 @@ int cairn_image_crop(cairn_image **out, const cairn_image *image, cairn_box box)
 	if (!crop_axis(box.x0, box.x1, image->width, image->full_width, &x0, &x1, &full_width) ||
 	    !crop_axis(box.y0, box.y1, image->height, image->full_height, &y0, &y1, &full_height))
 		return cn_fail(CAIRN_EINVALID,
-			       "box %g,%g,%g,%g holds nothing of the image of %u x %u pixels; give x0,y0,x1,y1 with "
-			       "x0 < x1 and y0 < y1",
+			       "box %g,%g,%g,%g holds nothing of the image, which goes from 0,0 to %u,%u; a box is "
+			       "x0,y0,x1,y1 with x0 < x1 and y0 < y1",
 			       box.x0, box.y0, box.x1, box.y1, image->full_width, image->full_height);
 	CN_TRY(cn_image_blank(out, x1 - x0, y1 - y0));
 	(*out)->full_width = full_width;

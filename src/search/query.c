@@ -81,6 +81,8 @@ int cairn_query_open(cairn_query **out, cairn_searcher *searcher, const char *pa
 	double decoding = cn_seconds() - start;
 	int status = cairn_query_from_image(out, searcher, image, path, box);
 	cairn_image_free(image);
+	if (box && status == CAIRN_EINVALID)
+		return cn_fail_context(status, "%s", path);
 	if (status == 0)
 		(*out)->times.decode = decoding;
 	return status;

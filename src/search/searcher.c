@@ -13,6 +13,9 @@
 
 #define VERIFY_DEFAULT 100
 
+/* Unit vectors as they are kept give no more. */
+#define MOST_SIMILARITY 1.01f
+
 void cairn_search_options_init(cairn_search_options *options)
 {
 	*options = (cairn_search_options){
@@ -157,6 +160,21 @@ static size_t verify_depth(const cairn_searcher *searcher, size_t candidates)
 	return depth < candidates ? depth : candidates;
 }
 
+static int check_similarities(const cairn_searcher *searcher, const cairn_ranking *ranking)
+{
+	size_t count = cairn_ranking_count(ranking, 0);
+	for (size_t i = 0; i < count; i++) {
+		float similarity = cairn_ranking_scores(ranking, 0)[i];
+		if (!(fabsf(similarity) <= MOST_SIMILARITY))
+			return cn_fail(CAIRN_EDAMAGED,
+				       "'%s': the descriptor of image %lld is damaged (similarity %g); 'cairn check "
+				       "--repair' mends it",
+				       searcher->info.folder, (long long)cairn_ranking_images(ranking, 0)[i],
+				       (double)similarity);
+	}
+	return 0;
+}
+
 static int nearest(cairn_query *query, const int64_t *exclude, size_t exclude_count, cn_candidates *out)
 {
 	const cairn_searcher *searcher = query->searcher;
@@ -170,12 +188,13 @@ static int nearest(cairn_query *query, const int64_t *exclude, size_t exclude_co
 		depth = cairn_index_rows(index) ? cairn_index_rows(index) : 1;
 	CN_TRY(cairn_index_search(index, query->descriptor, 1, depth, searcher->options.threads, &ranking));
 	size_t count = cairn_ranking_count(ranking, 0);
-	out->items = cn_alloc(count, sizeof(*out->items));
+	int status = check_similarities(searcher, ranking);
+	out->items = status == 0 ? cn_alloc(count, sizeof(*out->items)) : NULL;
 	for (size_t i = 0; out->items && i < count; i++)
 		keep_candidate(out, query, cairn_ranking_images(ranking, 0)[i], cairn_ranking_scores(ranking, 0)[i],
 			       exclude, exclude_count);
 	cairn_ranking_free(ranking);
-	return out->items ? 0 : CAIRN_ENOMEM;
+	return out->items || status < 0 ? status : CAIRN_ENOMEM;
 }
 
 static int everything(cairn_query *query, const int64_t *exclude, size_t exclude_count, cn_candidates *out)

@@ -156,6 +156,33 @@ def test_add_exit_codes(place):
         check(f"add {words} ends with {code}", done.code == code, done)
 
 
+def test_outputs_spare_other_files(place):
+    photos = place.photographs("p", 3)
+    place.collection("c", ["p"])
+    before = [open(photo, "rb").read() for photo in photos] + [(place / "c/catalogue.sqlite").read_bytes()]
+    for words in (f"add c p --errors {photos[0]}", "add c p --errors c/catalogue.sqlite", f"search c {photos[0]} --report {photos[1]}",
+                  f"verify {photos[0]} {photos[1]} --draw {photos[1]}"):
+        refused = place.run(*words.split())
+        check(f"refused: {words.split()[0]} {words.split()[-2]}", refused.code == INPUT and "give another name" in refused.err
+              and refused.out == "", refused)
+    check("no file is changed", before == [open(photo, "rb").read() for photo in photos] + [(place / "c/catalogue.sqlite").read_bytes()])
+    place.write("old.html", "old")
+    place.write("old.csv", "old")
+    check("an old report is overwritten", place.run("search", "c", photos[0], "--report", "old.html").code == DONE
+          and (place / "old.html").read_text() != "old")
+    check("and an old list", place.run("add", "c", "p", "--errors", "old.csv").code == DONE and (place / "old.csv").read_text() != "old")
+
+
+def test_labels_of_no_image(place):
+    place.photographs("p", 2)
+    place.write("labels.csv", "path,label\np/scene-000.png,tower\nscene-001.png,bridge\nnothing.png,bridge\n")
+    place.collection()
+    done = place.run("add", "c", "p", "--labels", "labels.csv")
+    check("labels of no image are counted", done.code == DONE and "labels.csv: 2 of 3 labels are of no image" in done.err, done)
+    place.write("good.csv", "path,label\np/scene-000.png,tower\n")
+    check("and not where there are none", "labels are" not in place.run("add", "c", "p", "--labels", "good.csv").err)
+
+
 def test_add_errors_file(place):
     place.photographs("p", 2)
     bad = [place.write(f"p/bad, \"{i}\".jpg", "no") for i in range(12)]

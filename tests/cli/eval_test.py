@@ -60,7 +60,7 @@ def test_scores(place):
     # hard: views 0 (its easy one is left out) and 3
     check("hard", rounded(done.json["hard"]) == [100, 100, 100, 100, 2], done.json["hard"])
     check("stderr tells what was matched, and what is missing", "5 of 6 database images are in the collection, with 0 distractors"
-          in done.err and "warning: 1 database images are missing" in done.err, done.err)
+          in done.err and "warning: 1 database image is missing" in done.err, done.err)
     text = place.run("eval", "roxford", "c", gnd, "--images", "q")
     check("as text", text.code == DONE and re.match(
         r" +mAP +mP@1 +mP@5 +mP@10 +queries\neasy +75\.00 +100\.00 +60\.00 +55\.00 +2\nmedium +83\.33 ", text.out), text)
@@ -124,7 +124,8 @@ def test_failures(place):
     benchmark(place)
     database, good = [scene(i) for i in range(4)], query(0, easy=[scene(0)])
     cases = (
-        ("a query photograph is missing", [good, query(7), query(8)], ("2 of 3 query photographs are missing", "view-7", "--images")),
+        ("a query photograph is missing", [good, query(7), query(8)], ("2 of 3 query photographs cannot be found", "view-7", "--images")),
+        ("no query at all", [], ("there is no query in it",)),
         ("a name is not in the database", [query(0, easy=["nothing"])], ("gnd.json", "nothing")),
         ("a name is in two lists", [query(0, easy=[scene(0)], junk=[scene(0)])], ("gnd.json", scene(0))),
         ("a box is empty", [query(0, easy=[scene(0)], box=[5, 5, 5, 9])], ("gnd.json", "box")),
@@ -142,7 +143,7 @@ def test_failures(place):
     check("a query that cannot be read stops it", failed.code == INPUT and "view-9.png: not an image" in failed.err
           and failed.out == "", failed)
     failed = evaluate(place, truth(place, database, [query(0, easy=[scene(0)], box=[500, 500, 600, 600])]))
-    check("so does a box outside of the photograph", failed.code == INPUT and "query q/view-0.png: box 500,500,600,600"
+    check("so does a box outside of the photograph", failed.code == INPUT and "q/view-0.png: box 500,500,600,600"
           in failed.err, failed)
 
 

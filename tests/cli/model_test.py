@@ -220,9 +220,20 @@ def test_whiten(place):
         check(f"--kind {kind} keeps {kept} dimensions", about(place, kind)["dim"] == kept, about(place, kind))
     prints = {name: about(place, name)["fingerprint"] for name in models(place)}
     check("each is another model", len(set(prints.values())) == 4, prints)
+    refused = place.run("model", "whiten", "tiny", "p", "-o", "pca")
+    check("another model is not overwritten", refused.code == INPUT and "'pca' is there already; --replace" in refused.err
+          and about(place, "pca")["fingerprint"] == prints["pca"], refused)
+    done = place.run("model", "whiten", "tiny", "p", "-o", "pca", "--replace")
+    check("but with --replace", done.code == DONE and about(place, "pca")["fingerprint"] == prints["pcaw"], done)
     done = place.run("model", "whiten", "tiny", "p", "--kind", "centre")
     check("without --output the model itself", done.code == DONE and about(place, "tiny")["fingerprint"] != prints["tiny"], done)
     place.write("p/broken.jpg", "no photograph")
+    for i in range(4):
+        os.makedirs(place / "alike", exist_ok=True)
+        shutil.copy(place / f"p/scene-00{i // 3}.png", place / f"alike/{i}.png")
+    flat = place.run("model", "whiten", "tiny", "alike", "-o", "flat")
+    check("axes along which images hardly differ are dropped, with a warning", flat.code == DONE and "only 1 of 3 axes" in flat.err
+          and about(place, "flat")["dim"] == 1, flat)
     done = place.run("model", "whiten", "tiny", "p", "-o", "x")
     check("what cannot be read is passed over with a warning", done.code == DONE and "warning: " in done.err
           and "broken.jpg" in done.err, done)

@@ -263,6 +263,32 @@ def test_damaged_segments(place):
                   sorted(hit["id"] for hit in results(place, "--id", 6)) == [4, 5])
 
 
+def test_compact_copies_nothing_damaged(place):
+    two_segments(place)
+    for name in FILES:
+        for what, damage in DAMAGES.items():
+            segments = fresh(place)
+            damage(segments / name)
+            before = contents(place / "c")
+            compacted = place.run("compact", "c")
+            check(f"{name}, {what}: compact names it and changes nothing", compacted.code == DAMAGED and name in compacted.err
+                  and "cairn check --repair" in compacted.err and contents(place / "c").items() >= before.items(), compacted)
+
+
+def test_repair_keeps_what_cannot_be_read_today(place):
+    two_segments(place)
+    segments = fresh(place)
+    aside = place / "aside"
+    os.rename(segments / FILES[0], aside)
+    os.mkdir(segments / FILES[0])
+    repaired = place.run("check", "c", "--repair")
+    check("a file that cannot be read is told, and nothing dropped", repaired.code == DAMAGED and FILES[0] in repaired.out
+          and "6 images, 1 fault found, 0 repaired" in repaired.out, repaired)
+    os.rmdir(segments / FILES[0])
+    os.rename(aside, segments / FILES[0])
+    check("and when it can be read again, all is well", place.run("check", "c").out == "6 images, no fault\n")
+
+
 def test_life_with_damage(place):
     two_segments(place)
     segments = fresh(place)

@@ -139,7 +139,7 @@ def test_box(place):
     beyond = results(place, "c", wall, "--box", "-50,-50,1000,1000")
     check("what is outside of the photograph is cut off", beyond[0]["inliers"] == inliers[0], beyond)
     outside = place.run("search", "c", wall, "--box", "400,10,500,60")
-    check("a box that holds nothing is told with the size", outside.code == USAGE and "320 x 120" in outside.err, outside)
+    check("a box that holds nothing is told with the size", outside.code == USAGE and "from 0,0 to 320,120" in outside.err and "wall.png" in outside.err, outside)
 
 
 def test_ids(place):

@@ -284,7 +284,7 @@ def test_reader_that_goes_away(place):
         os.close(reading)
         ended = place.run(*words.split(), stdout=writing)
         os.close(writing)
-        check(f"a closed pipe is told: {words}", ended.code == INPUT and ended.err.count("Broken pipe") == 1, ended)
+        check(f"a closed pipe ends it quietly: {words}", ended.code == INPUT and "standard output" not in ended.err, ended)
 
 
 def test_search_stops_when_nobody_reads(place):
@@ -300,7 +300,7 @@ def test_search_stops_when_nobody_reads(place):
     process.stdout = None
     err = process.communicate(timeout=TIME_LIMIT)[1].decode()
     early = time.monotonic() - start
-    check("`search | head -1` says why it stops", process.returncode == INPUT and err.count("\n") == 1, err)
+    check("`search | head -1` stops without a word", process.returncode == INPUT and err == "", err)
     check("and stops early", early < seconds / 2, f"{early} s of {seconds} s")
 
 

@@ -19,7 +19,7 @@ static const cairn_describer_options in_f32 = { CAIRN_DESCRIBER_OPTIONS_VERSION,
 
 static int learn(const char *target, cairn_whitening_kind kind, uint32_t dim, size_t count)
 {
-	return cairn_whitening_learn("tiny", target, kind, dim, paths, count, &in_f32, NULL, NULL);
+	return cairn_whitening_learn("tiny", target, kind, dim, 1, paths, count, &in_f32, NULL, NULL);
 }
 
 /* Descriptors of all photographs by a bundle; returns their dimensions. */
@@ -203,7 +203,7 @@ static void does_not_depend_on_threads_nor_on_earlier_whitening(void **state)
 	for (uint32_t round = 0; round < 4; round++) {
 		const cairn_describer_options options = { CAIRN_DESCRIBER_OPTIONS_VERSION, round + 1, "f32" };
 		/* At last onto itself, which is whitened already. */
-		assert_ok(cairn_whitening_learn(round == 3 ? "same" : "tiny", "same", CAIRN_WHITEN_PCAW, 7, paths,
+		assert_ok(cairn_whitening_learn(round == 3 ? "same" : "tiny", "same", CAIRN_WHITEN_PCAW, 7, 1, paths,
 						IMAGES, &options, NULL, NULL));
 		char *found = read_parameters("same", &length);
 		if (expected) {
@@ -243,15 +243,15 @@ static void passes_over_what_cannot_be_read(void **state)
 		some[i] = i == 0 ? "/nowhere/a.png" : i == 4 ? broken : paths[i];
 	warnings = 0;
 	cairn_set_log(count_warnings, NULL);
-	assert_ok(
-		cairn_whitening_learn("tiny", "some", CAIRN_WHITEN_PCAW, 0, some, 7, &in_f32, note_failed, &progress));
+	assert_ok(cairn_whitening_learn("tiny", "some", CAIRN_WHITEN_PCAW, 0, 1, some, 7, &in_f32, note_failed,
+					&progress));
 	cairn_set_log(NULL, NULL);
 	assert_int_equal(warnings, 2);
 	assert_int_equal(progress.total, 7);
 	assert_int_equal(progress.done + progress.failed >= 7, 1);
 	assert_int_equal(progress.failed, 2);
 	const char *good[] = { paths[1], paths[2], paths[3], paths[5], paths[6] };
-	assert_ok(cairn_whitening_learn("tiny", "good", CAIRN_WHITEN_PCAW, 0, good, 5, &in_f32, NULL, NULL));
+	assert_ok(cairn_whitening_learn("tiny", "good", CAIRN_WHITEN_PCAW, 0, 1, good, 5, &in_f32, NULL, NULL));
 	char *found = read_parameters("some", &length), *expected = read_parameters("good", &other_length);
 	assert_int_equal(length, other_length);
 	assert_memory_equal(found, expected, length);
@@ -295,7 +295,7 @@ static void refuses(void **state)
 		{ "tiny", "t", CAIRN_WHITEN_PCA, 0, paths, 9, NULL, stop, CAIRN_ECANCELLED, NULL },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		assert_fails(cairn_whitening_learn(cases[i].model, cases[i].target, cases[i].kind, cases[i].dim,
+		assert_fails(cairn_whitening_learn(cases[i].model, cases[i].target, cases[i].kind, cases[i].dim, 1,
 						   cases[i].paths, cases[i].count, cases[i].options, cases[i].progress,
 						   NULL),
 			     cases[i].status, cases[i].text);
@@ -306,7 +306,7 @@ static void refuses(void **state)
 static int learn_once(void *context)
 {
 	const cairn_describer_options options = { CAIRN_DESCRIBER_OPTIONS_VERSION, 1, "f32" };
-	return cairn_whitening_learn("tiny", context, CAIRN_WHITEN_PCAW, 2, paths, 4, &options, NULL, NULL);
+	return cairn_whitening_learn("tiny", context, CAIRN_WHITEN_PCAW, 2, 1, paths, 4, &options, NULL, NULL);
 }
 
 static void survives_lack_of_memory(void **state)

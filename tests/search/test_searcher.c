@@ -635,10 +635,15 @@ static void names_a_damaged_descriptor(void **state)
 		int64_t id = collection_add_rows(collection, row, 1);
 		cairn_searcher *searcher = new_searcher(collection, NULL);
 		assert_fails(cairn_search_id(&answer, searcher, id), CAIRN_EDAMAGED, "16");
-		assert_ok(cairn_search_id(&answer, searcher, 2));
-		for (size_t k = 0; k < cairn_answer_count(answer); k++)
-			assert_false(isnan(hit_at(answer, k).score));
-		assert_int_equal((hit_at(answer, isnan(wrong[i]) ? 0 : 1).id - 1) / VIEWS, 0);
+		/* What is not a number is nowhere near; what is infinite would come first. */
+		if (isnan(wrong[i])) {
+			assert_ok(cairn_search_id(&answer, searcher, 2));
+			for (size_t k = 0; k < cairn_answer_count(answer); k++)
+				assert_false(isnan(hit_at(answer, k).score));
+			assert_int_equal((hit_at(answer, 0).id - 1) / VIEWS, 0);
+		} else {
+			assert_fails(cairn_search_id(&answer, searcher, 2), CAIRN_EDAMAGED, "image 16 is damaged");
+		}
 		cairn_answer_free(answer);
 		cairn_searcher_free(searcher);
 		cairn_collection_free(collection);
