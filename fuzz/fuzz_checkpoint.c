@@ -9,6 +9,7 @@
 
 #include "cairn/error.h"
 #include "model/onnx_read.h"
+#include "model/checkpoint.h"
 #include "model/weights.h"
 #include "target.h"
 #include "util/memory.h"

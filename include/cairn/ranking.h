@@ -54,6 +54,18 @@ CAIRN_API const float *cairn_ranking_scores(const cairn_ranking *ranking, size_t
  */
 CAIRN_API int cairn_ranking_set(cairn_ranking *ranking, size_t query, size_t rank, int64_t image, float score);
 
+/* ---- after verification ---- */
+
+/** Stands where an image was not verified. */
+#define CAIRN_NO_INLIERS ((int32_t)-1)
+
+/** How the verified images are put into order; docs/methods.md, "Re-ranking by inliers". */
+typedef enum {
+	CAIRN_ORDER_FUSED,  /**< score + boost * log(1 + inliers) where inliers reach the minimum; the default */
+	CAIRN_ORDER_INLIERS /**< images that reach the minimum first, by inliers, then by score; the others by score
+			       below them */
+} cairn_order;
+
 #ifdef __cplusplus
 }
 #endif

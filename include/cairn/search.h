@@ -16,24 +16,15 @@
 #include "cairn/error.h"
 #include "cairn/export.h"
 #include "cairn/image.h"
+#include "cairn/ranking.h"
 #include "cairn/verify.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/** Stands where an image was not verified. */
-#define CAIRN_NO_INLIERS ((int32_t)-1)
-
 typedef struct cairn_searcher cairn_searcher;
 typedef struct cairn_answer cairn_answer;
-
-/** How the verified images are put into order; docs/methods.md, "Re-ranking by inliers". */
-typedef enum {
-	CAIRN_ORDER_FUSED,  /**< score + boost * log(1 + inliers) where inliers reach the minimum; the default */
-	CAIRN_ORDER_INLIERS /**< images that reach the minimum first, by inliers, then by score; the others by score
-			       below them */
-} cairn_order;
 
 /** How a search runs. */
 typedef struct {

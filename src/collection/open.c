@@ -21,28 +21,6 @@
 /* A compaction between reading the catalogue and mapping the files takes files away; then both are done again. */
 #define ATTEMPTS 8
 
-/* ---- names ---- */
-
-char *cn_collection_file(const cairn_collection *collection, const char *name)
-{
-	return cn_path_join(collection->segments, name);
-}
-
-char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int file)
-{
-	if (file == CN_FILE_ROWS)
-		return cn_textf("%08lld.rows.npy", (long long)segment);
-	if (file == CN_FILE_IMAGES)
-		return cn_textf("%08lld.images.npy", (long long)segment);
-	return cn_textf("%08lld.%s.features", (long long)segment, sources->locals[file - CN_FILE_LOCAL].kind);
-}
-
-int cn_segment_name_is_ours(const char *name)
-{
-	size_t digits = strspn(name, "0123456789");
-	return (digits >= 8 && name[digits] == '.') || strncmp(name, ".cairn-", 7) == 0;
-}
-
 /* ---- the writer's lock ---- */
 
 static int fail_busy(int lock, const char *folder)

@@ -1,10 +1,31 @@
 /*
- * The files of a segment as a handle sees them: mapped when the catalogue is read, looked into when they are needed.
+ * The files of a segment: their names, and as a handle sees them, mapped when the catalogue is read, looked into when
+ * they are needed.
  */
 #include <string.h>
 
 #include "collection/handle.h"
 #include "util/memory.h"
+
+char *cn_collection_file(const cairn_collection *collection, const char *name)
+{
+	return cn_path_join(collection->segments, name);
+}
+
+char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int file)
+{
+	if (file == CN_FILE_ROWS)
+		return cn_textf("%08lld.rows.npy", (long long)segment);
+	if (file == CN_FILE_IMAGES)
+		return cn_textf("%08lld.images.npy", (long long)segment);
+	return cn_textf("%08lld.%s.features", (long long)segment, sources->locals[file - CN_FILE_LOCAL].kind);
+}
+
+int cn_segment_name_is_ours(const char *name)
+{
+	size_t digits = strspn(name, "0123456789");
+	return (digits >= 8 && name[digits] == '.') || strncmp(name, ".cairn-", 7) == 0;
+}
 
 /* Do the ids fit what the catalogue says of the segment? */
 static int check_rows(const cn_row_segment *rows, const cn_segment_record *record)

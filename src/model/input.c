@@ -1,5 +1,5 @@
 /*
- * From pixels to the input tensor: which size, which shape, which values.
+ * From pixels to the input tensor: which size, which shape, which values; and through the network.
  */
 #include "model/bundle.h"
 
@@ -172,4 +172,20 @@ void cn_input_fill(const cn_input_spec *spec, const uint8_t *rgb, uint32_t width
 		fill_planes(rgb, count, &planes);
 	else
 		fill_interleaved(rgb, count, &planes);
+}
+
+int cn_model_run(cairn_model *model, const uint8_t *rgb, uint32_t width, uint32_t height, cn_request **request)
+{
+	cn_tensor input;
+	size_t shape[4];
+	cn_input_shape(&model->input, width, height, shape);
+	CN_TRY(cn_network_acquire(model->network, shape, 4, request));
+	int status = cn_request_input(*request, &input);
+	if (status == 0) {
+		cn_input_fill(&model->input, rgb, width, height, input.data);
+		status = cn_request_run(*request);
+	}
+	if (status < 0)
+		cn_network_release(model->network, *request);
+	return status;
 }

@@ -12,6 +12,7 @@
 
 #include "cairn/model.h"
 #include "model/bundle.h"
+#include "model/checkpoint.h"
 #include "model/onnx_read.h"
 #include "model/onnx_write.h"
 #include "model/precision.h"

@@ -20,53 +20,6 @@
 #define BF16_LEAST_COSINE 0.995
 #define BENCH_ROUNDS      5
 
-int cn_home(char **out)
-{
-	const char *given = getenv("CAIRN_HOME"), *data = getenv("XDG_DATA_HOME"), *user = getenv("HOME");
-	if (given && given[0])
-		return cn_path_absolute(out, given);
-	if (data && data[0] == '/')
-		*out = cn_path_join(data, "cairn");
-	else if (user && user[0])
-		*out = cn_path_join(user, ".local/share/cairn");
-	else
-		return cn_fail(CAIRN_ENOTFOUND,
-			       "neither CAIRN_HOME nor HOME is set; set CAIRN_HOME to a folder for models");
-	return *out ? 0 : CAIRN_ENOMEM;
-}
-
-int cairn_model_home(char **out)
-{
-	char *home = NULL;
-	*out = NULL;
-	CN_TRY(cn_home(&home));
-	*out = cn_path_join(home, "models");
-	cn_free(home);
-	return *out ? 0 : CAIRN_ENOMEM;
-}
-
-int cn_bundle_check_name(const char *name)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-	size_t length = strlen(name);
-	if (length < 1 || length > 63 || name[0] == '.' || strspn(name, allowed) != length)
-		return cn_fail(
-			CAIRN_EINVALID,
-			"'%.100s' cannot name a model: use 1 to 63 letters, digits, '.', '_' and '-', no '.' first",
-			name);
-	return 0;
-}
-
-int cn_bundle_folder(char **out, const char *name)
-{
-	char *home;
-	CN_TRY(cn_bundle_check_name(name));
-	CN_TRY(cairn_model_home(&home));
-	*out = cn_path_join(home, name);
-	cn_free(home);
-	return *out ? 0 : CAIRN_ENOMEM;
-}
-
 static int not_installed(const char *name, const char *folder)
 {
 	for (const cairn_model_recipe *recipe = cairn_model_recipes(); recipe->name; recipe++)
@@ -140,29 +93,6 @@ int cairn_model_inspect(cairn_model **out, const char *name)
 	return read_named(out, name);
 }
 
-void cairn_model_free(cairn_model *model)
-{
-	if (!model)
-		return;
-	cn_network_free(model->network);
-	char *const texts[] = { model->name,
-				model->folder,
-				model->licence,
-				model->network_name,
-				model->onnx,
-				model->global.output,
-				model->global.mean_file,
-				model->global.projection_file,
-				model->local.descriptors,
-				model->local.keypoints,
-				model->local.reliability };
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		cn_free(texts[i]);
-	cn_free(model->global.mean);
-	cn_free(model->global.projection);
-	cn_free(model);
-}
-
 void cairn_model_get_info(const cairn_model *model, cairn_model_info *info)
 {
 	*info = (cairn_model_info){
@@ -216,22 +146,6 @@ int cairn_model_list(char ***names, size_t *count)
 void cairn_model_names_free(char **names, size_t count)
 {
 	cn_names_free(names, count);
-}
-
-int cn_model_run(cairn_model *model, const uint8_t *rgb, uint32_t width, uint32_t height, cn_request **request)
-{
-	cn_tensor input;
-	size_t shape[4];
-	cn_input_shape(&model->input, width, height, shape);
-	CN_TRY(cn_network_acquire(model->network, shape, 4, request));
-	int status = cn_request_input(*request, &input);
-	if (status == 0) {
-		cn_input_fill(&model->input, rgb, width, height, input.data);
-		status = cn_request_run(*request);
-	}
-	if (status < 0)
-		cn_network_release(model->network, *request);
-	return status;
 }
 
 /* ---- how fast ---- */

@@ -12,6 +12,7 @@
 
 #include "util/memory.h"
 #include "util/text.h"
+#include "util/utf8.h"
 
 #define MAX_VALUES   ((size_t)1 << 22)
 #define MAX_STORAGES 16384

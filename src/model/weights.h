@@ -81,10 +81,4 @@ const cn_weight *cn_weights_find(const cn_weights *weights, const char *name);
 int cn_weights_get(const cn_weights *weights, const char *name, size_t rank, const size_t *shape,
 		   const cn_weight **out);
 
-/** Read a checkpoint: PyTorch (zip or legacy pickle) or safetensors, told apart by their first bytes. */
-int cn_checkpoint_load(cn_weights *out, const char *path);
-
-/** The same from memory, which is borrowed for the call. @param name what errors call it */
-int cn_checkpoint_parse(cn_weights *out, const void *bytes, size_t length, const char *name);
-
 #endif

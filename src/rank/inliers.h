@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cairn/search.h"
+#include "cairn/ranking.h"
 
 typedef struct {
 	cairn_order order;

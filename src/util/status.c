@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "util/text.h"
+#include "util/utf8.h"
 
 /* Room for a path of the longest kind and what is said about it. */
 #define FORMATTED_SIZE (PATH_MAX + CN_ERROR_SIZE)

@@ -37,12 +37,6 @@ const char *cn_path_base(const char *path);
  */
 int cn_path_absolute(char **out, const char *path);
 
-/** 1 if the bytes are well-formed UTF-8 (no surrogates, no overlong forms), otherwise 0. */
-int cn_utf8_valid(const char *bytes, size_t length);
-
-/** Length of the well-formed UTF-8 sequence that `bytes` begins with, 0 if there is none. */
-size_t cn_utf8_step(const char *bytes, size_t length);
-
 /** Append with & < > " ' escaped for HTML; bytes that are not UTF-8 become U+FFFD. */
 int cn_text_add_html(cn_text *text, const char *value);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "model/pickle.h"
+#include "model/checkpoint.h"
 #include "model/weights.h"
 #include "networks.h"
 #include "support.h"

@@ -12,6 +12,7 @@
 #include "search/search.h"
 #include "util/memory.h"
 #include "util/text.h"
+#include "util/utf8.h"
 
 /* A photograph with a dark and a light side; its path is borrowed from a static ring. */
 static const char *photograph(const char *folder, const char *name, uint32_t width, uint32_t height)

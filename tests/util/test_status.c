@@ -7,6 +7,7 @@
 #include "support.h"
 #include "util/status.h"
 #include "util/text.h"
+#include "util/utf8.h"
 
 static void names_of_codes(void **state)
 {

@@ -8,6 +8,7 @@
 #include "support.h"
 #include "torture.h"
 #include "util/text.h"
+#include "util/utf8.h"
 
 static void text_grows(void **state)
 {
