@@ -127,6 +127,7 @@ typedef struct {
 	float score;                /**< what the order is by */
 	float similarity;           /**< cosine of the global descriptors; NAN for a collection without global model */
 	int32_t inliers;            /**< CAIRN_NO_INLIERS where not verified */
+	int trusted;                /**< 1 where the inliers reach the minimum of the order: fewer happen by chance */
 	uint32_t width, height;     /**< of the full-size image */
 	const cairn_match *matches; /**< `inliers` matches: a in the query, b in the image; NULL where not verified */
 } cairn_hit;

@@ -20,7 +20,8 @@ void cn_order_by_inliers(cn_inlier_item *items, size_t count, const cn_inlier_op
 	for (size_t i = 0; i < count; i++) {
 		cn_inlier_item *item = &items[i];
 		item->place = i;
-		if (item->inliers < 1 || item->inliers < options->trust)
+		item->trusted = item->inliers >= 1 && item->inliers >= options->trust;
+		if (!item->trusted)
 			continue;
 		if (options->order == CAIRN_ORDER_INLIERS)
 			item->score = 1.0f + (float)item->inliers;

@@ -22,6 +22,7 @@ typedef struct {
 	int64_t id;
 	float score;     /**< in: similarity; out: what the order is by */
 	int32_t inliers; /**< CAIRN_NO_INLIERS where not verified */
+	int trusted;     /**< out: 1 where they reach the minimum */
 	size_t place;    /**< out: where it stood before */
 } cn_inlier_item;
 

@@ -31,6 +31,7 @@ static int fill_hit(cn_answer_hit *to, cairn_collection *collection, const cn_ca
 		.score = from->score,
 		.similarity = from->similarity,
 		.inliers = CAIRN_NO_INLIERS,
+		.trusted = from->trusted,
 		.width = record.width,
 		.height = record.height,
 	};

@@ -149,12 +149,13 @@ static int write_thumbnail(cn_report *report, const char *path)
 	return status;
 }
 
-static int write_badge(cn_report *report, int32_t inliers)
+static int write_badge(cn_report *report, int32_t inliers, int trusted)
 {
 	if (inliers == CAIRN_NO_INLIERS)
 		return 0;
-	return write_format(report, "<span class=\"badge%s\" title=\"matched points that agree\">%d %s</span>",
-			    inliers > 0 ? "" : " none", (int)inliers, inliers == 1 ? "inlier" : "inliers");
+	return write_format(report, "<span class=\"badge%s\" title=\"matched points that agree%s\">%d %s</span>",
+			    trusted ? "" : " none", trusted ? "" : "; so few happen by chance", (int)inliers,
+			    inliers == 1 ? "inlier" : "inliers");
 }
 
 static int write_numbers(cn_report *report, const cn_report_hit *hit)
@@ -179,7 +180,7 @@ static int write_hit(cn_report *report, const cn_report_hit *hit, size_t rank)
 {
 	CN_TRY(write_around(report, "<li class=\"hit\" title=\"", hit->path, "\"><div class=\"well\">"));
 	CN_TRY(write_format(report, "<span class=\"rank\">%zu</span>", rank));
-	CN_TRY(write_badge(report, hit->inliers));
+	CN_TRY(write_badge(report, hit->inliers, hit->trusted));
 	CN_TRY(write_thumbnail(report, hit->path));
 	CN_TRY(write_text(report, "</div>"));
 	CN_TRY(write_bar(report, hit->similarity));
@@ -373,8 +374,9 @@ static int fill_hit(cn_report_hit *to, const cairn_answer *answer, size_t rank, 
 		.score = hit.score,
 		.similarity = hit.similarity,
 		.inliers = hit.inliers,
+		.trusted = hit.trusted,
 	};
-	if (draw && hit.inliers > 0)
+	if (draw && hit.trusted)
 		CN_TRY(cairn_answer_points(answer, rank, &points, &to->point_count));
 	to->points = points;
 	return 0;

@@ -19,6 +19,7 @@ typedef struct {
 	int32_t inliers;                /**< CAIRN_NO_INLIERS: not verified */
 	const cairn_point_pair *points; /**< to be drawn; NULL: no drawing */
 	size_t point_count;
+	int trusted; /**< the inliers say something */
 } cn_report_hit;
 
 /** One query with its results, best first. Everything is borrowed. */

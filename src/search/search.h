@@ -54,6 +54,7 @@ typedef struct {
 	float similarity;    /* NAN without global model */
 	float score;         /* what the order is by */
 	const cn_pair *pair; /* NULL where not verified */
+	int trusted;         /* its inliers reach the minimum of the order */
 } cn_candidate;
 
 typedef struct {

@@ -231,6 +231,7 @@ static void order_candidates(const cairn_searcher *searcher, const cn_candidates
 	for (size_t i = 0; i < candidates->count; i++) {
 		ordered[i] = candidates->items[items[i].place];
 		ordered[i].score = items[i].score;
+		ordered[i].trusted = items[i].trusted;
 	}
 }
 

@@ -59,12 +59,13 @@ static void known_orders(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		cn_inlier_item items[COUNT];
 		for (size_t k = 0; k < COUNT; k++)
-			items[k] = (cn_inlier_item){ 10 + (int64_t)k, before[k], cases[i].inliers[k], 99 };
+			items[k] = (cn_inlier_item){ 10 + (int64_t)k, before[k], cases[i].inliers[k], 99, 99 };
 		cn_order_by_inliers(items, COUNT, &cases[i].options);
 		for (size_t k = 0; k < COUNT; k++)
 			if (items[k].id != cases[i].order[k] || fabsf(items[k].score - cases[i].scores[k]) > 1e-6f ||
 			    items[k].place != (size_t)items[k].id - 10 ||
-			    items[k].inliers != cases[i].inliers[items[k].place])
+			    items[k].inliers != cases[i].inliers[items[k].place] ||
+			    items[k].trusted != (items[k].inliers >= 1 && items[k].inliers >= cases[i].options.trust))
 				fail_msg("%s: place %zu has image %d with %g", cases[i].what, k, (int)items[k].id,
 					 (double)items[k].score);
 	}
@@ -97,7 +98,7 @@ static void long_lists_are_in_order(void **state)
 		int seen[LENGTH] = { 0 };
 		for (size_t i = 0; i < LENGTH; i++)
 			unordered[i] = (cn_inlier_item){ (int64_t)i, 1.0f - (float)(i / 3) / 100,
-							 (int32_t)(cn_test_random(&random) % 12) - 1, 0 };
+							 (int32_t)(cn_test_random(&random) % 12) - 1, 0, 0 };
 		memcpy(items, unordered, sizeof(items));
 		cn_order_by_inliers(items, LENGTH, &options);
 		for (size_t i = 0; i < LENGTH; i++) {
@@ -115,7 +116,7 @@ static void long_lists_are_in_order(void **state)
 static void short_lists(void **state)
 {
 	const cn_inlier_options options = { CAIRN_ORDER_INLIERS, 5, 0.1f };
-	cn_inlier_item item = { 3, 0.5f, 8, 99 };
+	cn_inlier_item item = { 3, 0.5f, 8, 99, 99 };
 	(void)state;
 	cn_order_by_inliers(NULL, 0, &options);
 	cn_order_by_inliers(&item, 1, &options);

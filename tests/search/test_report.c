@@ -92,9 +92,9 @@ static void pictures_are_embedded(void **state)
 	static const cairn_point_pair points[] = { { 10, 20, 30, 40 }, { 100, 200, 130, 240 } };
 	const char *folder = cn_test_folder();
 	const cn_report_hit hits[] = {
-		{ photograph(folder, "wide.png", 900, 300), "Town hall", 0.75f, 0.5f, 2, points, 2 },
-		{ photograph(folder, "small.png", 40, 30), NULL, 0.25f, NAN, CAIRN_NO_INLIERS, NULL, 0 },
-		{ photograph(folder, "tall.png", 100, 3000), NULL, 0.2f, -0.5f, 0, NULL, 0 },
+		{ photograph(folder, "wide.png", 900, 300), "Town hall", 0.75f, 0.5f, 2, points, 2, 1 },
+		{ photograph(folder, "small.png", 40, 30), NULL, 0.25f, NAN, CAIRN_NO_INLIERS, NULL, 0, 0 },
+		{ photograph(folder, "tall.png", 100, 3000), NULL, 0.2f, -0.5f, 0, NULL, 0, 0 },
 	};
 	const cn_report_section section = {
 		.query = photograph(folder, "query.png", 640, 480),
@@ -127,6 +127,7 @@ static void pictures_are_embedded(void **state)
 	assert_non_null(strstr(page, "similarity 0.500"));
 	assert_int_equal(occurrences(page, "similarity "), 2);
 	assert_int_equal(occurrences(page, "inliers</span>"), 2);
+	assert_int_equal(occurrences(page, "badge none"), 1);
 	assert_null(strstr(page, "nan"));
 	cn_free(page);
 }
