@@ -144,7 +144,7 @@ static void headings_and_times_say_what_there_is(void **state)
 		{ 9, 2, 0.00006, "<h3>2 of 9 results</h3>", "<dd>0.06 ms</dd>" },
 	};
 	const char *folder = cn_test_folder(), *path = photograph(folder, "q.png", 50, 50);
-	const cn_report_hit hits[] = { { path, NULL, 1, 1, 0, NULL, 0 }, { path, NULL, 1, 1, 0, NULL, 0 } };
+	const cn_report_hit hits[] = { { path, NULL, 1, 1, 0, NULL, 0, 1 }, { path, NULL, 1, 1, 0, NULL, 0, 1 } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -192,8 +192,8 @@ static void hostile_names_stay_text(void **state)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *path = photograph(folder, names[i], 20, 20);
 		const cn_report_hit hits[] = {
-			{ path, names[i], 1, 1, 3, NULL, 0 },
-			{ cn_test_path(folder, "absent <script>"), "</li>", 1, 1, 3, NULL, 0 },
+			{ path, names[i], 1, 1, 3, NULL, 0, 1 },
+			{ cn_test_path(folder, "absent <script>"), "</li>", 1, 1, 3, NULL, 0, 1 },
 		};
 		const cn_report_section section = { .query = path, .found = 2, .hits = hits, .hit_count = 2 };
 		char *page = write_page(folder, &section, 1);
@@ -215,8 +215,8 @@ static void missing_photographs_get_a_tile(void **state)
 	static const cairn_point_pair point = { 1, 2, 3, 4 };
 	const char *folder = cn_test_folder(), *broken = cn_test_path(folder, "broken.jpg");
 	const cn_report_hit hits[] = {
-		{ cn_test_path(folder, "gone.jpg"), NULL, 1, 1, 1, &point, 1 },
-		{ broken, NULL, 1, 1, 1, &point, 1 },
+		{ cn_test_path(folder, "gone.jpg"), NULL, 1, 1, 1, &point, 1, 1 },
+		{ broken, NULL, 1, 1, 1, &point, 1, 1 },
 	};
 	const cn_report_section sections[] = {
 		{ .query = photograph(folder, "here.png", 30, 30), .found = 2, .hits = hits, .hit_count = 2 },
