@@ -39,15 +39,16 @@ def in_turn(runs, *programs):
 
 
 class Ratios:
-    """Collects `NAME.CASE: ratio R (peer)` and ends with the least."""
+    """Collects `NAME.CASE: ratio R (peer)` and ends with the least of those that count."""
 
     def __init__(self, name):
         self.name = name
         self.least = float("inf")
 
-    def add(self, case, ratio, peer):
+    def add(self, case, ratio, peer, counts=True):
         print(f"{self.name}.{case}: ratio {ratio:.2f} ({peer})", flush=True)
-        self.least = min(self.least, ratio)
+        if counts:
+            self.least = min(self.least, ratio)
 
     def end(self):
         print(f"{self.name}: ratio {self.least:.2f}")
