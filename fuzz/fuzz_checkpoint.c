@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "cairn/error.h"
-#include "model/onnx_read.h"
 #include "model/checkpoint.h"
+#include "model/onnx_read.h"
 #include "model/weights.h"
 #include "target.h"
 #include "util/memory.h"

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/pickle.h"
 #include "model/checkpoint.h"
+#include "model/pickle.h"
 #include "model/weights.h"
 #include "networks.h"
 #include "support.h"
