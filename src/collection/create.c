@@ -16,9 +16,6 @@
 
 #define UNFINISHED_NAME CN_CATALOGUE_NAME ".new"
 
-/* What RootSIFT computes; to be raised whenever its output changes, since features of two versions do not match well.
- */
-
 /* A bundle in a folder of its own is found again from any working directory only by its absolute path. */
 static int keep_name(char **out, const char *name)
 {

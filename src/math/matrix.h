@@ -17,6 +17,4 @@ void cn_matrix_abt(size_t m, size_t n, size_t k, const float *a, const float *b,
  * fails. */
 int cn_matrix_eigen(size_t n, const double *symmetric, double *values, double *vectors);
 
-void cn_matrix_threads(unsigned threads);
-
 #endif
