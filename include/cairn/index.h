@@ -1,8 +1,8 @@
 /*
  * cairn/index.h - nearest neighbours among descriptors.
  *
- * Descriptors are rows of float32, C order; similarity is the inner product, so unit vectors give the cosine. An image
- * may own several rows (regions, scales): its similarity is that of its best row, and it appears once.
+ * Similarity is the inner product, so unit vectors give the cosine. An image may own several rows (regions, scales):
+ * its similarity is that of its best row, and it appears once.
  *
  * Thread-safety: an index never changes after it is made; any number of threads may search it.
  */
@@ -22,16 +22,50 @@ extern "C" {
 
 typedef struct cairn_index cairn_index;
 
-/** Rows that belong together in memory: one segment of a collection, or an array of the caller's. Borrowed, not copied.
+/** Rows that belong together in memory: one segment of a collection, or arrays of the caller's. Borrowed, not copied.
  */
 typedef struct {
-	const float *rows;     /**< count x dim float32, C order */
+	const uint16_t *rows;  /**< count x dim float16, C order */
+	const int8_t *codes;   /**< count x dim, as cairn_index_encode() makes them */
+	const float *scales;   /**< count; value = scale * code */
 	const int64_t *images; /**< count image ids, >= 0, one a row, in ascending order */
 	size_t count;          /**< number of rows */
 } cairn_index_part;
 
 /**
- * Make an exact index over parts.
+ * Encode rows for a part: half-precision numbers, and 8-bit codes with one scale a row (docs/methods.md, "Search").
+ *
+ * @param      rows   count x dim float32, C order, finite, |value| <= 65504
+ * @param[out] halves count x dim
+ * @param[out] codes  count x dim
+ * @param[out] scales count
+ * @return 0; CAIRN_EINVALID naming the row whose number does not fit
+ */
+CAIRN_API int cairn_index_encode(const float *rows, size_t count, size_t dim, uint16_t *halves, int8_t *codes,
+				 float *scales);
+
+/** How an index is searched. */
+typedef struct {
+	uint32_t version; /**< CAIRN_INDEX_OPTIONS_VERSION */
+	unsigned threads; /**< 0: one for each core */
+	/** How many of the best rows by 8-bit codes are scored anew in half precision; 0: 1.5 k + 20, which finds 0.999
+	 * of the exact best on all that was measured (docs/benchmarks.md). Counted in images where images own several
+	 * rows. */
+	size_t depth;
+	int exact; /**< 1: all rows are scored in half precision, and the codes are not read */
+	/** NULL, or the ids that alone may be found, ascending: the search costs in proportion to them. */
+	const int64_t *only;
+	size_t only_count;
+} cairn_index_options;
+
+#define CAIRN_INDEX_OPTIONS_VERSION 1
+#define CAIRN_INDEX_OPTIONS_INIT                                                                                       \
+	{                                                                                                              \
+		CAIRN_INDEX_OPTIONS_VERSION, 0, 0, 0, NULL, 0                                                          \
+	}
+
+/**
+ * Make an index that scans all rows.
  *
  * @param[out] out    the new index; the caller frees it with cairn_index_free()
  * @param      dim    dimensions of a row, >= 1
@@ -51,16 +85,18 @@ CAIRN_API size_t cairn_index_dim(const cairn_index *index);
 CAIRN_API size_t cairn_index_rows(const cairn_index *index);
 
 /**
- * The k best images for each query; equal scores are ordered by ascending id. Results do not depend on `threads`.
+ * The k best images for each query; equal scores are ordered by ascending id. Results do not depend on the number of
+ * threads.
  *
- * @param[out] out     a new ranking of `queries` rows and depth k, without inliers; the caller frees it
+ * @param[out] out     a new ranking of `queries` rows and depth k; the caller frees it. Scores are inner products with
+ *                     the half-precision rows
  * @param      vectors queries x dim float32, C order, finite
  * @param      k       >= 1
- * @param      threads 0: one for each core
- * @return 0; CAIRN_EINVALID where a size is 0 or a number is not finite; CAIRN_ENOMEM
+ * @param      options NULL for the defaults
+ * @return 0; CAIRN_EINVALID where a size is 0, a number is not finite or ids do not ascend; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_index_search(const cairn_index *index, const float *vectors, size_t queries, size_t k,
-				 unsigned threads, cairn_ranking **out);
+				 const cairn_index_options *options, cairn_ranking **out);
 
 #ifdef __cplusplus
 }

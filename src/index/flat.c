@@ -16,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "math/codes.h"
 #include "math/dot.h"
+#include "math/half.h"
 #include "math/matrix.h"
 #include "util/heap.h"
 #include "util/memory.h"
@@ -31,7 +33,7 @@
 #define FEW   4     /* below so many queries, inner products one by one are faster */
 
 struct chunk {
-	const float *rows;
+	const uint16_t *rows;
 	const int64_t *images;
 	size_t count;
 };
@@ -46,6 +48,19 @@ struct cairn_index {
 };
 
 /* ---- making ---- */
+
+int cairn_index_encode(const float *rows, size_t count, size_t dim, uint16_t *halves, int8_t *codes, float *scales)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < dim; k++)
+			if (!(fabsf(rows[i * dim + k]) <= CN_HALF_LARGEST))
+				return cn_fail(CAIRN_EINVALID,
+					       "row %zu holds %g, which is no half-precision number (up to 65504)", i,
+					       (double)rows[i * dim + k]);
+	cn_halves_from_floats(rows, count * dim, halves);
+	cn_codes_encode(rows, count, dim, codes, scales);
+	return 0;
+}
 
 static int check_part(const cairn_index_part *part, size_t number)
 {
@@ -189,6 +204,7 @@ struct worker {
 	cn_heap heaps[BLOCK];
 	cn_scored best[BLOCK]; /* of the image whose rows are being read; id -1: none */
 	float scores[BLOCK * TILE];
+	float *tile; /* TILE x dim */
 };
 
 struct search {
@@ -235,7 +251,8 @@ static void search_chunk(const struct search *search, struct worker *worker, con
 		worker->best[q] = (cn_scored){ -INFINITY, -1 };
 	for (size_t begin = 0; begin < chunk->count; begin += TILE) {
 		size_t count = chunk->count - begin < TILE ? chunk->count - begin : TILE;
-		const float *rows = chunk->rows + begin * dim;
+		const float *rows = worker->tile;
+		cn_halves_to_floats(chunk->rows + begin * dim, count * dim, worker->tile);
 		if (search->count >= FEW)
 			cn_matrix_abt(search->count, count, dim, search->queries, rows, worker->scores);
 		else
@@ -288,9 +305,11 @@ static int merge(const struct search *search, size_t query, cairn_ranking *ranki
 static void free_workers(struct search *search)
 {
 	if (search->workers)
-		for (unsigned w = 0; w < search->worker_count; w++)
+		for (unsigned w = 0; w < search->worker_count; w++) {
+			cn_free(search->workers[w].tile);
 			for (size_t q = 0; q < BLOCK; q++)
 				cn_heap_free(&search->workers[w].heaps[q]);
+		}
 	cn_free(search->workers);
 }
 
@@ -299,9 +318,11 @@ static int make_workers(struct search *search, size_t queries, size_t kept)
 	size_t most = KEPT / kept < 1 ? 1 : KEPT / kept < BLOCK ? KEPT / kept : BLOCK;
 	search->block = queries < most ? queries : most;
 	CN_NEW(search->workers, search->worker_count, sizeof(*search->workers));
-	for (unsigned w = 0; w < search->worker_count; w++)
+	for (unsigned w = 0; w < search->worker_count; w++) {
+		CN_NEW(search->workers[w].tile, TILE * search->index->dim, sizeof(float));
 		for (size_t q = 0; q < search->block; q++)
 			CN_TRY(cn_heap_init(&search->workers[w].heaps[q], kept));
+	}
 	return 0;
 }
 
@@ -326,9 +347,10 @@ static int check_query(const cairn_index *index, const float *vectors, size_t qu
 	return 0;
 }
 
-int cairn_index_search(const cairn_index *index, const float *vectors, size_t queries, size_t k, unsigned threads,
-		       cairn_ranking **out)
+int cairn_index_search(const cairn_index *index, const float *vectors, size_t queries, size_t k,
+		       const cairn_index_options *options, cairn_ranking **out)
 {
+	unsigned threads = options ? options->threads : 0;
 	cn_workers *pool = NULL;
 	cairn_ranking *ranking = NULL;
 	struct search search = { .index = index };

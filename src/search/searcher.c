@@ -186,7 +186,9 @@ static int nearest(cairn_query *query, const int64_t *exclude, size_t exclude_co
 	/* There are no more images than rows; of rows the index knows what it has today. */
 	if (depth > cairn_index_rows(index))
 		depth = cairn_index_rows(index) ? cairn_index_rows(index) : 1;
-	CN_TRY(cairn_index_search(index, query->descriptor, 1, depth, searcher->options.threads, &ranking));
+	cairn_index_options how = CAIRN_INDEX_OPTIONS_INIT;
+	how.threads = searcher->options.threads;
+	CN_TRY(cairn_index_search(index, query->descriptor, 1, depth, &how, &ranking));
 	size_t count = cairn_ranking_count(ranking, 0);
 	int status = check_similarities(searcher, ranking);
 	out->items = status == 0 ? cn_alloc(count, sizeof(*out->items)) : NULL;

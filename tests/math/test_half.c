@@ -1,6 +1,7 @@
 /* Half precision against the definition of the format: all 65536 codes, and rounding between neighbours. */
 #include <math.h>
 
+#include "math/dispatch.h"
 #include "math/half.h"
 #include "support.h"
 
@@ -49,12 +50,46 @@ static void the_ends_of_the_range(void **state)
 	assert_true(cn_half_to_float(0xfc00) == -INFINITY);
 }
 
+static void arrays_are_converted_like_single_numbers(void **state)
+{
+	static const float values[] = { 0,        -0.0f,  1,     -1.5f,    65504,     65519, 65520,
+					1e30f,    -1e30f, 1e-8f, 6.1e-5f,  5e-7f,     0.1f,  3.14159f,
+					-2048.5f, 2049,   1e-3f, INFINITY, -INFINITY, 7,     0.33333f };
+	enum { COUNT = sizeof(values) / sizeof(values[0]) };
+	(void)state;
+	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+		uint16_t halves[COUNT + 1];
+		float back[COUNT + 1];
+		cn_kernels_force((cn_kernels)level);
+		for (size_t count = 0; count <= COUNT; count++) {
+			halves[count] = 0x1234;
+			back[count] = -5;
+			cn_halves_from_floats(values, count, halves);
+			cn_halves_to_floats(halves, count, back);
+			for (size_t i = 0; i < count; i++) {
+				assert_int_equal(halves[i], cn_half_from_float(values[i]));
+				assert_true(back[i] == cn_half_to_float(halves[i]));
+			}
+			assert_int_equal(halves[count], 0x1234);
+			assert_true(back[count] == -5);
+		}
+	}
+	float nothing[16];
+	uint16_t halves[16];
+	for (size_t i = 0; i < 16; i++)
+		nothing[i] = NAN;
+	cn_halves_from_floats(nothing, 16, halves);
+	assert_true(isnan(cn_half_to_float(halves[7])));
+	cn_kernels_force(CN_KERNELS_AVX512);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_finite_codes_round_trip),
 		cmocka_unit_test(numbers_between_go_to_the_nearest_and_ties_to_even),
 		cmocka_unit_test(the_ends_of_the_range),
+		cmocka_unit_test(arrays_are_converted_like_single_numbers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
