@@ -100,7 +100,7 @@ static void encode_query(cn_queries *queries, const cn_panel_form *form, size_t 
 	cn_codes_encode(vector, 1, dim, codes, &queries->scales[i]);
 	codes_to_words(form, codes, dim, 0, words);
 	for (size_t k = 0; form->excess && k < dim; k++)
-		queries->excess[i] += 128 * codes[k];
+		queries->excess[i] += CN_PANEL_EXCESS * codes[k];
 }
 
 int cn_queries_init(cn_queries *out, cn_number number, const float *vectors, size_t count, size_t dim)
@@ -402,7 +402,7 @@ static void scan_runs(struct scan *scan)
 }
 
 int cn_scan_rows(const cn_query_panels *panels, const cn_rows *rows, const float *bases, cn_shortlist *lists,
-	    cn_scan_scratch *scratch)
+		 cn_scan_scratch *scratch)
 {
 	struct scan scan = { .panels = panels,
 			     .form = cn_panel_form_of(panels->queries->number),
