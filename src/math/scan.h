@@ -55,8 +55,9 @@ typedef struct {
 	const float *scales;  /**< count; of CN_ROWS_I8 alone */
 	const float *offsets; /**< NULL, or count numbers that are added to the scores; not with codes */
 	size_t count;
-	uint32_t first;       /**< number that the first row has in shortlists */
-	const uint64_t *live; /**< NULL: all; else bit (live_from + i) tells whether row i counts */
+	const uint32_t *numbers; /**< NULL: 0, 1, 2 ...; else which row each is */
+	uint32_t first;          /**< row n is `first` + n in shortlists */
+	const uint64_t *live;    /**< NULL: all; else bit (live_from + n) tells whether row n counts */
 	size_t live_from;
 } cn_rows;
 
@@ -72,7 +73,7 @@ void cn_scan_scratch_free(cn_scan_scratch *scratch);
  * Offer every live row to every query's list. Dead rows cost next to nothing.
  *
  * @param bases NULL, or what is added to all scores of each packed query
- * @param lists one a packed query
+ * @param lists by the numbers of the packed queries
  */
 int cn_scan_rows(const cn_query_panels *panels, const cn_rows *rows, const float *bases, cn_shortlist *lists,
 		 cn_scan_scratch *scratch);

@@ -18,6 +18,8 @@ unsigned cn_cores(void);
 
 /** @param threads 0: one for each core; 1: no thread is started, loops run in the caller */
 int cn_workers_new(cn_workers **out, unsigned threads);
+
+/** A few are kept for the next cn_workers_new(); NULL is allowed. */
 void cn_workers_free(cn_workers *pool);
 unsigned cn_workers_threads(const cn_workers *pool);
 

@@ -1,5 +1,5 @@
 /*
- * Cutting a list to its best: quickselect with the median of three, then a sort if order is wanted.
+ * Cutting a list to its best: quickselect that divides without branches, since which way a key goes cannot be guessed.
  */
 #include "util/shortlist.h"
 
@@ -12,11 +12,12 @@
 
 int cn_shortlist_init(cn_shortlist *list, size_t keep)
 {
-	size_t capacity;
+	size_t capacity, keys;
 	*list = (cn_shortlist){ 0 };
 	CN_TRY(cn_size_add(keep, keep < SLACK ? SLACK : keep, &capacity));
-	list->items = cn_alloc(capacity, sizeof(*list->items));
-	if (!list->items)
+	CN_TRY(cn_size_mul(capacity, 2, &keys));
+	list->keys = cn_alloc(keys, sizeof(*list->keys));
+	if (!list->keys)
 		return CAIRN_ENOMEM;
 	list->keep = keep;
 	list->capacity = capacity;
@@ -26,7 +27,7 @@ int cn_shortlist_init(cn_shortlist *list, size_t keep)
 
 void cn_shortlist_free(cn_shortlist *list)
 {
-	cn_free(list->items);
+	cn_free(list->keys);
 	*list = (cn_shortlist){ 0 };
 }
 
@@ -36,60 +37,48 @@ void cn_shortlist_clear(cn_shortlist *list)
 	list->threshold = -INFINITY;
 }
 
-static inline int is_better(cn_hit a, cn_hit b)
+static uint64_t median(uint64_t a, uint64_t b, uint64_t c)
 {
-	return a.score > b.score || (a.score == b.score && a.row < b.row);
+	uint64_t low = a < b ? a : b, high = a < b ? b : a;
+	return c < low ? low : c > high ? high : c;
 }
 
-static inline void swap(cn_hit *a, cn_hit *b)
+/* Keys above the pivot to the front, the others behind them. @return how many are above */
+static size_t divide(uint64_t *keys, size_t count, uint64_t pivot, uint64_t *scratch)
 {
-	cn_hit keep = *a;
-	*a = *b;
-	*b = keep;
-}
-
-/* The median of three goes to `first`. */
-static void choose_pivot(cn_hit *items, size_t first, size_t last)
-{
-	size_t middle = first + (last - first) / 2;
-	if (is_better(items[middle], items[last]))
-		swap(&items[middle], &items[last]);
-	if (is_better(items[first], items[last]))
-		swap(&items[first], &items[last]);
-	if (is_better(items[middle], items[first]))
-		swap(&items[middle], &items[first]);
-}
-
-/* Items before the returned place are better than it, those behind are not. */
-static size_t divide(cn_hit *items, size_t first, size_t last)
-{
-	choose_pivot(items, first, last);
-	cn_hit pivot = items[first];
-	size_t place = first;
-	for (size_t i = first + 1; i <= last; i++) {
-		/* No branch: which way it goes cannot be guessed. */
-		cn_hit item = items[i];
-		int better = is_better(item, pivot);
-		items[i] = items[place + 1];
-		items[place + 1] = item;
-		place += (size_t)better;
+	size_t above = 0, rest = 0;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t key = keys[i];
+		size_t is_above = key > pivot;
+		keys[above] = key;
+		scratch[rest] = key;
+		above += is_above;
+		rest += 1 - is_above;
 	}
-	swap(&items[first], &items[place]);
-	return place;
+	memcpy(keys + above, scratch, rest * sizeof(*keys));
+	return above;
 }
 
-/* The `keep` best to the front. */
-static void select_best(cn_hit *items, size_t count, size_t keep)
+/* The `keep` largest to the front. */
+static void select_largest(uint64_t *keys, size_t count, size_t keep, uint64_t *scratch)
 {
-	size_t first = 0, last = count - 1;
-	while (first < last) {
-		size_t place = divide(items, first, last);
-		if (place == keep)
+	while (keep > 0 && keep < count) {
+		uint64_t pivot = median(keys[0], keys[count / 2], keys[count - 1]);
+		size_t above = divide(keys, count, pivot, scratch);
+		if (above >= keep) {
+			count = above;
+			continue;
+		}
+		keys += above;
+		count -= above;
+		keep -= above;
+		/* The pivot is the largest of the rest, and there may be more like it. */
+		size_t equal = divide(keys, count, pivot - 1, scratch);
+		if (equal >= keep)
 			return;
-		if (place < keep)
-			first = place + 1;
-		else
-			last = place - 1;
+		keys += equal;
+		count -= equal;
+		keep -= equal;
 	}
 }
 
@@ -97,23 +86,23 @@ void cn_shortlist_cut(cn_shortlist *list)
 {
 	if (list->count <= list->keep)
 		return;
-	select_best(list->items, list->count, list->keep);
+	select_largest(list->keys, list->count, list->keep, list->keys + list->capacity);
 	list->count = list->keep;
-	float worst = list->items[0].score;
+	uint64_t least = list->keys[0];
 	for (size_t i = 1; i < list->count; i++)
-		worst = list->items[i].score < worst ? list->items[i].score : worst;
-	list->threshold = worst;
+		least = list->keys[i] < least ? list->keys[i] : least;
+	list->threshold = cn_hit_of_key(least).score;
 }
 
 static int compare(const void *left, const void *right)
 {
-	cn_hit a = *(const cn_hit *)left, b = *(const cn_hit *)right;
-	return is_better(a, b) ? -1 : is_better(b, a);
+	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+	return (a < b) - (a > b);
 }
 
 void cn_shortlist_sort(cn_shortlist *list)
 {
 	cn_shortlist_cut(list);
 	if (list->count > 1)
-		qsort(list->items, list->count, sizeof(*list->items), compare);
+		qsort(list->keys, list->count, sizeof(*list->keys), compare);
 }

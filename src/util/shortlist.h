@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "util/status.h"
 
@@ -19,7 +20,7 @@ typedef struct {
 } cn_hit;
 
 typedef struct {
-	cn_hit *items;
+	uint64_t *keys; /**< capacity, and as many for cutting; a larger key is better */
 	size_t count, keep, capacity;
 	float threshold; /**< scores below it are not kept; -INFINITY until the list was cut */
 } cn_shortlist;
@@ -35,6 +36,30 @@ void cn_shortlist_cut(cn_shortlist *list);
 /** Leave the `keep` best, best first. */
 void cn_shortlist_sort(cn_shortlist *list);
 
+/* Scores as whole numbers of the same order, and behind them rows, the smaller the better. */
+static inline uint64_t cn_hit_key(float score, uint32_t row)
+{
+	uint32_t bits;
+	score += 0.0f; /* -0 is 0 */
+	memcpy(&bits, &score, sizeof(bits));
+	bits ^= bits >> 31 ? 0xffffffffu : 0x80000000u;
+	return (uint64_t)bits << 32 | (uint32_t)~row;
+}
+
+static inline cn_hit cn_hit_of_key(uint64_t key)
+{
+	cn_hit hit = { .row = ~(uint32_t)key };
+	uint32_t bits = (uint32_t)(key >> 32);
+	bits ^= bits >> 31 ? 0x80000000u : 0xffffffffu;
+	memcpy(&hit.score, &bits, sizeof(bits));
+	return hit;
+}
+
+static inline cn_hit cn_shortlist_at(const cn_shortlist *list, size_t i)
+{
+	return cn_hit_of_key(list->keys[i]);
+}
+
 /** Offer a row. NaN is never kept. */
 static inline void cn_shortlist_push(cn_shortlist *list, float score, uint32_t row)
 {
@@ -42,7 +67,7 @@ static inline void cn_shortlist_push(cn_shortlist *list, float score, uint32_t r
 		return;
 	if (list->count == list->capacity)
 		cn_shortlist_cut(list);
-	list->items[list->count++] = (cn_hit){ score, row };
+	list->keys[list->count++] = cn_hit_key(score, row);
 }
 
 #endif
