@@ -229,12 +229,18 @@ static int keep_idle(cn_workers *pool)
 	return kept;
 }
 
-__attribute__((destructor)) static void end_idle(void)
+__attribute__((destructor)) void cn_workers_end_idle(void)
 {
-	while (idle_pools) {
-		cn_workers *pool = idle_pools;
-		idle_pools = pool->next;
+	cn_workers *pool;
+	pthread_mutex_lock(&idle_mutex);
+	pool = idle_pools;
+	idle_pools = NULL;
+	idle_count = 0;
+	pthread_mutex_unlock(&idle_mutex);
+	while (pool) {
+		cn_workers *next = pool->next;
 		end_pool(pool);
+		pool = next;
 	}
 }
 
