@@ -1,5 +1,8 @@
-"""What the benchmarks of search share: cairn's index through the public functions of include/cairn/index.h, made data, and recall."""
+"""What the benchmarks of search share: cairn's index through the public functions of include/cairn/index.h, made data, recall, and the
+limits of the machine."""
 import ctypes
+import subprocess
+import time
 
 import numpy as np
 
@@ -76,6 +79,27 @@ class InvertedFile(Index):
         self.call("cairn_ivf_write_lists", self.quantizer, ctypes.byref(self.part), path, 0, None, None)
         self.call("cairn_ivf_lists_open", ctypes.byref(self.lists), path, self.quantizer, self.count)
         self.call("cairn_index_new_ivf", ctypes.byref(self.index), self.quantizer, ctypes.byref(self.part), ctypes.byref(self.lists), 1, None, 0)
+
+
+def unit_vectors(count, dim, seed):
+    """Normally distributed numbers, brought to unit length."""
+    rows = np.random.default_rng(seed).standard_normal((count, dim), dtype=np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def timed(program, count=1):
+    """A program that returns the seconds it takes for each of `count` things."""
+    def run():
+        start = time.perf_counter()
+        program()
+        return (time.perf_counter() - start) / count
+    return run
+
+
+def bandwidth_and_peak():
+    """Bytes read from memory a second, and operations on bytes a second, at most; of this machine, by bench_limits.c."""
+    out = subprocess.run([BUILD / "bench" / "bench_limits"], check=True, capture_output=True, text=True).stdout
+    return tuple(float(number) for number in out.split())
 
 
 def recall(found, truth):
