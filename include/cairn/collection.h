@@ -53,7 +53,7 @@ CAIRN_API int cairn_collection_create(const char *folder, const cairn_collection
  * @param[out] out      the handle; the caller frees it with cairn_collection_free()
  * @param      writable not 0: take the writer's lock, and clear what a killed writer left behind
  * @return 0; CAIRN_ENOTFOUND where there is no collection; CAIRN_EBUSY naming the process that writes; CAIRN_EDAMAGED;
- *         CAIRN_EUNSUPPORTED where a newer cairn made it; CAIRN_EIO; CAIRN_ENOMEM
+ *         CAIRN_EUNSUPPORTED where an older or a newer cairn made it; CAIRN_EIO; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_collection_open(cairn_collection **out, const char *folder, int writable);
 
@@ -184,8 +184,9 @@ typedef void (*cairn_check_cb)(const char *file, const char *fault, int repaired
 /**
  * Read every byte and compare with the checksums and the catalogue. A reader's handle is refreshed by it.
  *
- * @param repair not 0 (needs a writable handle): drop segments that are damaged together with their images from the
- *               catalogue, so that the next add describes those images again, and delete stray files
+ * @param repair not 0 (needs a writable handle): make codes and scales again from their rows where they alone are
+ *               damaged; drop other damaged segments together with their images from the catalogue, so that the next
+ *               add describes those images again; delete stray files
  * @return the number of faults that remain; CAIRN_EIO; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_collection_check(cairn_collection *collection, int repair, cairn_check_cb callback, void *payload,
@@ -199,7 +200,7 @@ CAIRN_API int cairn_collection_check(cairn_collection *collection, int repair, c
  */
 CAIRN_API int cairn_collection_index(cairn_collection *collection, const cairn_index **out);
 
-/** The descriptor of an image (its first row). @param[out] out info.dim floats */
+/** The descriptor of an image (its first row), as half-precision numbers keep it. @param[out] out info.dim floats */
 CAIRN_API int cairn_collection_descriptor(cairn_collection *collection, int64_t id, float *out);
 
 /**

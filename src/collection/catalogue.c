@@ -166,9 +166,11 @@ static int check_header(cn_catalogue *catalogue)
 			       "backup, or make the collection anew",
 			       catalogue->path);
 	if (version != CN_CATALOGUE_VERSION)
-		return cn_fail(CAIRN_EUNSUPPORTED,
-			       "'%s' has format version %lld, this cairn knows version %d: use a newer cairn",
-			       catalogue->path, (long long)version, CN_CATALOGUE_VERSION);
+		return cn_fail(CAIRN_EUNSUPPORTED, "'%s' has format version %lld, this cairn knows version %d: %s",
+			       catalogue->path, (long long)version, CN_CATALOGUE_VERSION,
+			       version > CN_CATALOGUE_VERSION ? "use a newer cairn"
+							      : "make the collection anew with 'cairn init' and "
+								"'cairn add'");
 	return 0;
 }
 

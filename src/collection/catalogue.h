@@ -16,8 +16,9 @@
 #include <stdint.h>
 
 #include "collection/keymap.h"
+#include "index/segment.h"
 
-#define CN_CATALOGUE_VERSION 1
+#define CN_CATALOGUE_VERSION 2
 #define CN_MAX_SOURCES       16
 
 typedef struct cn_catalogue cn_catalogue;
@@ -39,15 +40,15 @@ typedef struct {
 
 void cn_sources_free(cn_sources *sources);
 
-/** A file of a segment. Its index says what is in it: CN_FILE_ROWS, CN_FILE_IMAGES, or CN_FILE_LOCAL + index of the
- * local kind. */
+/** A file of a segment. Its index says what is in it: one of the files of descriptors (index/segment.h), or
+ * CN_FILE_LOCAL + index of the local kind. */
 typedef struct {
 	char *name; /**< in segments/; NULL where the segment has no such file */
 	uint64_t size;
 	uint32_t crc; /**< CRC-32C of the whole file */
 } cn_segment_file;
 
-enum { CN_FILE_ROWS, CN_FILE_IMAGES, CN_FILE_LOCAL, CN_FILES = CN_FILE_LOCAL + CN_MAX_SOURCES };
+enum { CN_FILE_LOCAL = CN_ROW_FILES, CN_FILES = CN_FILE_LOCAL + CN_MAX_SOURCES };
 
 typedef struct {
 	int64_t id;
@@ -76,7 +77,7 @@ int cn_catalogue_create(const char *path, const cn_sources *sources);
  * Open the catalogue of a collection.
  *
  * @param writable 0: nothing can be changed
- * @return 0; CAIRN_EDAMAGED where the file is no catalogue; CAIRN_EUNSUPPORTED where a newer cairn made it
+ * @return 0; CAIRN_EDAMAGED where the file is no catalogue; CAIRN_EUNSUPPORTED where an older or a newer cairn made it
  */
 int cn_catalogue_open(cn_catalogue **out, const char *path, int writable);
 void cn_catalogue_free(cn_catalogue *catalogue);
@@ -125,6 +126,9 @@ int cn_catalogue_forget_range(cn_catalogue *catalogue, int64_t first, int64_t la
 /** Take the number for a new segment; it is registered, still without files. */
 int cn_catalogue_new_segment(cn_catalogue *catalogue, int64_t *id);
 int cn_catalogue_set_segment(cn_catalogue *catalogue, const cn_sources *sources, const cn_segment_record *segment);
+/** Let another file take the place of one that a segment has. */
+int cn_catalogue_set_file(cn_catalogue *catalogue, const cn_sources *sources, int64_t segment, int file,
+			  const cn_segment_file *now);
 int cn_catalogue_drop_segment(cn_catalogue *catalogue, int64_t id);
 
 /** SQLite's own check of the file. @param told called for each fault */

@@ -3,7 +3,7 @@
  *
  *   folder/lock               taken with flock() by the one who writes; holds the process id
  *   folder/catalogue.sqlite   see catalogue.h
- *   folder/segments/NNNNNNNN.rows.npy, .images.npy, .KIND.features
+ *   folder/segments/NNNNNNNN.rows.npy, .codes.npy, .scales.npy, .images.npy, .KIND.features
  *
  * Segment files are mapped as soon as the catalogue is read, so that a compaction by another process, which deletes
  * files, takes nothing away from a handle.

@@ -38,6 +38,7 @@ static const char *const statement_text[CN_SQL_STATEMENTS] = {
 	[CN_SQL_NEW_SEGMENT] = "INSERT INTO segments DEFAULT VALUES",
 	[CN_SQL_SET_SEGMENT] = "UPDATE segments SET first = ?, last = ?, images = ?, rows = ? WHERE id = ?",
 	[CN_SQL_ADD_FILE] = "INSERT INTO files(segment, role, name, size, crc32c) VALUES(?, ?, ?, ?, ?)",
+	[CN_SQL_SET_FILE] = "UPDATE files SET name = ?3, size = ?4, crc32c = ?5 WHERE segment = ?1 AND role = ?2",
 	[CN_SQL_DROP_SEGMENT] = "DELETE FROM segments WHERE id = ?",
 	[CN_SQL_INTEGRITY] = "PRAGMA integrity_check(100)",
 	[CN_SQL_FOREIGN_KEYS] = "PRAGMA foreign_key_check",
