@@ -284,6 +284,15 @@ char *collection_text(cairn_collection *collection)
 	return copy;
 }
 
+void file_overwrite(const char *path, size_t at, const void *bytes, size_t length)
+{
+	FILE *file = fopen(path, "r+b");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, (long)at, SEEK_SET), 0);
+	assert_int_equal(fwrite(bytes, 1, length, file), length);
+	assert_int_equal(fclose(file), 0);
+}
+
 long file_size(const char *path)
 {
 	struct stat info;

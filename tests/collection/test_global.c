@@ -11,7 +11,6 @@
 #include "cairn/model.h"
 #include "collection/handle.h"
 #include "photos.h"
-#include "util/crc.h"
 #include "util/file.h"
 
 enum { DIM = 16, IMAGES = 9 };
@@ -163,15 +162,13 @@ static const char *segment_file(const char *folder, const char *name)
 static void forge(const char *folder, const char *name, size_t at, const void *bytes, size_t length)
 {
 	const char *path = segment_file(folder, name);
-	char *content, sql[128];
-	size_t size;
+	char sql[128];
+	uint64_t size;
+	uint32_t crc;
 	sqlite3 *db;
-	assert_ok(cn_file_read(path, 1 << 20, &content, &size));
-	assert_true(at + length <= size);
-	memcpy(content + at, bytes, length);
-	cn_test_write(path, content, size);
-	snprintf(sql, sizeof(sql), "UPDATE files SET crc32c = %u WHERE name = '%s'", cn_crc32c(0, content, size), name);
-	cairn_bytes_free(content);
+	file_overwrite(path, at, bytes, length);
+	assert_ok(cn_file_checksum(path, &size, &crc));
+	snprintf(sql, sizeof(sql), "UPDATE files SET crc32c = %u WHERE name = '%s'", crc, name);
 	assert_int_equal(sqlite3_open(cn_test_path(folder, "catalogue.sqlite"), &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_changes(db), 1);
