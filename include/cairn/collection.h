@@ -106,6 +106,44 @@ CAIRN_API int cairn_collection_find_path(cairn_collection *collection, const cha
 /** All ids in ascending order, removed ones left out. @param[out] ids caller frees with cairn_bytes_free() */
 CAIRN_API int cairn_collection_ids(cairn_collection *collection, int64_t **ids, size_t *count);
 
+/**
+ * Which images are wanted. An image must satisfy all that is given; nothing given selects every image.
+ *
+ * `where` is one SQL expression of SQLite over the columns id, path, label (text, NULL without one), size (bytes),
+ * mtime_ns, width and height, such as "width > 1000 AND label LIKE 'tower%'". It may call functions that depend on
+ * nothing but their arguments (docs/format.md, "Filters", lists them). Sub-selects, other tables, parameters and
+ * whatever would change something are refused.
+ */
+typedef struct {
+	uint32_t version;          /**< CAIRN_FILTER_VERSION */
+	const char *const *labels; /**< images with one of these labels; an empty one stands for images without label;
+				    *   NULL: whatever their label */
+	size_t label_count;
+	const int64_t *ids; /**< images out of these, in any order; NULL: any */
+	size_t id_count;
+	const char *where;          /**< NULL: no condition */
+	cairn_progress_cb progress; /**< NULL, or asked now and then while `where` is looked at, and may cancel. Must
+				     *   not use the collection */
+	void *progress_payload;
+} cairn_filter;
+
+#define CAIRN_FILTER_VERSION 1
+#define CAIRN_FILTER_INIT                                                                                              \
+	{                                                                                                              \
+		CAIRN_FILTER_VERSION, NULL, 0, NULL, 0, NULL, NULL, NULL                                               \
+	}
+
+/**
+ * The ids of the images that satisfy a filter, ascending, removed ones left out. That there are none is no failure.
+ * Labels that no image has, and ids of no image, are told as warnings to the log.
+ *
+ * @param      filter NULL for all images
+ * @param[out] ids    caller frees with cairn_bytes_free()
+ * @return 0; CAIRN_EINVALID with SQLite's text where `where` is no such expression; CAIRN_ECANCELLED; CAIRN_ENOMEM
+ */
+CAIRN_API int cairn_collection_select(cairn_collection *collection, const cairn_filter *filter, int64_t **ids,
+				      size_t *count);
+
 /** Told of each image that could not be added. Never called from two threads at once. */
 typedef void (*cairn_add_error_cb)(const char *path, int status, const char *message, void *payload);
 

@@ -17,6 +17,7 @@
 
 #include "collection/keymap.h"
 #include "index/segment.h"
+#include "util/progress.h"
 
 #define CN_CATALOGUE_VERSION 2
 #define CN_MAX_SOURCES       16
@@ -106,6 +107,18 @@ int cn_catalogue_count(cn_catalogue *catalogue, cn_catalogue_counts *out);
 
 /** Ids in [first, last], ascending. @param removed which ones: 0 or 1. @param[out] ids caller frees */
 int cn_catalogue_ids(cn_catalogue *catalogue, int64_t first, int64_t last, int removed, int64_t **ids, size_t *count);
+
+/** Ids of live images with a label (empty: without one), ascending. @param[out] ids caller frees */
+int cn_catalogue_ids_of_label(cn_catalogue *catalogue, const char *label, int64_t **ids, size_t *count);
+
+/**
+ * Ids of live images for which a user's SQL expression is true, ascending.
+ *
+ * @param[out] ids caller frees
+ * @return 0; CAIRN_EINVALID with SQLite's text; CAIRN_ECANCELLED where the progress was told to stop
+ */
+int cn_catalogue_ids_where(cn_catalogue *catalogue, const char *expression, cn_progress *progress, int64_t **ids,
+			   size_t *count);
 
 /* Finding: id 0 where there is no such image; removed ones are never found. */
 int cn_catalogue_find_id(cn_catalogue *catalogue, int64_t id, cn_image_row *out);

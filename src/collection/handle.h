@@ -63,7 +63,8 @@ struct cairn_collection {
 	const char *locals[CN_MAX_SOURCES];
 	pthread_mutex_t mutex; /* over all below, and the catalogue */
 	cn_snapshot now;
-	int stale; /* `now` could not be read again after a change */
+	uint64_t generation; /* counts the snapshots */
+	int stale;           /* `now` could not be read again after a change */
 	cn_record_text *texts;
 };
 
@@ -106,6 +107,9 @@ int cn_segment_features(cairn_collection *collection, cn_segment *segment, size_
 
 /** Names in segments/ that the catalogue does not know. Free with cn_names_free(). */
 int cn_collection_strays(const cairn_collection *collection, char ***names, size_t *count);
+
+/** CAIRN_EINVALID where a filter has another version, or a label that is NULL. */
+int cn_filter_check(const cairn_filter *filter);
 
 /** cairn_collection_compact() with `images` images to a segment. */
 int cn_collection_compact(cairn_collection *collection, size_t images, cairn_progress_cb progress, void *payload);

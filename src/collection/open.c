@@ -147,6 +147,7 @@ static int reload(cairn_collection *collection)
 	}
 	free_snapshot(&collection->now);
 	collection->now = fresh;
+	collection->generation++;
 	collection->stale = 0;
 	return 0;
 }
