@@ -143,8 +143,8 @@ static int select_ids(struct selection *selection)
 static int select_where(struct selection *selection)
 {
 	struct list list;
-	CN_TRY(cn_catalogue_ids_where(selection->collection->catalogue, selection->filter->where,
-				      &selection->progress, &list.ids, &list.count));
+	CN_TRY(cn_catalogue_ids_where(selection->collection->catalogue, selection->filter->where, &selection->progress,
+				      &list.ids, &list.count));
 	narrow(selection, &list);
 	return 0;
 }

@@ -13,8 +13,8 @@ typedef struct {
 	char **labels;
 	int64_t *wanted;
 	char *where;
-	int64_t *ids; /* selected, ascending; NULL: all images */
-	size_t count; /* >= 1 where ids are */
+	int64_t *ids;        /* selected, ascending; NULL: all images */
+	size_t count;        /* >= 1 where ids are */
 	uint64_t generation; /* of the collection, when the ids were read */
 } cn_selection;
 
