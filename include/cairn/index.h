@@ -33,13 +33,13 @@ typedef struct {
 } cairn_index_part;
 
 /**
- * Encode rows for a part: half-precision numbers, and 8-bit codes with one scale a row (docs/methods.md, "Search").
+ * Encode rows for a part: half-precision numbers, and 8-bit codes of these with one scale a row (docs/methods.md, "Search").
  *
  * @param      rows   count x dim float32, C order, finite, |value| <= 65504
  * @param[out] halves count x dim
  * @param[out] codes  count x dim
  * @param[out] scales count
- * @return 0; CAIRN_EINVALID naming the row whose number does not fit
+ * @return 0; CAIRN_EINVALID naming the row whose number does not fit; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_index_encode(const float *rows, size_t count, size_t dim, uint16_t *halves, int8_t *codes,
 				 float *scales);

@@ -1,144 +1,60 @@
 /*
- * Exact search. Rows are divided into chunks that no image straddles; threads take chunks and keep the best images of
- * each query in heaps of their own, which are merged at the end. The order of images is total (score, then id), so
- * neither the order of the chunks nor the number of threads matters.
+ * Search through all rows.
  *
- * Within a chunk, tiles of rows are multiplied with a block of queries while both are in the cache:
+ *   codes of all rows --scan--> a shortlist of rows a query --half-precision rows--> scores --> the k best images
  *
- *              TILE rows
- *           +-----------+
- *   BLOCK   |  scores   |   BLOCK x TILE floats; read once by the heaps, then overwritten by the next tile
- *   queries +-----------+
+ * Threads take chunks of rows and keep shortlists of their own, which are joined at the end. The order of rows is total
+ * (score, then place), so neither the order of the chunks nor the number of threads matters. Rows that do not count,
+ * removed ones and those that a filter leaves out, are cleared in a bitmap and never read.
  */
-#include "cairn/index.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "math/codes.h"
+#include "cairn/index.h"
+#include "index/row_parts.h"
 #include "math/dot.h"
-#include "math/half.h"
-#include "math/matrix.h"
-#include "util/heap.h"
+#include "math/scan.h"
 #include "util/memory.h"
 #include "util/parallel.h"
 
-#define BLOCK 64 /* queries at once */
-#define KEPT                                                                                                           \
-	((size_t)BLOCK                                                                                                 \
-	 << 16)     /* most places that a thread's heaps have together; fewer queries at once where k is large */
-#define TILE  256   /* rows at once */
-#define CHUNK 16384 /* rows a thread takes at once, and a few more to finish an image */
-#define FEW   4     /* below so many queries, inner products one by one are faster */
+#define CHUNK 1024 /* rows a thread takes at once */
+/* Places that a thread's shortlists have together; where k is large, fewer queries are taken at once. */
+#define MOST_PLACES ((size_t)1 << 22)
+#define AHEAD       4     /* rows fetched before they are scored anew */
+#define LINE        64    /* bytes of the cache */
+#define EXACT_SPARE 16    /* rows kept beyond k, since sums differ in their last bits */
+#define DIM_MAX     65536 /* sums of products of codes must fit into 32 bits */
 
 struct chunk {
-	const uint16_t *rows;
-	const int64_t *images;
-	size_t count;
+	uint32_t part;
+	uint32_t begin, count; /* rows of the part */
 };
 
 struct cairn_index {
-	size_t dim, rows;
+	cn_row_parts parts;
 	struct chunk *chunks;
 	size_t chunk_count;
-	int64_t *removed;
-	size_t removed_count;
-	size_t spread; /* the most parts that one image has rows in, >= 1 */
+	uint64_t *live; /* NULL: all */
 };
 
 /* ---- making ---- */
 
-int cairn_index_encode(const float *rows, size_t count, size_t dim, uint16_t *halves, int8_t *codes, float *scales)
+static int cut_into_chunks(cairn_index *index)
 {
-	for (size_t i = 0; i < count; i++)
-		for (size_t k = 0; k < dim; k++)
-			if (!(fabsf(rows[i * dim + k]) <= CN_HALF_LARGEST))
-				return cn_fail(CAIRN_EINVALID,
-					       "row %zu holds %g, which is no half-precision number (up to 65504)", i,
-					       (double)rows[i * dim + k]);
-	cn_halves_from_floats(rows, count * dim, halves);
-	cn_codes_encode(rows, count, dim, codes, scales);
-	return 0;
-}
-
-static int check_part(const cairn_index_part *part, size_t number)
-{
-	for (size_t i = 0; i < part->count; i++)
-		if (part->images[i] < 0 || (i && part->images[i] < part->images[i - 1]))
-			return cn_fail(CAIRN_EINVALID,
-				       "part %zu of the index: image id %lld of row %zu is negative or out of order",
-				       number, (long long)part->images[i], i);
-	return 0;
-}
-
-static void cut_part(cairn_index *index, const cairn_index_part *part)
-{
-	size_t begin = 0;
-	while (begin < part->count) {
-		size_t end = part->count - begin < CHUNK ? part->count : begin + CHUNK;
-		while (end < part->count && part->images[end] == part->images[end - 1])
-			end++;
-		index->chunks[index->chunk_count++] =
-			(struct chunk){ part->rows + begin * index->dim, part->images + begin, end - begin };
-		begin = end;
-	}
-	index->rows += part->count;
-}
-
-static int by_first_id(const void *left, const void *right)
-{
-	const cairn_index_part *a = left, *b = right;
-	return a->images[0] < b->images[0] ? -1 : a->images[0] > b->images[0];
-}
-
-static int by_id(const void *left, const void *right)
-{
-	int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-	return a < b ? -1 : a > b;
-}
-
-/* Each image once for each part that it has rows in, in order. */
-static size_t count_spread(const cairn_index_part *parts, size_t n, int64_t *ids)
-{
-	size_t count = 0, spread = 1, run = 1;
-	for (size_t p = 0; p < n; p++)
-		for (size_t i = 0; i < parts[p].count; i++)
-			if (i == 0 || parts[p].images[i] != parts[p].images[i - 1])
-				ids[count++] = parts[p].images[i];
-	qsort(ids, count, sizeof(*ids), by_id);
-	for (size_t i = 1; i < count; i++) {
-		run = ids[i] == ids[i - 1] ? run + 1 : 1;
-		spread = run > spread ? run : spread;
-	}
-	return spread;
-}
-
-/* An image may have rows in several parts. Segments of a collection follow one another, so that mostly a glance at
- * their ends tells that none has. */
-static int find_spread(cairn_index *index, const cairn_index_part *parts, size_t n)
-{
-	cairn_index_part *sorted = cn_alloc(n, sizeof(*sorted));
-	size_t count = 0;
-	int apart = 1;
-	if (!sorted)
+	size_t chunks = 0;
+	for (size_t p = 0; p < index->parts.count; p++)
+		chunks += index->parts.items[p].data.count / CHUNK + 1;
+	index->chunks = cn_alloc(chunks, sizeof(*index->chunks));
+	if (!index->chunks)
 		return CAIRN_ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		if (parts[i].count)
-			sorted[count++] = parts[i];
-	if (count > 1)
-		qsort(sorted, count, sizeof(*sorted), by_first_id);
-	for (size_t i = 1; i < count; i++)
-		apart = apart && sorted[i].images[0] > sorted[i - 1].images[sorted[i - 1].count - 1];
-	cn_free(sorted);
-	index->spread = 1;
-	if (apart)
-		return 0;
-	int64_t *ids = cn_alloc(index->rows, sizeof(*ids));
-	if (!ids)
-		return CAIRN_ENOMEM;
-	index->spread = count_spread(parts, n, ids);
-	cn_free(ids);
+	for (size_t p = 0; p < index->parts.count; p++) {
+		size_t rows = index->parts.items[p].data.count;
+		for (size_t begin = 0; begin < rows; begin += CHUNK)
+			index->chunks[index->chunk_count++] =
+				(struct chunk){ (uint32_t)p, (uint32_t)begin,
+						(uint32_t)(rows - begin < CHUNK ? rows - begin : CHUNK) };
+	}
 	return 0;
 }
 
@@ -146,30 +62,16 @@ int cairn_index_new_flat(cairn_index **out, size_t dim, const cairn_index_part *
 			 size_t removed_count)
 {
 	cairn_index *index;
-	size_t chunks = 0;
 	*out = NULL;
-	if (dim < 1)
-		return cn_fail(CAIRN_EINVALID, "an index of rows without dimensions");
-	for (size_t i = 0; i < n; i++) {
-		CN_TRY(check_part(&parts[i], i));
-		chunks += parts[i].count / CHUNK + 1;
-	}
-	for (size_t i = 1; i < removed_count; i++)
-		if (removed[i] <= removed[i - 1])
-			return cn_fail(CAIRN_EINVALID, "removed ids must ascend; %lld follows %lld",
-				       (long long)removed[i], (long long)removed[i - 1]);
+	if (dim < 1 || dim > DIM_MAX)
+		return cn_fail(CAIRN_EINVALID, "an index of rows of %zu dimensions; 1 to %d are possible", dim,
+			       DIM_MAX);
 	CN_NEW(index, 1, sizeof(*index));
-	index->dim = dim;
-	index->chunks = cn_alloc(chunks, sizeof(*index->chunks));
-	index->removed = cn_memdup(removed, removed_count * sizeof(*removed));
-	index->removed_count = removed_count;
-	if (!index->chunks || !index->removed) {
-		cairn_index_free(index);
-		return CAIRN_ENOMEM;
-	}
-	for (size_t i = 0; i < n; i++)
-		cut_part(index, &parts[i]);
-	int status = find_spread(index, parts, n);
+	int status = cn_row_parts_init(&index->parts, dim, parts, n);
+	if (status == 0)
+		status = cut_into_chunks(index);
+	if (status == 0)
+		status = cn_row_parts_without(&index->parts, removed, removed_count, &index->live);
 	if (status < 0) {
 		cairn_index_free(index);
 		return status;
@@ -182,200 +84,302 @@ void cairn_index_free(cairn_index *index)
 {
 	if (!index)
 		return;
+	cn_row_parts_free(&index->parts);
 	cn_free(index->chunks);
-	cn_free(index->removed);
+	cn_free(index->live);
 	cn_free(index);
 }
 
 size_t cairn_index_dim(const cairn_index *index)
 {
-	return index->dim;
+	return index->parts.dim;
 }
 
 size_t cairn_index_rows(const cairn_index *index)
 {
-	return index->rows;
+	return index->parts.rows;
 }
 
 /* ---- searching ---- */
 
+struct found {
+	float score;
+	int64_t image;
+};
+
 /* What one thread needs for a block of queries. */
 struct worker {
-	cn_heap heaps[BLOCK];
-	cn_scored best[BLOCK]; /* of the image whose rows are being read; id -1: none */
-	float scores[BLOCK * TILE];
-	float *tile; /* TILE x dim */
+	cn_shortlist *lists;
+	cn_scan_scratch scratch;
+	struct found *found; /* `keep` places */
 };
 
 struct search {
 	const cairn_index *index;
-	const float *queries; /* of the block */
-	size_t count;         /* <= block */
-	size_t block;         /* queries at once, <= BLOCK */
+	int exact;
+	const uint64_t *live;
+	uint64_t *only; /* what is live of a filter, where there is one */
+	size_t keep;    /* rows a query */
+	size_t block;   /* queries at once */
 	struct worker *workers;
 	unsigned worker_count;
+	/* Of the block: */
+	const float *vectors;
+	size_t count;
+	cn_queries queries;
+	cn_query_panels panels;
+	cairn_ranking *ranking;
+	size_t first_row;
 };
 
-static int is_removed(const cairn_index *index, int64_t id)
+static int is_all_dead(const uint64_t *live, size_t first, size_t count)
 {
-	return index->removed_count && bsearch(&id, index->removed, index->removed_count, sizeof(id), by_id);
+	for (size_t word = first / 64; word <= (first + count - 1) / 64; word++)
+		if (live[word])
+			return 0;
+	return 1;
 }
 
-/* The image's rows have all been seen: its best one counts. */
-static void offer(const cairn_index *index, struct worker *worker, size_t query)
+static int scan_chunk(const struct search *search, struct worker *worker, const struct chunk *chunk)
 {
-	const cn_scored *best = &worker->best[query];
-	cn_heap *heap = &worker->heaps[query];
-	if (best->id >= 0 && best->score >= cn_heap_threshold(heap) && !is_removed(index, best->id))
-		cn_heap_push(heap, best->score, best->id);
-}
-
-static void read_scores(const cairn_index *index, struct worker *worker, size_t query, const float *scores,
-			const int64_t *images, size_t count)
-{
-	cn_scored *best = &worker->best[query];
-	for (size_t i = 0; i < count; i++) {
-		if (images[i] != best->id) {
-			offer(index, worker, query);
-			*best = (cn_scored){ scores[i], images[i] };
-		} else if (scores[i] > best->score || isnan(best->score)) {
-			best->score = scores[i];
-		}
+	const cn_row_part *part = &search->index->parts.items[chunk->part];
+	size_t dim = search->index->parts.dim, first = part->first + chunk->begin;
+	cn_rows rows = { .count = chunk->count, .first = (uint32_t)first, .live = search->live, .live_from = first };
+	if (search->live && is_all_dead(search->live, first, chunk->count))
+		return 0;
+	if (search->exact) {
+		rows.stored = CN_ROWS_F16;
+		rows.rows = part->data.rows + chunk->begin * dim;
+	} else {
+		rows.stored = CN_ROWS_I8;
+		rows.rows = part->data.codes + chunk->begin * dim;
+		rows.scales = part->data.scales + chunk->begin;
 	}
+	return cn_scan_rows(&search->panels, &rows, NULL, worker->lists, &worker->scratch);
 }
 
-static void search_chunk(const struct search *search, struct worker *worker, const struct chunk *chunk)
-{
-	size_t dim = search->index->dim;
-	for (size_t q = 0; q < search->count; q++)
-		worker->best[q] = (cn_scored){ -INFINITY, -1 };
-	for (size_t begin = 0; begin < chunk->count; begin += TILE) {
-		size_t count = chunk->count - begin < TILE ? chunk->count - begin : TILE;
-		const float *rows = worker->tile;
-		cn_halves_to_floats(chunk->rows + begin * dim, count * dim, worker->tile);
-		if (search->count >= FEW)
-			cn_matrix_abt(search->count, count, dim, search->queries, rows, worker->scores);
-		else
-			for (size_t q = 0; q < search->count; q++)
-				cn_dot_rows(search->queries + q * dim, rows, count, dim, worker->scores + q * count);
-		for (size_t q = 0; q < search->count; q++)
-			read_scores(search->index, worker, q, worker->scores + q * count, chunk->images + begin, count);
-	}
-	for (size_t q = 0; q < search->count; q++)
-		offer(search->index, worker, q);
-}
-
-static int search_range(void *context, size_t begin, size_t end, unsigned worker)
+/* cn_loop_body over chunks. */
+static int scan_range(void *context, size_t begin, size_t end, unsigned worker)
 {
 	const struct search *search = context;
 	for (size_t i = begin; i < end; i++)
-		search_chunk(search, &search->workers[worker], &search->index->chunks[i]);
+		CN_TRY(scan_chunk(search, &search->workers[worker], &search->index->chunks[i]));
 	return 0;
 }
 
-static int is_ranked(const cairn_ranking *ranking, size_t row, size_t count, int64_t id)
+static int by_row(const void *left, const void *right)
 {
-	const int64_t *images = cairn_ranking_images(ranking, row);
+	uint32_t a = ((const cn_hit *)left)->row, b = ((const cn_hit *)right)->row;
+	return (a > b) - (a < b);
+}
+
+static int best_first(const void *left, const void *right)
+{
+	const struct found *a = left, *b = right;
+	if (a->score != b->score)
+		return a->score > b->score ? -1 : 1;
+	return (a->image > b->image) - (a->image < b->image);
+}
+
+static void fetch(const cn_row_parts *parts, uint32_t row)
+{
+	const char *at = (const char *)cn_row_parts_half(parts, row);
+	for (size_t i = 0; i < parts->dim * sizeof(uint16_t); i += LINE)
+		__builtin_prefetch(at + i);
+}
+
+/* The image of `row` with the score of its best row in this part. */
+static struct found score_image(const struct search *search, const float *vector, uint32_t row)
+{
+	const cn_row_parts *parts = &search->index->parts;
+	const cn_row_part *part = cn_row_parts_find(parts, row);
+	const int64_t *images = part->data.images;
+	size_t begin = row - part->first, end = begin + 1;
+	struct found found = { -INFINITY, images[begin] };
+	while (begin > 0 && images[begin - 1] == found.image)
+		begin--;
+	while (end < part->data.count && images[end] == found.image)
+		end++;
+	for (size_t i = begin; i < end; i++) {
+		float score = cn_dot_half(vector, part->data.rows + i * parts->dim, parts->dim);
+		found.score = score > found.score ? score : found.score;
+	}
+	return found;
+}
+
+/* Rows of the first worker's list to images, each once in a part. @return how many */
+static size_t score_anew(const struct search *search, size_t query, const cn_shortlist *list, struct found *out)
+{
+	const cn_row_parts *parts = &search->index->parts;
+	const float *vector = search->vectors + query * parts->dim;
+	size_t count = 0;
+	for (size_t i = 0; i < list->count; i++) {
+		if (i + AHEAD < list->count)
+			fetch(parts, list->items[i + AHEAD].row);
+		if (i && cn_row_parts_same_image(parts, list->items[i - 1].row, list->items[i].row))
+			continue;
+		out[count] = score_image(search, vector, list->items[i].row);
+		count += out[count].score > -INFINITY;
+	}
+	return count;
+}
+
+static int is_among(const int64_t *images, size_t count, int64_t image)
+{
 	for (size_t i = 0; i < count; i++)
-		if (images[i] == id)
+		if (images[i] == image)
 			return 1;
 	return 0;
 }
 
-/* The best of one query from the heaps of all workers. Of an image with rows in several parts the best one counts. */
-static int merge(const struct search *search, size_t query, cairn_ranking *ranking, size_t row)
+static int rank_query(const struct search *search, size_t query, struct found *found)
 {
-	cn_heap *first = &search->workers[0].heaps[query];
-	size_t rank = 0, depth = cairn_ranking_depth(ranking);
+	cn_shortlist *first = &search->workers[0].lists[query];
+	size_t row = search->first_row + query, depth = cairn_ranking_depth(search->ranking), rank = 0;
 	for (unsigned w = 1; w < search->worker_count; w++) {
-		const cn_heap *heap = &search->workers[w].heaps[query];
-		for (size_t i = 0; i < heap->count; i++)
-			cn_heap_push(first, heap->items[i].score, heap->items[i].id);
+		const cn_shortlist *other = &search->workers[w].lists[query];
+		for (size_t i = 0; i < other->count; i++)
+			cn_shortlist_push(first, other->items[i].score, other->items[i].row);
 	}
-	cn_heap_sort(first);
-	for (size_t i = 0; i < first->count && rank < depth; i++) {
-		const cn_scored *item = &first->items[i];
-		if (search->index->spread > 1 && is_ranked(ranking, row, rank, item->id))
-			continue;
-		CN_TRY(cairn_ranking_set(ranking, row, rank++, item->id, item->score));
-	}
+	cn_shortlist_cut(first);
+	if (first->count > 1)
+		qsort(first->items, first->count, sizeof(*first->items), by_row);
+	size_t count = score_anew(search, query, first, found);
+	if (count > 1)
+		qsort(found, count, sizeof(*found), best_first);
+	const int64_t *images = cairn_ranking_images(search->ranking, row);
+	for (size_t i = 0; i < count && rank < depth; i++)
+		if (!search->index->parts.shared || !is_among(images, rank, found[i].image))
+			CN_TRY(cairn_ranking_set(search->ranking, row, rank++, found[i].image, found[i].score));
 	return 0;
 }
 
-static void free_workers(struct search *search)
+/* cn_loop_body over the queries of the block. */
+static int rank_range(void *context, size_t begin, size_t end, unsigned worker)
 {
-	if (search->workers)
-		for (unsigned w = 0; w < search->worker_count; w++) {
-			cn_free(search->workers[w].tile);
-			for (size_t q = 0; q < BLOCK; q++)
-				cn_heap_free(&search->workers[w].heaps[q]);
-		}
-	cn_free(search->workers);
-}
-
-static int make_workers(struct search *search, size_t queries, size_t kept)
-{
-	size_t most = KEPT / kept < 1 ? 1 : KEPT / kept < BLOCK ? KEPT / kept : BLOCK;
-	search->block = queries < most ? queries : most;
-	CN_NEW(search->workers, search->worker_count, sizeof(*search->workers));
-	for (unsigned w = 0; w < search->worker_count; w++) {
-		CN_NEW(search->workers[w].tile, TILE * search->index->dim, sizeof(float));
-		for (size_t q = 0; q < search->block; q++)
-			CN_TRY(cn_heap_init(&search->workers[w].heaps[q], kept));
-	}
+	const struct search *search = context;
+	for (size_t i = begin; i < end; i++)
+		CN_TRY(rank_query(search, i, search->workers[worker].found));
 	return 0;
 }
 
-static int search_block(struct search *search, cn_workers *pool, cairn_ranking *ranking, size_t first_row)
+static int search_block(struct search *search, cn_workers *pool)
 {
+	cn_number number = search->exact ? CN_NUMBER_F32 : CN_NUMBER_I8;
+	CN_TRY(cn_queries_init(&search->queries, number, search->vectors, search->count, search->index->parts.dim));
+	int status = cn_query_panels_pack(&search->panels, &search->queries, NULL, search->count);
 	for (unsigned w = 0; w < search->worker_count; w++)
 		for (size_t q = 0; q < search->count; q++)
-			cn_heap_clear(&search->workers[w].heaps[q]);
-	CN_TRY(cn_parallel_for(pool, search->index->chunk_count, 1, search_range, search));
-	for (size_t q = 0; q < search->count; q++)
-		CN_TRY(merge(search, q, ranking, first_row + q));
+			cn_shortlist_clear(&search->workers[w].lists[q]);
+	if (status == 0)
+		status = cn_parallel_for(pool, search->index->chunk_count, 1, scan_range, search);
+	if (status == 0)
+		status = cn_parallel_for(pool, search->count, 8, rank_range, search);
+	cn_queries_free(&search->queries);
+	return status;
+}
+
+/* ---- beginning and end of a search ---- */
+
+static void free_search(struct search *search)
+{
+	for (unsigned w = 0; search->workers && w < search->worker_count; w++) {
+		struct worker *worker = &search->workers[w];
+		for (size_t q = 0; worker->lists && q < search->block; q++)
+			cn_shortlist_free(&worker->lists[q]);
+		cn_free(worker->lists);
+		cn_free(worker->found);
+		cn_scan_scratch_free(&worker->scratch);
+	}
+	cn_free(search->workers);
+	cn_free(search->only);
+	cn_query_panels_free(&search->panels);
+	cairn_ranking_free(search->ranking);
+}
+
+static int make_workers(struct search *search, size_t queries)
+{
+	size_t best = cn_query_panels_best(search->exact ? CN_NUMBER_F32 : CN_NUMBER_I8, search->index->parts.dim);
+	size_t most = MOST_PLACES / search->keep < 1 ? 1 : MOST_PLACES / search->keep;
+	search->block = best < most ? best : most;
+	search->block = queries < search->block ? queries : search->block;
+	CN_NEW(search->workers, search->worker_count, sizeof(*search->workers));
+	for (unsigned w = 0; w < search->worker_count; w++) {
+		struct worker *worker = &search->workers[w];
+		CN_NEW(worker->lists, search->block, sizeof(*worker->lists));
+		CN_NEW(worker->found, search->keep, sizeof(*worker->found));
+		for (size_t q = 0; q < search->block; q++)
+			CN_TRY(cn_shortlist_init(&worker->lists[q], search->keep));
+	}
 	return 0;
 }
 
-static int check_query(const cairn_index *index, const float *vectors, size_t queries, size_t k)
+/* How many rows to keep for k images. */
+static size_t rows_to_keep(const cairn_index *index, size_t k, const cairn_index_options *options)
 {
+	size_t depth = options->exact ? k + EXACT_SPARE : options->depth ? options->depth : k + k / 2 + 20;
+	size_t rows = index->parts.rows ? index->parts.rows : 1;
+	depth = depth < k ? k : depth;
+	return depth < rows / index->parts.rows_an_image ? depth * index->parts.rows_an_image : rows;
+}
+
+static int check_search(const cairn_index *index, const float *vectors, size_t queries, size_t k,
+			const cairn_index_options *options)
+{
+	size_t dim = index->parts.dim;
+	if (options->version != CAIRN_INDEX_OPTIONS_VERSION)
+		return cn_fail(CAIRN_EINVALID, "index options of version %u, this library knows version %d",
+			       options->version, CAIRN_INDEX_OPTIONS_VERSION);
 	if (queries < 1 || k < 1)
 		return cn_fail(CAIRN_EINVALID, "%zu queries for the best %zu images", queries, k);
+	if (k > SIZE_MAX / 2)
+		return cn_fail(CAIRN_EINVALID, "the best %zu images are more than there can be", k);
 	for (size_t i = 0; i < queries; i++)
-		if (!cn_all_finite(vectors + i * index->dim, index->dim))
+		if (!cn_all_finite(vectors + i * dim, dim))
 			return cn_fail(CAIRN_EINVALID, "query %zu holds a number that is not finite", i);
 	return 0;
+}
+
+static int prepare(struct search *search, size_t queries, size_t k, const cairn_index_options *options)
+{
+	const cairn_index *index = search->index;
+	search->exact = options->exact;
+	search->keep = rows_to_keep(index, k, options);
+	search->live = index->live;
+	if (options->only) {
+		CN_TRY(cn_row_parts_only(&index->parts, options->only, options->only_count, index->live,
+					 &search->only));
+		search->live = search->only;
+	}
+	CN_TRY(cairn_ranking_new(&search->ranking, queries, k));
+	return make_workers(search, queries);
 }
 
 int cairn_index_search(const cairn_index *index, const float *vectors, size_t queries, size_t k,
 		       const cairn_index_options *options, cairn_ranking **out)
 {
-	unsigned threads = options ? options->threads : 0;
+	static const cairn_index_options defaults = CAIRN_INDEX_OPTIONS_INIT;
 	cn_workers *pool = NULL;
-	cairn_ranking *ranking = NULL;
 	struct search search = { .index = index };
 	int status = 0;
-	CN_TRY(check_query(index, vectors, queries, k));
+	*out = NULL;
+	if (!options)
+		options = &defaults;
+	CN_TRY(check_search(index, vectors, queries, k, options));
 	/* Starting threads costs more than a small index takes. */
-	if (index->chunk_count < 2)
-		threads = 1;
-	/* An image takes as many places as it has parts, and there are no more images than rows. */
-	size_t kept = index->rows ? index->rows : 1;
-	kept = k < kept / index->spread ? k * index->spread : kept;
-	CN_GOTO(status, cairn_ranking_new(&ranking, queries, k));
-	CN_GOTO(status, cn_workers_new(&pool, threads));
+	CN_GOTO(status, cn_workers_new(&pool, index->chunk_count < 2 ? 1 : options->threads));
 	search.worker_count = cn_workers_threads(pool);
-	CN_GOTO(status, make_workers(&search, queries, kept));
+	CN_GOTO(status, prepare(&search, queries, k, options));
 	for (size_t q = 0; q < queries; q += search.block) {
-		search.queries = vectors + q * index->dim;
+		search.first_row = q;
+		search.vectors = vectors + q * index->parts.dim;
 		search.count = queries - q < search.block ? queries - q : search.block;
-		CN_GOTO(status, search_block(&search, pool, ranking, q));
+		CN_GOTO(status, search_block(&search, pool));
 	}
-	*out = ranking;
-	ranking = NULL;
+	*out = search.ranking;
+	search.ranking = NULL;
 done:
-	free_workers(&search);
+	free_search(&search);
 	cn_workers_free(pool);
-	cairn_ranking_free(ranking);
 	return status;
 }

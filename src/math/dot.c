@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "math/dispatch.h"
+#include "math/half.h"
 
 #define AVX2   __attribute__((target("avx2,fma")))
 #define AVX512 __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl")))
@@ -95,6 +96,58 @@ AVX512 static float distance_avx512(const float *a, const float *b, size_t n)
 		sum[i / 16 % 2] = _mm512_fmadd_ps(d, d, sum[i / 16 % 2]);
 	}
 	return _mm512_reduce_add_ps(_mm512_add_ps(sum[0], sum[1]));
+}
+
+static float dot_half_scalar(const float *a, const uint16_t *b, size_t n)
+{
+	double sum = 0;
+	for (size_t i = 0; i < n; i++)
+		sum += (double)a[i] * (double)cn_half_to_float(b[i]);
+	return (float)sum;
+}
+
+__attribute__((target("avx2,fma,f16c"))) static float dot_half_avx2(const float *a, const uint16_t *b, size_t n)
+{
+	__m256 sum[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
+	size_t i = 0;
+	for (; i + 8 <= n; i += 8)
+		sum[i / 8 % 2] =
+			_mm256_fmadd_ps(_mm256_loadu_ps(a + i),
+					_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(b + i))), sum[i / 8 % 2]);
+	float rest = 0;
+	for (; i < n; i++)
+		rest += a[i] * cn_half_to_float(b[i]);
+	return add_lanes_avx2(_mm256_add_ps(sum[0], sum[1])) + rest;
+}
+
+AVX512 static float dot_half_avx512(const float *a, const uint16_t *b, size_t n)
+{
+	__m512 sum[4] = { _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps() };
+	size_t i = 0;
+	for (; i + 64 <= n; i += 64)
+#pragma GCC unroll 4
+		for (size_t k = 0; k < 4; k++)
+			sum[k] = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + 16 * k),
+						 _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(b + i + 16 * k))),
+						 sum[k]);
+	for (; i < n; i += 16) {
+		__mmask16 mask = n - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (n - i)) - 1);
+		sum[0] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, a + i),
+					 _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, b + i)), sum[0]);
+	}
+	return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sum[0], sum[1]), _mm512_add_ps(sum[2], sum[3])));
+}
+
+float cn_dot_half(const float *a, const uint16_t *b, size_t n)
+{
+	switch (cn_kernels_level()) {
+	case CN_KERNELS_AVX512:
+		return dot_half_avx512(a, b, n);
+	case CN_KERNELS_AVX2:
+		return dot_half_avx2(a, b, n);
+	default:
+		return dot_half_scalar(a, b, n);
+	}
 }
 
 float cn_dot(const float *a, const float *b, size_t n)

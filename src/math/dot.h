@@ -8,9 +8,13 @@
 #define CN_MATH_DOT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 float cn_dot(const float *a, const float *b, size_t n);
 float cn_distance_squared(const float *a, const float *b, size_t n);
+
+/** With half-precision numbers. */
+float cn_dot_half(const float *a, const uint16_t *b, size_t n);
 
 /** out[i] = a . rows[i], rows: count x n, C order. */
 void cn_dot_rows(const float *a, const float *rows, size_t count, size_t n, float *out);

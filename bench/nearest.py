@@ -1,0 +1,60 @@
+"""What the benchmarks of search share: cairn's index through the public functions of include/cairn/index.h, made data, and recall."""
+import ctypes
+
+import numpy as np
+
+from common import BUILD
+
+
+class Part(ctypes.Structure):
+    _fields_ = [("rows", ctypes.c_void_p), ("codes", ctypes.c_void_p), ("scales", ctypes.c_void_p), ("images", ctypes.c_void_p), ("count", ctypes.c_size_t)]
+
+
+class Options(ctypes.Structure):
+    _fields_ = [("version", ctypes.c_uint32), ("threads", ctypes.c_uint), ("depth", ctypes.c_size_t), ("exact", ctypes.c_int),
+                ("only", ctypes.c_void_p), ("only_count", ctypes.c_size_t)]
+
+
+def load_library():
+    library = ctypes.CDLL(BUILD / "src" / "libcairn.so")
+    pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    library.cairn_last_error.restype = ctypes.c_char_p
+    library.cairn_index_encode.argtypes = [pointer, size, size, pointer, pointer, pointer]
+    library.cairn_index_new_flat.argtypes = [pointer, size, pointer, size, pointer, size]
+    library.cairn_index_free.argtypes = [pointer]
+    library.cairn_index_search.argtypes = [pointer, pointer, size, size, pointer, pointer]
+    library.cairn_ranking_images.argtypes = [pointer, size]
+    library.cairn_ranking_images.restype = ctypes.POINTER(ctypes.c_int64)
+    library.cairn_ranking_free.argtypes = [pointer]
+    return library
+
+
+class Index:
+    """A flat index over float32 rows, which get the ids 0, 1, 2 ..."""
+
+    def __init__(self, rows):
+        self.library = load_library()
+        self.count, self.dim = rows.shape
+        self.halves, self.codes = np.empty(rows.shape, np.uint16), np.empty(rows.shape, np.int8)
+        self.scales, self.images = np.empty(self.count, np.float32), np.arange(self.count)
+        self.call("cairn_index_encode", rows.ctypes.data, self.count, self.dim, self.halves.ctypes.data, self.codes.ctypes.data, self.scales.ctypes.data)
+        self.part = Part(self.halves.ctypes.data, self.codes.ctypes.data, self.scales.ctypes.data, self.images.ctypes.data, self.count)
+        self.index = ctypes.c_void_p()
+        self.call("cairn_index_new_flat", ctypes.byref(self.index), self.dim, ctypes.byref(self.part), 1, None, 0)
+
+    def call(self, name, *arguments):
+        if getattr(self.library, name)(*arguments) < 0:
+            raise RuntimeError(self.library.cairn_last_error().decode())
+
+    def search(self, queries, k, threads=0, depth=0, exact=0):
+        """The ids of the k best for each query; -1 where there are fewer."""
+        options, ranking = Options(1, threads, depth, exact, None, 0), ctypes.c_void_p()
+        self.call("cairn_index_search", self.index, queries.ctypes.data, len(queries), k, ctypes.byref(options), ctypes.byref(ranking))
+        ids = np.ctypeslib.as_array(self.library.cairn_ranking_images(ranking, 0), (len(queries), k)).copy()
+        self.library.cairn_ranking_free(ranking)
+        return ids
+
+
+def recall(found, truth):
+    """The mean share of each query's true neighbours that was found."""
+    return float(np.mean([np.isin(one, other).mean() for one, other in zip(truth, found)]))

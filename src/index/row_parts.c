@@ -1,0 +1,228 @@
+/*
+ * Numbered rows, and which of them count.
+ */
+#include "index/row_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/memory.h"
+
+#define WORD 64
+
+/* ---- images with several rows ---- */
+
+static int by_id(const void *left, const void *right)
+{
+	int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+	return (a > b) - (a < b);
+}
+
+static int by_first_id(const void *left, const void *right)
+{
+	const cairn_index_part *a = left, *b = right;
+	return (a->images[0] > b->images[0]) - (a->images[0] < b->images[0]);
+}
+
+static size_t longest_run(const int64_t *ids, size_t count)
+{
+	size_t longest = 1, run = 1;
+	for (size_t i = 1; i < count; i++) {
+		run = ids[i] == ids[i - 1] ? run + 1 : 1;
+		longest = run > longest ? run : longest;
+	}
+	return longest;
+}
+
+/* Segments of a collection follow one another, so that mostly a glance at their ends tells that no image is in two. */
+static int look_for_shared(cn_row_parts *parts, const cairn_index_part *given, size_t n)
+{
+	cairn_index_part *sorted = cn_alloc(n, sizeof(*sorted));
+	size_t count = 0;
+	if (!sorted)
+		return CAIRN_ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (given[i].count)
+			sorted[count++] = given[i];
+	if (count > 1)
+		qsort(sorted, count, sizeof(*sorted), by_first_id);
+	for (size_t i = 1; i < count; i++)
+		parts->shared |= sorted[i].images[0] <= sorted[i - 1].images[sorted[i - 1].count - 1];
+	cn_free(sorted);
+	return 0;
+}
+
+static int count_rows_an_image(cn_row_parts *parts)
+{
+	parts->rows_an_image = 1;
+	if (!parts->shared) {
+		for (size_t i = 0; i < parts->count; i++) {
+			size_t longest = longest_run(parts->items[i].data.images, parts->items[i].data.count);
+			parts->rows_an_image = longest > parts->rows_an_image ? longest : parts->rows_an_image;
+		}
+		return 0;
+	}
+	int64_t *ids = cn_alloc(parts->rows, sizeof(*ids));
+	size_t count = 0;
+	if (!ids)
+		return CAIRN_ENOMEM;
+	for (size_t i = 0; i < parts->count; i++) {
+		const cairn_index_part *part = &parts->items[i].data;
+		if (part->count)
+			memcpy(ids + count, part->images, part->count * sizeof(*ids));
+		count += part->count;
+	}
+	qsort(ids, count, sizeof(*ids), by_id);
+	parts->rows_an_image = longest_run(ids, count);
+	cn_free(ids);
+	return 0;
+}
+
+/* ---- making ---- */
+
+static int check_part(const cairn_index_part *part, size_t number)
+{
+	for (size_t i = 0; i < part->count; i++)
+		if (part->images[i] < 0 || (i && part->images[i] < part->images[i - 1]))
+			return cn_fail(CAIRN_EINVALID,
+				       "part %zu of the index: image id %lld of row %zu is negative or out of order",
+				       number, (long long)part->images[i], i);
+	return 0;
+}
+
+static int number_rows(cn_row_parts *parts, const cairn_index_part *given)
+{
+	for (size_t i = 0; i < parts->count; i++) {
+		CN_TRY(check_part(&given[i], i));
+		parts->items[i] = (cn_row_part){ given[i], parts->numbers };
+		parts->rows += given[i].count;
+		parts->numbers += (given[i].count + WORD - 1) / WORD * WORD;
+		if (given[i].count > UINT32_MAX || parts->numbers > UINT32_MAX)
+			return cn_fail(CAIRN_ELIMIT, "an index of more than %u rows", UINT32_MAX);
+	}
+	return 0;
+}
+
+int cn_row_parts_init(cn_row_parts *out, size_t dim, const cairn_index_part *parts, size_t n)
+{
+	*out = (cn_row_parts){ .dim = dim, .count = n };
+	out->items = cn_alloc(n, sizeof(*out->items));
+	int status = out->items ? number_rows(out, parts) : CAIRN_ENOMEM;
+	if (status == 0)
+		status = look_for_shared(out, parts, n);
+	if (status == 0)
+		status = count_rows_an_image(out);
+	if (status < 0)
+		cn_row_parts_free(out);
+	return status;
+}
+
+void cn_row_parts_free(cn_row_parts *parts)
+{
+	cn_free(parts->items);
+	*parts = (cn_row_parts){ 0 };
+}
+
+/* ---- asking ---- */
+
+const cn_row_part *cn_row_parts_find(const cn_row_parts *parts, uint32_t row)
+{
+	size_t low = 0, high = parts->count - 1;
+	while (low < high) {
+		size_t middle = low + (high - low + 1) / 2;
+		if (parts->items[middle].first <= row)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return &parts->items[low];
+}
+
+const uint16_t *cn_row_parts_half(const cn_row_parts *parts, uint32_t row)
+{
+	const cn_row_part *part = cn_row_parts_find(parts, row);
+	return part->data.rows + (row - part->first) * parts->dim;
+}
+
+int cn_row_parts_same_image(const cn_row_parts *parts, uint32_t a, uint32_t b)
+{
+	const cn_row_part *part = cn_row_parts_find(parts, a);
+	return part == cn_row_parts_find(parts, b) &&
+	       part->data.images[a - part->first] == part->data.images[b - part->first];
+}
+
+/* ---- bitmaps ---- */
+
+static int check_ascending(const int64_t *ids, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (ids[i] <= ids[i - 1])
+			return cn_fail(CAIRN_EINVALID, "image ids must ascend; %lld follows %lld", (long long)ids[i],
+				       (long long)ids[i - 1]);
+	return 0;
+}
+
+/* First of the ids that is not below `id`. */
+static size_t lower_bound(const int64_t *ids, size_t begin, size_t end, int64_t id)
+{
+	while (begin < end) {
+		size_t middle = begin + (end - begin) / 2;
+		if (ids[middle] < id)
+			begin = middle + 1;
+		else
+			end = middle;
+	}
+	return begin;
+}
+
+static void set_bit(uint64_t *bits, size_t at, int value)
+{
+	uint64_t bit = (uint64_t)1 << at % WORD;
+	bits[at / WORD] = value ? bits[at / WORD] | bit : bits[at / WORD] & ~bit;
+}
+
+/* Sets the bits of these images' rows to `value`. */
+static void mark(const cn_row_parts *parts, const int64_t *ids, size_t count, int value, uint64_t *bits)
+{
+	for (size_t p = 0; p < parts->count; p++) {
+		const cairn_index_part *part = &parts->items[p].data;
+		if (part->count == 0)
+			continue;
+		size_t at = lower_bound(ids, 0, count, part->images[0]), row = 0;
+		for (; at < count && ids[at] <= part->images[part->count - 1]; at++) {
+			row = lower_bound(part->images, row, part->count, ids[at]);
+			for (; row < part->count && part->images[row] == ids[at]; row++)
+				set_bit(bits, parts->items[p].first + row, value);
+		}
+	}
+}
+
+int cn_row_parts_without(const cn_row_parts *parts, const int64_t *ids, size_t count, uint64_t **live)
+{
+	*live = NULL;
+	CN_TRY(check_ascending(ids, count));
+	if (count == 0)
+		return 0;
+	*live = cn_alloc_zero(parts->numbers / WORD, sizeof(**live));
+	if (!*live)
+		return CAIRN_ENOMEM;
+	for (size_t p = 0; p < parts->count; p++)
+		for (size_t row = 0; row < parts->items[p].data.count; row++)
+			set_bit(*live, parts->items[p].first + row, 1);
+	mark(parts, ids, count, 0, *live);
+	return 0;
+}
+
+int cn_row_parts_only(const cn_row_parts *parts, const int64_t *ids, size_t count, const uint64_t *among,
+		      uint64_t **live)
+{
+	*live = NULL;
+	CN_TRY(check_ascending(ids, count));
+	*live = cn_alloc_zero(parts->numbers / WORD, sizeof(**live));
+	if (!*live)
+		return CAIRN_ENOMEM;
+	mark(parts, ids, count, 1, *live);
+	for (size_t i = 0; among && i < parts->numbers / WORD; i++)
+		(*live)[i] &= among[i];
+	return 0;
+}

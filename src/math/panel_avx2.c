@@ -1,0 +1,129 @@
+/*
+ * Products of panels with AVX2: 16 rows are two registers, and four queries at a time take 8 sums. Codes are widened to
+ * 16 bits, since the byte products of AVX2 can exceed their 16-bit sums.
+ */
+#include <immintrin.h>
+
+#include "math/panel.h"
+
+#define ROWS   16
+#define LANES  8
+#define FOUR   4
+#define AVX2   __attribute__((target("avx2,fma")))
+#define INLINE static inline __attribute__((always_inline))
+
+AVX2 static void transpose(const uint32_t *words, size_t count, size_t words_a_row, uint32_t *panel)
+{
+	for (size_t w = 0; w < words_a_row; w++)
+		for (size_t r = 0; r < ROWS; r++)
+			panel[w * ROWS + r] = r < count ? words[r * words_a_row + w] : 0;
+}
+
+#define DEFINE_MULTIPLY(name, vector, zero, add, store)                                                                \
+	AVX2 INLINE void name##_any(const uint32_t *queries, size_t count, const uint32_t *rows, size_t words,         \
+				    cn_tile *tile)                                                                     \
+	{                                                                                                              \
+		for (size_t first = 0; first < count; first += FOUR) {                                                 \
+			const uint32_t *q = queries + first, *r = rows;                                                \
+			vector left[FOUR], right[FOUR];                                                                \
+			_Pragma("GCC unroll 4") for (int i = 0; i < FOUR; i++) left[i] = right[i] = zero();            \
+			for (size_t w = 0; w < words; w++, q += count, r += ROWS) {                                    \
+				__m256i a = _mm256_load_si256((const __m256i *)r);                                     \
+				__m256i b = _mm256_load_si256((const __m256i *)(r + LANES));                           \
+				_Pragma("GCC unroll 4") for (int i = 0; i < FOUR; i++)                                 \
+				{                                                                                      \
+					__m256i word = _mm256_set1_epi32((int32_t)q[i]);                               \
+					left[i] = add(left[i], a, word);                                               \
+					right[i] = add(right[i], b, word);                                             \
+				}                                                                                      \
+			}                                                                                              \
+			_Pragma("GCC unroll 4") for (size_t i = 0; i < FOUR; i++)                                      \
+			{                                                                                              \
+				store((void *)(tile->real + ROWS * (first + i)), left[i]);                             \
+				store((void *)(tile->real + ROWS * (first + i) + LANES), right[i]);                    \
+			}                                                                                              \
+		}                                                                                                      \
+	}                                                                                                              \
+	AVX2 static void name##_4(const uint32_t *queries, const uint32_t *rows, size_t words, cn_tile *tile)          \
+	{                                                                                                              \
+		name##_any(queries, 4, rows, words, tile);                                                             \
+	}                                                                                                              \
+	AVX2 static void name##_8(const uint32_t *queries, const uint32_t *rows, size_t words, cn_tile *tile)          \
+	{                                                                                                              \
+		name##_any(queries, 8, rows, words, tile);                                                             \
+	}                                                                                                              \
+	AVX2 static void name##_12(const uint32_t *queries, const uint32_t *rows, size_t words, cn_tile *tile)         \
+	{                                                                                                              \
+		name##_any(queries, 12, rows, words, tile);                                                            \
+	}
+
+#define ADD_I16(sum, rows, word) _mm256_add_epi32(sum, _mm256_madd_epi16(rows, word))
+#define ADD_F32(sum, rows, word) _mm256_fmadd_ps(_mm256_castsi256_ps(rows), _mm256_castsi256_ps(word), sum)
+#define UPPER(words)             _mm256_castsi256_ps(_mm256_and_si256(words, _mm256_set1_epi32((int32_t)0xffff0000)))
+#define LOWER(words)             _mm256_castsi256_ps(_mm256_slli_epi32(words, 16))
+#define ADD_BF16(sum, rows, word)                                                                                      \
+	_mm256_fmadd_ps(UPPER(rows), UPPER(word), _mm256_fmadd_ps(LOWER(rows), LOWER(word), sum))
+
+DEFINE_MULTIPLY(i16, __m256i, _mm256_setzero_si256, ADD_I16, _mm256_store_si256)
+DEFINE_MULTIPLY(f32, __m256, _mm256_setzero_ps, ADD_F32, _mm256_store_ps)
+DEFINE_MULTIPLY(bf16, __m256, _mm256_setzero_ps, ADD_BF16, _mm256_store_ps)
+
+AVX2 INLINE uint32_t finish_row(float *scores, __m256 left, __m256 right, const cn_finish *how, size_t query)
+{
+	const __m256 limit = _mm256_set1_ps(how->limits[query]);
+	if (how->offsets) {
+		left = _mm256_add_ps(left, _mm256_loadu_ps(how->offsets));
+		right = _mm256_add_ps(right, _mm256_loadu_ps(how->offsets + LANES));
+	}
+	_mm256_store_ps(scores, left);
+	_mm256_store_ps(scores + LANES, right);
+	return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(left, limit, _CMP_GE_OQ)) |
+	       (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(right, limit, _CMP_GE_OQ)) << LANES;
+}
+
+AVX2 static void finish_codes(cn_tile *tile, size_t queries, const cn_finish *how, uint32_t *reached)
+{
+	const __m256 scale_left = _mm256_loadu_ps(how->scales), scale_right = _mm256_loadu_ps(how->scales + LANES);
+	for (size_t q = 0; q < queries; q++) {
+		const __m256i *sums = (const __m256i *)(tile->whole + q * ROWS);
+		__m256 left = _mm256_cvtepi32_ps(_mm256_load_si256(sums));
+		__m256 right = _mm256_cvtepi32_ps(_mm256_load_si256(sums + 1));
+		reached[q] = finish_row(tile->real + q * ROWS, _mm256_mul_ps(left, scale_left),
+					_mm256_mul_ps(right, scale_right), how, q);
+	}
+}
+
+AVX2 static void finish_reals(cn_tile *tile, size_t queries, const cn_finish *how, uint32_t *reached)
+{
+	for (size_t q = 0; q < queries; q++)
+		reached[q] = finish_row(tile->real + q * ROWS, _mm256_load_ps(tile->real + q * ROWS),
+					_mm256_load_ps(tile->real + q * ROWS + LANES), how, q);
+}
+
+AVX2 static int32_t dot(const int8_t *a, const int8_t *b, size_t dim)
+{
+	__m256i sum = _mm256_setzero_si256();
+	size_t k = 0;
+	for (; k + 16 <= dim; k += 16)
+		sum = _mm256_add_epi32(
+			sum, _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(a + k))),
+					       _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(b + k)))));
+	__m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+	half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
+	int32_t out = _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1)));
+	for (; k < dim; k++)
+		out += (int32_t)a[k] * b[k];
+	return out;
+}
+
+AVX2 static void dot_rows(const int8_t *query, const int8_t *rows, size_t count, size_t dim, int32_t *sums)
+{
+	for (size_t i = 0; i < count; i++)
+		sums[i] = dot(query, rows + i * dim, dim);
+}
+
+const cn_panel_form cn_panel_forms_avx2[CN_NUMBERS] = {
+	[CN_NUMBER_I8] = { ROWS, 2, 0, { i16_4, i16_8, i16_12 }, transpose, finish_codes, dot_rows },
+	[CN_NUMBER_BF16] = { ROWS, 2, 0, { bf16_4, bf16_8, bf16_12 }, transpose, finish_reals, NULL },
+	[CN_NUMBER_F32] = { ROWS, 1, 0, { f32_4, f32_8, f32_12 }, transpose, finish_reals, NULL },
+};

@@ -1,0 +1,186 @@
+/*
+ * Products of panels with AVX-512: 32 rows are two registers, so 12 queries take 24 sums, and a register is left for
+ * the query's word. A processor with one multiplication a cycle is kept busy: 24 of them share 14 loads.
+ *
+ * VPDPBUSD multiplies four unsigned bytes with four signed ones, so rows are packed as code + 128; what that adds to a
+ * sum, 128 times the sum of the query's codes, is taken away when scores are made.
+ */
+#include <immintrin.h>
+
+#include "math/panel.h"
+
+#define ROWS   32
+#define LANES  16
+#define AHEAD  2048 /* bytes fetched before they are needed */
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
+#define BF16   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
+#define INLINE static inline __attribute__((always_inline))
+
+/* 16 x 16 words. Steps swap words, pairs of words, fours and eights. */
+AVX512 INLINE void transpose_block(__m512i r[LANES])
+{
+	__m512i t[LANES];
+#pragma GCC unroll 16
+	for (int i = 0; i < LANES; i += 2) {
+		t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+		t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+	}
+#pragma GCC unroll 16
+	for (int i = 0; i < LANES; i += 4) {
+		r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+		r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+		r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+		r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+	}
+#pragma GCC unroll 16
+	for (int i = 0; i < LANES; i++) {
+		int low = i / 8 * 8 + i % 4;
+		t[i] = i % 8 < 4 ? _mm512_shuffle_i32x4(r[low], r[low + 4], 0x88)
+				 : _mm512_shuffle_i32x4(r[low], r[low + 4], 0xdd);
+	}
+#pragma GCC unroll 16
+	for (int i = 0; i < LANES; i++) {
+		int low = i % 8;
+		r[i] = i < 8 ? _mm512_shuffle_i32x4(t[low], t[low + 8], 0x88)
+			     : _mm512_shuffle_i32x4(t[low], t[low + 8], 0xdd);
+	}
+}
+
+AVX512 static void transpose(const uint32_t *words, size_t count, size_t words_a_row, uint32_t *panel)
+{
+	for (size_t half = 0; half < ROWS; half += LANES)
+		for (size_t w = 0; w < words_a_row; w += LANES) {
+			size_t wide = words_a_row - w < LANES ? words_a_row - w : LANES;
+			__mmask16 mask = (__mmask16)(0xffffu >> (LANES - wide));
+			__m512i block[LANES];
+#pragma GCC unroll 16
+			for (size_t r = 0; r < LANES; r++)
+				block[r] =
+					half + r < count
+						? _mm512_maskz_loadu_epi32(mask, words + (half + r) * words_a_row + w)
+						: _mm512_setzero_si512();
+			transpose_block(block);
+			for (size_t i = 0; i < wide; i++)
+				_mm512_storeu_si512(panel + (w + i) * ROWS + half, block[i]);
+		}
+}
+
+#define DEFINE_MULTIPLY(name, target, queries, vector, zero, add, store)                                               \
+	target static void name##_##queries(const uint32_t *q, const uint32_t *rows, size_t words, cn_tile *tile)      \
+	{                                                                                                              \
+		vector left[queries], right[queries];                                                                  \
+		_Pragma("GCC unroll 12") for (int i = 0; i < (queries); i++) left[i] = right[i] = zero();              \
+		for (size_t w = 0; w < words; w++, q += (queries), rows += ROWS) {                                     \
+			__m512i a = _mm512_load_si512(rows), b = _mm512_load_si512(rows + LANES);                      \
+			_Pragma("GCC unroll 12") for (int i = 0; i < (queries); i++)                                   \
+			{                                                                                              \
+				__m512i word = _mm512_set1_epi32((int32_t)q[i]);                                       \
+				left[i] = add(left[i], a, word);                                                       \
+				right[i] = add(right[i], b, word);                                                     \
+			}                                                                                              \
+		}                                                                                                      \
+		_Pragma("GCC unroll 12") for (int i = 0; i < (queries); i++)                                           \
+		{                                                                                                      \
+			store(tile->real + ROWS * i, left[i]);                                                         \
+			store(tile->real + ROWS * i + LANES, right[i]);                                                \
+		}                                                                                                      \
+	}
+
+#define ADD_F32(sum, rows, word)  _mm512_fmadd_ps(_mm512_castsi512_ps(rows), _mm512_castsi512_ps(word), sum)
+#define ADD_BF16(sum, rows, word) _mm512_dpbf16_ps(sum, (__m512bh)(rows), (__m512bh)(word))
+/* Shifted to the place of float's upper half, or with the lower half cut off, bf16 is a float. */
+#define UPPER(words) _mm512_castsi512_ps(_mm512_and_si512(words, _mm512_set1_epi32((int32_t)0xffff0000)))
+#define LOWER(words) _mm512_castsi512_ps(_mm512_slli_epi32(words, 16))
+#define ADD_WIDENED(sum, rows, word)                                                                                   \
+	_mm512_fmadd_ps(UPPER(rows), UPPER(word), _mm512_fmadd_ps(LOWER(rows), LOWER(word), sum))
+
+#define DEFINE_MULTIPLIES(name, target, vector, zero, add, store)                                                      \
+	DEFINE_MULTIPLY(name, target, 4, vector, zero, add, store)                                                     \
+	DEFINE_MULTIPLY(name, target, 8, vector, zero, add, store)                                                     \
+	DEFINE_MULTIPLY(name, target, 12, vector, zero, add, store)
+
+DEFINE_MULTIPLIES(i8, AVX512, __m512i, _mm512_setzero_si512, _mm512_dpbusd_epi32, _mm512_store_si512)
+DEFINE_MULTIPLIES(f32, AVX512, __m512, _mm512_setzero_ps, ADD_F32, _mm512_store_ps)
+DEFINE_MULTIPLIES(widened, AVX512, __m512, _mm512_setzero_ps, ADD_WIDENED, _mm512_store_ps)
+DEFINE_MULTIPLIES(bf16, BF16, __m512, _mm512_setzero_ps, ADD_BF16, _mm512_store_ps)
+
+AVX512 INLINE uint32_t finish_row(float *scores, __m512 left, __m512 right, const cn_finish *how, size_t query)
+{
+	const __m512 limit = _mm512_set1_ps(how->limits[query]);
+	if (how->offsets) {
+		left = _mm512_add_ps(left, _mm512_loadu_ps(how->offsets));
+		right = _mm512_add_ps(right, _mm512_loadu_ps(how->offsets + LANES));
+	}
+	_mm512_store_ps(scores, left);
+	_mm512_store_ps(scores + LANES, right);
+	return (uint32_t)_mm512_cmp_ps_mask(left, limit, _CMP_GE_OQ) |
+	       (uint32_t)_mm512_cmp_ps_mask(right, limit, _CMP_GE_OQ) << LANES;
+}
+
+AVX512 static void finish_codes(cn_tile *tile, size_t queries, const cn_finish *how, uint32_t *reached)
+{
+	const __m512 scale_left = _mm512_loadu_ps(how->scales), scale_right = _mm512_loadu_ps(how->scales + LANES);
+	for (size_t q = 0; q < queries; q++) {
+		const __m512i excess = _mm512_set1_epi32(how->excess[q]);
+		__m512i left = _mm512_sub_epi32(_mm512_load_si512(tile->whole + q * ROWS), excess);
+		__m512i right = _mm512_sub_epi32(_mm512_load_si512(tile->whole + q * ROWS + LANES), excess);
+		reached[q] = finish_row(tile->real + q * ROWS, _mm512_mul_ps(_mm512_cvtepi32_ps(left), scale_left),
+					_mm512_mul_ps(_mm512_cvtepi32_ps(right), scale_right), how, q);
+	}
+}
+
+AVX512 static void finish_reals(cn_tile *tile, size_t queries, const cn_finish *how, uint32_t *reached)
+{
+	for (size_t q = 0; q < queries; q++)
+		reached[q] = finish_row(tile->real + q * ROWS, _mm512_load_ps(tile->real + q * ROWS),
+					_mm512_load_ps(tile->real + q * ROWS + LANES), how, q);
+}
+
+/* One row of codes is read as 64 bytes a step; four rows at a time keep as many sums going. */
+AVX512 INLINE void dot_some(const int8_t *query, const int8_t *rows, size_t count, size_t dim, int32_t *sums)
+{
+	const __m512i sign = _mm512_set1_epi8((char)0x80);
+	__m512i sum[4];
+#pragma GCC unroll 4
+	for (size_t r = 0; r < count; r++)
+		sum[r] = _mm512_setzero_si512();
+	size_t k = 0;
+	for (; k + 64 <= dim; k += 64) {
+		__m512i q = _mm512_loadu_si512(query + k);
+#pragma GCC unroll 4
+		for (size_t r = 0; r < count; r++) {
+			const int8_t *at = rows + r * dim + k;
+			_mm_prefetch((const char *)at + AHEAD, _MM_HINT_T0);
+			sum[r] = _mm512_dpbusd_epi32(sum[r], _mm512_xor_si512(_mm512_loadu_si512(at), sign), q);
+		}
+	}
+	if (k < dim) {
+		__mmask64 rest = ~0ull >> (64 - (dim - k));
+		__m512i q = _mm512_maskz_loadu_epi8(rest, query + k);
+#pragma GCC unroll 4
+		for (size_t r = 0; r < count; r++) {
+			__m512i codes = _mm512_maskz_loadu_epi8(rest, rows + r * dim + k);
+			sum[r] = _mm512_dpbusd_epi32(sum[r], _mm512_xor_si512(codes, sign), q);
+		}
+	}
+#pragma GCC unroll 4
+	for (size_t r = 0; r < count; r++)
+		sums[r] = _mm512_reduce_add_epi32(sum[r]);
+}
+
+AVX512 static void dot_rows(const int8_t *query, const int8_t *rows, size_t count, size_t dim, int32_t *sums)
+{
+	size_t i = 0;
+	for (; i + 4 <= count; i += 4)
+		dot_some(query, rows + i * dim, 4, dim, sums + i);
+	for (; i < count; i++)
+		dot_some(query, rows + i * dim, 1, dim, sums + i);
+}
+
+const cn_panel_form cn_panel_forms_avx512[CN_NUMBERS] = {
+	[CN_NUMBER_I8] = { ROWS, 4, 1, { i8_4, i8_8, i8_12 }, transpose, finish_codes, dot_rows },
+	[CN_NUMBER_BF16] = { ROWS, 2, 0, { widened_4, widened_8, widened_12 }, transpose, finish_reals, NULL },
+	[CN_NUMBER_F32] = { ROWS, 1, 0, { f32_4, f32_8, f32_12 }, transpose, finish_reals, NULL },
+};
+
+const cn_panel_form cn_panel_form_dpbf16 = { ROWS, 2, 0, { bf16_4, bf16_8, bf16_12 }, transpose, finish_reals, NULL };

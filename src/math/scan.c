@@ -1,0 +1,426 @@
+/*
+ * Scanning. Where the parts of a product are while it is made:
+ *
+ *                         R rows, packed: stays in the first-level cache
+ *                        +---------+
+ *                        |         |
+ *                        +---------+
+ *     +---+ +---------+
+ *     |   | | M x R   |  sums in registers, then scores on the stack: compared with each query's limit, and the few
+ *     | M | +---------+  that reach it are put on its list
+ *     |   |
+ *     +---+
+ *     |   |              query panels, one after the other, from the second-level cache
+ *     | M |
+ *     +---+
+ *
+ * Rows are read from memory once for all packed queries. Packing costs as much as the products with two or three
+ * queries, so a single query is multiplied with the rows as they lie there.
+ */
+#include "math/scan.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "math/codes.h"
+#include "math/dispatch.h"
+#include "math/dot.h"
+#include "math/half.h"
+#include "util/memory.h"
+
+#define CACHE ((size_t)512 << 10) /* bytes of the second-level cache that query panels may take */
+#define RUN   256                 /* rows whose sums with a single query are kept at once */
+
+/* ---- words ---- */
+
+static size_t words_of(const cn_panel_form *form, size_t dim)
+{
+	return (dim + form->numbers - 1) / form->numbers;
+}
+
+CN_INLINE void to_bf16_inlined(const float *restrict from, size_t count, uint16_t *restrict to)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint32_t bits;
+		memcpy(&bits, &from[i], sizeof(bits));
+		to[i] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+	}
+}
+
+CN_INLINE void add_excess_inlined(const int8_t *restrict from, size_t count, uint8_t *restrict to)
+{
+	for (size_t i = 0; i < count; i++)
+		to[i] = (uint8_t)from[i] ^ 0x80;
+}
+
+CN_INLINE void widen_inlined(const int8_t *restrict from, size_t count, int16_t *restrict to)
+{
+	for (size_t i = 0; i < count; i++)
+		to[i] = from[i];
+}
+
+CN_DEFINE_FORMS(to_bf16, to_bf16_inlined, (const float *from, size_t count, uint16_t *to), (from, count, to))
+CN_DEFINE_FORMS(add_excess, add_excess_inlined, (const int8_t *from, size_t count, uint8_t *to), (from, count, to))
+CN_DEFINE_FORMS(widen, widen_inlined, (const int8_t *from, size_t count, int16_t *to), (from, count, to))
+
+/* Of the last word, what no number fills is zero in queries, so that it does not matter in rows. */
+static void codes_to_words(const cn_panel_form *form, const int8_t *codes, size_t dim, int is_row, uint32_t *words)
+{
+	words[words_of(form, dim) - 1] = 0;
+	if (form->numbers == 2)
+		widen(codes, dim, (int16_t *)words);
+	else if (is_row && form->excess)
+		add_excess(codes, dim, (uint8_t *)words);
+	else
+		memcpy(words, codes, dim);
+}
+
+static void floats_to_words(const cn_panel_form *form, const float *numbers, size_t dim, uint32_t *words)
+{
+	words[words_of(form, dim) - 1] = 0;
+	if (form->numbers == 2)
+		to_bf16(numbers, dim, (uint16_t *)words);
+	else
+		memcpy(words, numbers, dim * sizeof(*numbers));
+}
+
+/* ---- queries ---- */
+
+static void encode_query(cn_queries *queries, const cn_panel_form *form, size_t i)
+{
+	size_t dim = queries->dim;
+	const float *vector = queries->vectors + i * dim;
+	uint32_t *words = queries->words + i * queries->words_a_row;
+	queries->scales[i] = 1;
+	if (queries->number != CN_NUMBER_I8) {
+		floats_to_words(form, vector, dim, words);
+		return;
+	}
+	int8_t *codes = queries->codes + i * dim;
+	cn_codes_encode(vector, 1, dim, codes, &queries->scales[i]);
+	codes_to_words(form, codes, dim, 0, words);
+	for (size_t k = 0; form->excess && k < dim; k++)
+		queries->excess[i] += CN_PANEL_EXCESS * codes[k];
+}
+
+int cn_queries_init(cn_queries *out, cn_number number, const float *vectors, size_t count, size_t dim)
+{
+	const cn_panel_form *form = cn_panel_form_of(number);
+	*out = (cn_queries){ .number = number, .count = count, .dim = dim, .vectors = vectors };
+	out->words_a_row = words_of(form, dim);
+	out->scales = cn_alloc(count, sizeof(*out->scales));
+	out->excess = cn_alloc_zero(count, sizeof(*out->excess));
+	size_t words, codes;
+	int status = cn_size_mul(count, out->words_a_row, &words);
+	if (status == 0)
+		status = cn_size_mul(count, number == CN_NUMBER_I8 ? dim : 0, &codes);
+	if (status == 0) {
+		out->words = cn_alloc(words, sizeof(*out->words));
+		out->codes = cn_alloc(codes, 1);
+	}
+	if (!out->scales || !out->excess || !out->words || !out->codes) {
+		cn_queries_free(out);
+		return CAIRN_ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++)
+		encode_query(out, form, i);
+	return 0;
+}
+
+void cn_queries_free(cn_queries *queries)
+{
+	cn_free(queries->codes);
+	cn_free(queries->scales);
+	cn_free(queries->excess);
+	cn_free(queries->words);
+	*queries = (cn_queries){ 0 };
+}
+
+/* Queries of the panel that begins with query `first`: 4, 8 or 12, of which the last few may be none. */
+static size_t panel_queries(size_t count, size_t first)
+{
+	size_t left = count - first;
+	return left > 8 ? CN_PANEL_MOST_QUERIES : left > 4 ? 8 : 4;
+}
+
+static uint32_t number_of(const cn_query_panels *panels, size_t i)
+{
+	return panels->which ? panels->which[i] : (uint32_t)i;
+}
+
+static void pack_panel(const cn_query_panels *panels, size_t first, size_t wide, uint32_t *out)
+{
+	size_t words = panels->queries->words_a_row;
+	for (size_t i = 0; i < wide; i++) {
+		const uint32_t *from = first + i < panels->count
+					       ? panels->queries->words + number_of(panels, first + i) * words
+					       : NULL;
+		for (size_t w = 0; w < words; w++)
+			out[w * wide + i] = from ? from[w] : 0;
+	}
+}
+
+/* A single query in codes needs no panels. */
+static int is_taken_as_it_lies(const cn_query_panels *panels)
+{
+	return panels->count == 1 && cn_panel_form_of(panels->queries->number)->dot_rows;
+}
+
+int cn_query_panels_pack(cn_query_panels *panels, const cn_queries *queries, const uint32_t *which, size_t count)
+{
+	size_t rounded, needed;
+	CN_TRY(cn_size_add(count, CN_PANEL_MOST_QUERIES, &rounded));
+	CN_TRY(cn_size_mul(rounded, queries->words_a_row, &needed));
+	panels->queries = queries;
+	panels->which = which;
+	panels->count = count;
+	if (needed > panels->capacity) {
+		cn_free(panels->panels);
+		panels->capacity = 0;
+		panels->panels = cn_alloc_aligned(needed, sizeof(*panels->panels));
+		if (!panels->panels)
+			return CAIRN_ENOMEM;
+		panels->capacity = needed;
+	}
+	if (is_taken_as_it_lies(panels))
+		return 0;
+	for (size_t first = 0; first < count; first += CN_PANEL_MOST_QUERIES)
+		pack_panel(panels, first, panel_queries(count, first), panels->panels + first * queries->words_a_row);
+	return 0;
+}
+
+void cn_query_panels_free(cn_query_panels *panels)
+{
+	cn_free(panels->panels);
+	*panels = (cn_query_panels){ 0 };
+}
+
+size_t cn_query_panels_best(cn_number number, size_t dim)
+{
+	size_t bytes = 4 * words_of(cn_panel_form_of(number), dim), queries = CACHE / bytes;
+	return queries < CN_PANEL_MOST_QUERIES ? CN_PANEL_MOST_QUERIES : queries;
+}
+
+/* ---- scanning ---- */
+
+struct scan {
+	const cn_query_panels *panels;
+	const cn_panel_form *form;
+	const cn_rows *rows;
+	const float *bases;
+	cn_shortlist *lists;
+	float *limits; /* a packed query each: of scores before they are multiplied with its scale and added to its base
+			*/
+	int32_t *excess;                 /* likewise */
+	uint32_t *words;                 /* R rows of words */
+	uint32_t *panel;                 /* the same, packed */
+	float *reals;                    /* a row */
+	uint32_t at[CN_PANEL_MOST_ROWS]; /* the rows of the panel */
+	float scales[CN_PANEL_MOST_ROWS], offsets[CN_PANEL_MOST_ROWS];
+};
+
+static float base_of(const struct scan *scan, size_t query)
+{
+	return scan->bases ? scan->bases[query] : 0;
+}
+
+static float scale_of(const struct scan *scan, size_t query)
+{
+	return scan->panels->queries->scales[number_of(scan->panels, query)];
+}
+
+/* A little low, since it is computed in another way than the scores that the lists compare. */
+static void set_limit(struct scan *scan, size_t query)
+{
+	float scale = scale_of(scan, query), above = scan->lists[query].threshold - base_of(scan, query);
+	if (scale > 0) {
+		float limit = above / scale;
+		scan->limits[query] = limit - fabsf(limit) * 1e-6f - fabsf(base_of(scan, query)) / scale * 1e-6f;
+	} else {
+		scan->limits[query] = above > 0 ? INFINITY : -INFINITY;
+	}
+	if (isnan(scan->limits[query]))
+		scan->limits[query] = -INFINITY;
+}
+
+static int lay_out(struct scan *scan, cn_scan_scratch *scratch)
+{
+	size_t words = scan->panels->queries->words_a_row, dim = scan->panels->queries->dim, size;
+	size_t padded = (scan->panels->count + CN_PANEL_MOST_QUERIES + 15) / 16 * 16, panel, reals;
+	CN_TRY(cn_size_mul(scan->form->rows, words, &panel));
+	reals = (dim + 15) / 16 * 16;
+	CN_TRY(cn_size_mul(2 * panel + 2 * padded + reals + 64, sizeof(uint32_t), &size));
+	if (size > scratch->size) {
+		cn_scan_scratch_free(scratch);
+		scratch->memory = cn_alloc_aligned(size, 1);
+		if (!scratch->memory)
+			return CAIRN_ENOMEM;
+		scratch->size = size;
+	}
+	/* The panel first, since it must be aligned. */
+	scan->panel = scratch->memory;
+	scan->words = scan->panel + panel;
+	scan->limits = (float *)(scan->words + panel);
+	scan->excess = (int32_t *)(scan->limits + padded);
+	scan->reals = (float *)(scan->excess + padded);
+	return 0;
+}
+
+void cn_scan_scratch_free(cn_scan_scratch *scratch)
+{
+	cn_free(scratch->memory);
+	*scratch = (cn_scan_scratch){ 0 };
+}
+
+/* The next live rows from *row on, at most `most`, into scan->at. */
+static size_t next_rows(struct scan *scan, size_t *row, size_t most)
+{
+	const cn_rows *rows = scan->rows;
+	size_t count = 0;
+	while (count < most && *row < rows->count) {
+		if (rows->live) {
+			size_t bit = rows->live_from + *row;
+			uint64_t left = rows->live[bit / 64] >> bit % 64;
+			if (!left) {
+				*row += 64 - bit % 64;
+				continue;
+			}
+			*row += (size_t)__builtin_ctzll(left);
+			if (*row >= rows->count)
+				break;
+		}
+		scan->at[count++] = (uint32_t)(*row)++;
+	}
+	return count;
+}
+
+static void row_to_words(struct scan *scan, size_t row, uint32_t *words)
+{
+	size_t dim = scan->panels->queries->dim;
+	switch (scan->rows->stored) {
+	case CN_ROWS_I8:
+		codes_to_words(scan->form, (const int8_t *)scan->rows->rows + row * dim, dim, 1, words);
+		break;
+	case CN_ROWS_F16:
+		cn_halves_to_floats((const uint16_t *)scan->rows->rows + row * dim, dim, scan->reals);
+		floats_to_words(scan->form, scan->reals, dim, words);
+		break;
+	default:
+		floats_to_words(scan->form, (const float *)scan->rows->rows + row * dim, dim, words);
+	}
+}
+
+static void pack_rows(struct scan *scan, size_t count)
+{
+	size_t words = scan->panels->queries->words_a_row;
+	for (size_t i = 0; i < count; i++)
+		row_to_words(scan, scan->at[i], scan->words + i * words);
+	scan->form->transpose(scan->words, count, words, scan->panel);
+	for (size_t i = 0; i < count; i++) {
+		scan->scales[i] = scan->rows->scales ? scan->rows->scales[scan->at[i]] : 1;
+		scan->offsets[i] = scan->rows->offsets ? scan->rows->offsets[scan->at[i]] : 0;
+	}
+}
+
+static void offer(struct scan *scan, size_t query, uint32_t reached, const float *scores)
+{
+	cn_shortlist *list = &scan->lists[query];
+	float before = list->threshold, scale = scale_of(scan, query), base = base_of(scan, query);
+	for (; reached; reached &= reached - 1) {
+		int lane = __builtin_ctz(reached);
+		cn_shortlist_push(list, scores[lane] * scale + base, scan->rows->first + scan->at[lane]);
+	}
+	if (list->threshold > before)
+		set_limit(scan, query);
+}
+
+static void finish(struct scan *scan, cn_tile *tile, size_t first, size_t wide, size_t count)
+{
+	const cn_finish how = { scan->excess + first, scan->scales, scan->rows->offsets ? scan->offsets : NULL,
+				scan->limits + first };
+	uint32_t reached[CN_PANEL_MOST_QUERIES], valid = ~0u >> (32 - count);
+	scan->form->finish(tile, wide, &how, reached);
+	for (size_t q = 0; q < wide && first + q < scan->panels->count; q++)
+		if (reached[q] & valid)
+			offer(scan, first + q, reached[q] & valid, tile->real + q * scan->form->rows);
+}
+
+static void scan_panels(struct scan *scan)
+{
+	size_t words = scan->panels->queries->words_a_row, row = 0, count;
+	cn_tile tile;
+	while ((count = next_rows(scan, &row, scan->form->rows)) > 0) {
+		pack_rows(scan, count);
+		for (size_t first = 0; first < scan->panels->count; first += CN_PANEL_MOST_QUERIES) {
+			size_t wide = panel_queries(scan->panels->count, first);
+			scan->form->multiply[wide / 4 - 1](scan->panels->panels + first * words, scan->panel, words,
+							   &tile);
+			finish(scan, &tile, first, wide, count);
+		}
+	}
+}
+
+/* Sums of the only query with a run of rows, R at a time. */
+static void scan_run(struct scan *scan, size_t row, size_t count)
+{
+	const cn_queries *queries = scan->panels->queries;
+	const int8_t *query = queries->codes + number_of(scan->panels, 0) * queries->dim;
+	int32_t sums[RUN];
+	cn_tile tile;
+	scan->form->dot_rows(query, (const int8_t *)scan->rows->rows + row * queries->dim, count, queries->dim, sums);
+	for (size_t begin = 0; begin < count; begin += scan->form->rows) {
+		size_t wide = count - begin < scan->form->rows ? count - begin : scan->form->rows;
+		for (size_t i = 0; i < wide; i++) {
+			scan->at[i] = (uint32_t)(row + begin + i);
+			scan->scales[i] = scan->rows->scales[row + begin + i];
+			tile.whole[i] = sums[begin + i];
+		}
+		finish(scan, &tile, 0, 1, wide);
+	}
+}
+
+/* How many live rows follow each other from `row` on, which is one. */
+static size_t run_length(const cn_rows *rows, size_t row)
+{
+	size_t most = rows->count - row < RUN ? rows->count - row : RUN, count = 1;
+	if (!rows->live)
+		return most;
+	while (count < most &&
+	       rows->live[(rows->live_from + row + count) / 64] >> (rows->live_from + row + count) % 64 & 1)
+		count++;
+	return count;
+}
+
+static void scan_runs(struct scan *scan)
+{
+	size_t row = 0;
+	while (next_rows(scan, &row, 1) > 0) {
+		size_t first = scan->at[0], count = run_length(scan->rows, first);
+		scan_run(scan, first, count);
+		row = first + count;
+	}
+}
+
+int cn_scan_rows(const cn_query_panels *panels, const cn_rows *rows, const float *bases, cn_shortlist *lists,
+		 cn_scan_scratch *scratch)
+{
+	struct scan scan = { .panels = panels,
+			     .form = cn_panel_form_of(panels->queries->number),
+			     .rows = rows,
+			     .bases = bases,
+			     .lists = lists };
+	CN_TRY(lay_out(&scan, scratch));
+	for (size_t i = 0; i < panels->count + CN_PANEL_MOST_QUERIES; i++) {
+		scan.limits[i] = INFINITY;
+		scan.excess[i] = 0;
+	}
+	for (size_t i = 0; i < panels->count; i++) {
+		set_limit(&scan, i);
+		scan.excess[i] = panels->queries->excess[number_of(panels, i)];
+	}
+	if (is_taken_as_it_lies(panels))
+		scan_runs(&scan);
+	else
+		scan_panels(&scan);
+	return 0;
+}

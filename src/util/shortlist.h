@@ -1,0 +1,48 @@
+/*
+ * util/shortlist.h - the best rows of one query while rows stream by.
+ *
+ * Rows that reach the threshold are put down; when the list is full, it is cut to the `keep` best and the threshold
+ * rises to the worst of them. Cutting is rare, so a row costs a comparison, and a good one little more. Better means a
+ * larger score, or the same score and a smaller row: what is kept does not depend on the order of arrival.
+ */
+#ifndef CN_UTIL_SHORTLIST_H
+#define CN_UTIL_SHORTLIST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/status.h"
+
+typedef struct {
+	float score;
+	uint32_t row;
+} cn_hit;
+
+typedef struct {
+	cn_hit *items;
+	size_t count, keep, capacity;
+	float threshold; /**< scores below it are not kept; -INFINITY until the list was cut */
+} cn_shortlist;
+
+/** @param keep >= 1 */
+int cn_shortlist_init(cn_shortlist *list, size_t keep);
+void cn_shortlist_free(cn_shortlist *list);
+void cn_shortlist_clear(cn_shortlist *list);
+
+/** Leave the `keep` best, in any order. */
+void cn_shortlist_cut(cn_shortlist *list);
+
+/** Leave the `keep` best, best first. */
+void cn_shortlist_sort(cn_shortlist *list);
+
+/** Offer a row. NaN is never kept. */
+static inline void cn_shortlist_push(cn_shortlist *list, float score, uint32_t row)
+{
+	if (!(score >= list->threshold))
+		return;
+	if (list->count == list->capacity)
+		cn_shortlist_cut(list);
+	list->items[list->count++] = (cn_hit){ score, row };
+}
+
+#endif
