@@ -14,7 +14,7 @@ struct filter_arguments {
 
 #define OPT_FILTER(a)                                                                                                  \
 	OPT_LIST(0, "label", "NAME", &(a).labels, COMPLETE_NOTHING,                                                    \
-		 "only images with this label; given several times, with one of them; '' stands for none"),            \
+		 "only images with this label; given several times, with one of them"),                                \
 		OPT_TEXT(0, "ids", "FILE", &(a).ids, COMPLETE_FILE,                                                    \
 			 "only images whose ids stand in FILE, one a line; - reads stdin"),                            \
 		OPT_TEXT(0, "where", "EXPRESSION", &(a).where, COMPLETE_NOTHING,                                       \

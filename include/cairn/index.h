@@ -33,7 +33,8 @@ typedef struct {
 } cairn_index_part;
 
 /**
- * Encode rows for a part: half-precision numbers, and 8-bit codes of these with one scale a row (docs/methods.md, "Search").
+ * Encode rows for a part: half-precision numbers, and 8-bit codes of these with one scale a row (docs/methods.md,
+ * "Search").
  *
  * @param      rows   count x dim float32, C order, finite, |value| <= 65504
  * @param[out] halves count x dim

@@ -12,16 +12,17 @@
 #include "torture.h"
 
 /* Images 1 to 9, of which 5 is removed. */
-static const char few[] = "INSERT INTO images(id, path, size, mtime_ns, width, height, hash, label, removed) VALUES"
-			  "(1, x'2f612f6f6e652e6a7067',   100, 1700000000000000000,  640, 480, zeroblob(16), 'tower', 0),"
-			  "(2, x'2f612f74776f2e6a7067',   200, 1700000000000000001, 1024, 768, zeroblob(16), 'tower of london', 0),"
-			  "(3, x'2f622f74687265652e706e67', 300, 1500000000000000000, 1024, 480, zeroblob(16), 'bridge', 0),"
-			  "(4, x'2f622f666f75722e706e67',   400, 1500000000000000000,  320, 480, zeroblob(16), NULL, 0),"
-			  "(5, x'2f622f666976652e706e67',   500, 1500000000000000000,  320, 480, zeroblob(16), 'tower', 1),"
-			  "(6, x'2f63ff2e6a7067',           600, 1500000000000000000,  320, 480, zeroblob(16), 'it''s; \"x\"', 0),"
-			  "(7, x'2f642f312e6a7067',         700, 1500000000000000000, 4000, 480, zeroblob(16), 'bridge', 0),"
-			  "(8, x'2f642f322e6a7067',         800, 1500000000000000000, 4000, 480, zeroblob(16), 'tower', 0),"
-			  "(9, x'2f642f332e6a7067', 5000000000, 1500000000000000000, 4000, 480, zeroblob(16), NULL, 0)";
+static const char few[] =
+	"INSERT INTO images(id, path, size, mtime_ns, width, height, hash, label, removed) VALUES"
+	"(1, x'2f612f6f6e652e6a7067',   100, 1700000000000000000,  640, 480, zeroblob(16), 'tower', 0),"
+	"(2, x'2f612f74776f2e6a7067',   200, 1700000000000000001, 1024, 768, zeroblob(16), 'tower of london', 0),"
+	"(3, x'2f622f74687265652e706e67', 300, 1500000000000000000, 1024, 480, zeroblob(16), 'bridge', 0),"
+	"(4, x'2f622f666f75722e706e67',   400, 1500000000000000000,  320, 480, zeroblob(16), NULL, 0),"
+	"(5, x'2f622f666976652e706e67',   500, 1500000000000000000,  320, 480, zeroblob(16), 'tower', 1),"
+	"(6, x'2f63ff2e6a7067',           600, 1500000000000000000,  320, 480, zeroblob(16), 'it''s; \"x\"', 0),"
+	"(7, x'2f642f312e6a7067',         700, 1500000000000000000, 4000, 480, zeroblob(16), 'bridge', 0),"
+	"(8, x'2f642f322e6a7067',         800, 1500000000000000000, 4000, 480, zeroblob(16), 'tower', 0),"
+	"(9, x'2f642f332e6a7067', 5000000000, 1500000000000000000, 4000, 480, zeroblob(16), NULL, 0)";
 
 static void execute(const char *folder, const char *sql)
 {
@@ -296,10 +297,9 @@ static int stop(const cairn_progress *progress, void *payload)
 static void long_conditions_can_be_stopped(void **state)
 {
 	(void)state;
-	static const char many[] =
-		"WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 3000) "
-		"INSERT INTO images(path, size, mtime_ns, width, height, hash) "
-		"SELECT CAST('/' || n AS BLOB), n, n, n, n, zeroblob(16) FROM r";
+	static const char many[] = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 3000) "
+				   "INSERT INTO images(path, size, mtime_ns, width, height, hash) "
+				   "SELECT CAST('/' || n AS BLOB), n, n, n, n, zeroblob(16) FROM r";
 	cairn_collection *collection;
 	cairn_filter filter = CAIRN_FILTER_INIT;
 	int calls = 0;
