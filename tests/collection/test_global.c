@@ -11,6 +11,7 @@
 #include "cairn/model.h"
 #include "collection/handle.h"
 #include "photos.h"
+#include "torture.h"
 #include "util/file.h"
 
 enum { DIM = 16, IMAGES = 9 };
@@ -307,6 +308,27 @@ static void repairs_under_readers(void **state)
 	cairn_collection_free(reader);
 }
 
+static int repair(void *collection)
+{
+	return cairn_collection_check(collection, 1, NULL, NULL, NULL, NULL);
+}
+
+static void repairs_short_of_memory(void **state)
+{
+	(void)state;
+	const char *folder = collection_made(model_new("one", 1), NULL, photo_folder(3, 1), 2);
+	cairn_collection *collection;
+	cairn_collection_info info;
+	damage(folder, "00000001.scales.npy");
+	damage(folder, "00000002.codes.npy");
+	assert_ok(cairn_collection_open(&collection, folder, 1));
+	assert_true(cn_torture(repair, collection) > 20);
+	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_ok(cairn_collection_get_info(collection, &info));
+	assert_int_equal(info.images, 3);
+	cairn_collection_free(collection);
+}
+
 static void refuses_a_model_that_changed(void **state)
 {
 	(void)state;
@@ -384,6 +406,7 @@ int main(void)
 		cmocka_unit_test(finds_what_no_checksum_tells),
 		cmocka_unit_test(rows_give_codes_again),
 		cmocka_unit_test(repairs_under_readers),
+		cmocka_unit_test(repairs_short_of_memory),
 		cmocka_unit_test(refuses_a_model_that_changed),
 		cmocka_unit_test(works_with_the_default_models),
 	};
