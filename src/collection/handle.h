@@ -71,6 +71,9 @@ struct cairn_collection {
 /** Read the catalogue again into collection->now; the writer calls it after each change. The mutex is not held. */
 int cn_collection_reload(cairn_collection *collection);
 
+/** Another number whenever it was read again. The mutex is not held. */
+uint64_t cn_collection_generation(cairn_collection *collection);
+
 /** Read it if that failed the last time. The mutex is held. */
 int cn_collection_expect_fresh(cairn_collection *collection);
 

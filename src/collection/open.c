@@ -160,6 +160,14 @@ int cn_collection_reload(cairn_collection *collection)
 	return status;
 }
 
+uint64_t cn_collection_generation(cairn_collection *collection)
+{
+	pthread_mutex_lock(&collection->mutex);
+	uint64_t generation = collection->generation;
+	pthread_mutex_unlock(&collection->mutex);
+	return generation;
+}
+
 int cn_collection_expect_fresh(cairn_collection *collection)
 {
 	return collection->stale ? reload(collection) : 0;

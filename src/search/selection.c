@@ -46,12 +46,13 @@ int cn_selection_init(cn_selection *selection, const cairn_filter *filter)
 
 int cn_selection_refresh(cn_selection *selection, cairn_collection *collection)
 {
-	if (!selection->is_filtered || (selection->ids && selection->generation == collection->generation))
+	uint64_t generation = cn_collection_generation(collection);
+	if (!selection->is_filtered || (selection->ids && selection->generation == generation))
 		return 0;
 	cn_free(selection->ids);
 	selection->ids = NULL;
 	CN_TRY(cairn_collection_select(collection, &selection->filter, &selection->ids, &selection->count));
-	selection->generation = collection->generation;
+	selection->generation = generation;
 	if (selection->count)
 		return 0;
 	cn_free(selection->ids);
