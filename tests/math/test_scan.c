@@ -54,8 +54,8 @@ struct part {
 
 static float to_bf16(float value)
 {
-	double step = ldexp(1, ilogbf(value) - 7);
-	return value == 0 ? 0 : (float)(nearbyint((double)value / step) * step);
+	double step = value == 0 ? 1 : ldexp(1, ilogbf(value) - 7);
+	return (float)(nearbyint((double)value / step) * step);
 }
 
 static void store_rows(struct world *world)
