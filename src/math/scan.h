@@ -75,6 +75,6 @@ void cn_scan_scratch_free(cn_scan_scratch *scratch);
  * @param lists one a packed query
  */
 int cn_scan_rows(const cn_query_panels *panels, const cn_rows *rows, const float *bases, cn_shortlist *lists,
-	    cn_scan_scratch *scratch);
+		 cn_scan_scratch *scratch);
 
 #endif
