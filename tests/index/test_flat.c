@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "cairn/index.h"
-#include "math/dispatch.h"
+#include "levels.h"
 #include "math/dot.h"
 #include "support.h"
 #include "torture.h"
@@ -250,7 +250,7 @@ static void check_search(const struct world *world, size_t k, const int64_t *onl
 	static struct ids ids;
 	cairn_ranking *rankings[6];
 	size_t made = 0;
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++)
+	for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++)
 		for (int exact = 0; exact <= 1; exact++) {
 			cairn_index_options options = CAIRN_INDEX_OPTIONS_INIT;
 			options.threads = 1;
@@ -382,7 +382,7 @@ static void a_query_finds_the_same_alone_and_in_company(void **state)
 	struct crowd crowd;
 	(void)state;
 	make_crowd(&crowd);
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++)
+	for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++)
 		for (int exact = 0; exact <= 1; exact++) {
 			cairn_index_options options = CAIRN_INDEX_OPTIONS_INIT;
 			options.exact = exact;
@@ -482,9 +482,9 @@ static void find_nearest(struct seeded *seeded, const struct ids *ids)
 
 static void make_seeded(struct seeded *seeded, enum data data, size_t dim)
 {
-	enum { ROWS = 6000 };
+	enum { ROWS = 2500 };
 	uint64_t seed = 100 + (uint64_t)data;
-	seeded->queries = 200;
+	seeded->queries = 150;
 	allocate_rows(&seeded->rows, ROWS, dim);
 	seeded->query = malloc(seeded->queries * dim * sizeof(float));
 	seeded->nearest = malloc(seeded->queries * PLACES * sizeof(int64_t));
@@ -538,7 +538,7 @@ static void check_recall(const struct seeded *seeded, const cairn_index *index, 
 	options.exact = 0;
 	for (size_t q = 0; q < seeded->queries; q++)
 		memcpy(of_halves + q * PLACES, cairn_ranking_images(exact, q), PLACES * sizeof(*of_halves));
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++)
+	for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++)
 		for (options.threads = 1; options.threads <= 3; options.threads += 2) {
 			cn_kernels_force((cn_kernels)level);
 			cairn_ranking *ranking = search(index, seeded->query, seeded->queries, PLACES, &options);
@@ -714,7 +714,7 @@ static void rows_that_do_not_count_are_never_read(void **state)
 	const cairn_index_part part = { pages.halves, pages.codes, pages.scales, pages.images, pages.count };
 	assert_ok(cairn_index_new_flat(&of_removed, PAGE, &part, 1, pages.locked, pages.locked_count));
 	assert_ok(cairn_index_new_flat(&of_all, PAGE, &part, 1, NULL, 0));
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++)
+	for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++)
 		for (size_t turn = 0; turn < 4; turn++) {
 			cairn_index_options options = CAIRN_INDEX_OPTIONS_INIT;
 			size_t count = turn / 2 ? 13 : 1;
@@ -750,7 +750,7 @@ static void rows_that_are_no_numbers_do_not_hide_others(void **state)
 	cairn_index *index;
 	(void)state;
 	assert_ok(cairn_index_new_flat(&index, 1, &part, 1, NULL, 0));
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++)
+	for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++)
 		for (int exact = 0; exact <= 1; exact++) {
 			cairn_index_options options = CAIRN_INDEX_OPTIONS_INIT;
 			options.exact = exact;
@@ -774,7 +774,7 @@ static void damaged_scales_do_not_hide_other_rows(void **state)
 	for (size_t i = 0; i < MANY; i++)
 		if (i % 9 >= 3)
 			crowd.rows.scales[i] = strange[i % 9 % 3];
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+	for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++) {
 		cn_kernels_force((cn_kernels)level);
 		cairn_ranking *ranking = search(crowd.index, crowd.queries, QUERIES, K, NULL);
 		for (size_t q = 0; q < QUERIES; q++) {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "math/dispatch.h"
+#include "levels.h"
 #include "math/panel.h"
 #include "support.h"
 #include "util/memory.h"
@@ -20,9 +20,8 @@ struct named_form {
 static size_t all_forms(struct named_form *forms)
 {
 	size_t count = 0;
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
-		if (cn_kernels_force((cn_kernels)level) != (cn_kernels)level)
-			continue;
+	for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++) {
+		cn_kernels_force((cn_kernels)level);
 		for (int number = 0; number < CN_NUMBERS; number++)
 			forms[count++] =
 				(struct named_form){ cn_panel_form_of((cn_number)number), (cn_number)number, level };

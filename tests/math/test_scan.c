@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "hits.h"
+#include "levels.h"
 #include "math/codes.h"
-#include "math/dispatch.h"
 #include "math/half.h"
 #include "math/scan.h"
 #include "support.h"
@@ -344,7 +344,7 @@ static void every_level_gives_the_definition(void **state)
 		for (size_t k = 0; k < KINDS; k++) {
 			struct world world;
 			make_world(&world, kinds[k], dims[d], 2, 1);
-			for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+			for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++) {
 				cn_queries queries;
 				cn_kernels_force((cn_kernels)level);
 				assert_ok(cn_queries_init(&queries, kinds[k].number, world.queries, QUERIES, dims[d]));
@@ -391,7 +391,7 @@ static void real_numbers_differ_by_the_order_of_additions_alone(void **state)
 	(void)state;
 	open_bench(&benches[0], ROWS);
 	open_bench(&benches[1], ROWS);
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+	for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++) {
 		cn_kernels_force((cn_kernels)level);
 		for (size_t k = 0; k < KINDS; k++)
 			for (size_t d = 0; kinds[k].stored != CN_ROWS_I8 && d < 3; d++)
@@ -408,15 +408,14 @@ static void vectors_of_any_norm_are_put_into_order(void **state)
 		float query, row;
 	} sizes[] = {
 		{ 0, 1 },
+		{ 1, 0 },
+		{ 1.1f, 1 },
+		{ 1.3f, 1 },
+		{ 1.7f, 1 },
 		{ 1e-44f, 1 },
 		{ 0.6e-36f, 1 },
 		{ 1e-36f, 1 },
 		{ 1e-34f, 1 },
-		{ 1e30f, 1 },
-		{ 1e38f, 1 },
-		{ 1, 0 },
-		{ 1, 1e-30f },
-		{ 1, 1e38f },
 		{ 1e-36f, 1e-4f },
 		{ 1.1e-36f, 1e-4f },
 		{ 1.7e-36f, 1e-5f },
@@ -424,17 +423,21 @@ static void vectors_of_any_norm_are_put_into_order(void **state)
 		{ 1.3e-33f, 1e-7f },
 		{ 1e-20f, 1e-20f },
 		{ 1e-5f, 1e-35f },
+		{ 1, 1e-30f },
+		{ 1e30f, 1 },
+		{ 1, 1e38f },
+		{ 1e38f, 1e4f },
 	};
 	struct bench bench;
 	(void)state;
 	open_bench(&bench, ROWS);
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+	for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++) {
 		cn_kernels_force((cn_kernels)level);
 		for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++)
 			for (int has_bases = 0; has_bases <= 1; has_bases++) {
 				const struct part
 					one = { .queries = 1, .rows = ROWS, .keep = 30, .has_bases = has_bases },
-					all = { .queries = QUERIES, .rows = ROWS, .keep = 30, .has_bases = has_bases };
+					all = { .queries = 13, .rows = ROWS, .keep = 30, .has_bases = has_bases };
 				struct world world;
 				cn_queries queries;
 				make_world(&world, kinds[0], 8, 2, sizes[s].query);
@@ -468,7 +471,7 @@ static void sums_of_codes_do_not_overflow(void **state)
 			codes[r * DIM + i] = (int8_t)values[r];
 	}
 	open_bench(&bench, COUNT);
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++)
+	for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++)
 		for (size_t count = 1; count <= 2; count++) {
 			cn_queries queries;
 			cn_kernels_force((cn_kernels)level);
@@ -515,11 +518,11 @@ static void damaged_rows_are_never_found_and_hide_no_other(void **state)
 	struct bench bench;
 	(void)state;
 	open_bench(&bench, ROWS);
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++)
+	for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++)
 		for (size_t k = 0; k < KINDS; k++)
 			for (size_t turn = 0; turn < 4; turn++) {
 				const struct part one = { .queries = 1, .rows = ROWS, .keep = 40 },
-						  all = { .queries = QUERIES, .rows = ROWS, .keep = 40 };
+						  all = { .queries = 13, .rows = ROWS, .keep = 40 };
 				struct world world;
 				cn_queries queries;
 				cn_kernels_force((cn_kernels)level);
@@ -538,7 +541,7 @@ static void as_many_queries_are_packed_as_stay_in_the_cache(void **state)
 {
 	static const size_t dims[] = { 1, 64, 512, 4096, 65536 };
 	(void)state;
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++)
+	for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++)
 		for (int number = 0; number < CN_NUMBERS; number++)
 			for (size_t d = 0; d < sizeof(dims) / sizeof(dims[0]); d++) {
 				cn_kernels_force((cn_kernels)level);
