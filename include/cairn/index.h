@@ -76,7 +76,7 @@ typedef struct {
  * @param      dim    dimensions of a row, >= 1
  * @param      parts  n parts; their arrays must outlive the index
  * @param      removed NULL, or ids to leave out, ascending
- * @return 0; CAIRN_EINVALID; CAIRN_ENOMEM
+ * @return 0; CAIRN_EINVALID naming the number or id at fault; CAIRN_ELIMIT beyond 2^32 rows; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_index_new_flat(cairn_index **out, size_t dim, const cairn_index_part *parts, size_t n,
 				   const int64_t *removed, size_t removed_count);
@@ -91,7 +91,7 @@ CAIRN_API size_t cairn_index_rows(const cairn_index *index);
 
 /**
  * The k best images for each query; equal scores are ordered by ascending id. Results do not depend on the number of
- * threads.
+ * threads, nor, unless images have rows in several parts and scores are equal, on how rows are divided into parts.
  *
  * @param[out] out     a new ranking of `queries` rows and depth k; the caller frees it. Scores are inner products with
  *                     the half-precision rows

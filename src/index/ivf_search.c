@@ -115,7 +115,7 @@ static int scan_list(const struct ivf_search *ivf_search, size_t list, cn_search
 	size_t first = ivf_search->starts[list], queries = ivf_search->starts[list + 1] - first;
 	CN_TRY(cn_query_panels_pack(&worker->panels, &search->queries, ivf_search->which + first, queries));
 	for (size_t p = 0; p < index->parts.count; p++) {
-		const cairn_ivf_lists *lists = index->lists[p];
+		const cairn_ivf_lists *lists = index->lists[index->parts.items[p].given];
 		size_t begin = lists->starts[list];
 		const cn_rows rows = { .stored = CN_ROWS_I8,
 				       .rows = lists->codes + begin * lists->dim,
