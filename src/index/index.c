@@ -116,10 +116,8 @@ static int rank_query(const struct ranking_loop *loop, size_t query, cn_found *f
 	size_t depth = cairn_ranking_depth(loop->ranking), dim = search->index->parts.dim;
 	for (unsigned w = 1; w < search->worker_count; w++) {
 		const cn_shortlist *other = &search->workers[w].lists[query];
-		for (size_t i = 0; i < other->count; i++) {
-			cn_hit hit = cn_shortlist_at(other, i);
-			cn_shortlist_push(list, hit.score, hit.row);
-		}
+		for (size_t i = 0; i < other->count; i++)
+			cn_shortlist_push(list, other->items[i].score, other->items[i].row);
 	}
 	size_t count = cn_rescore(&search->index->parts, search->vectors + query * dim, list, found);
 	for (size_t i = 0; i < count && i < depth; i++)

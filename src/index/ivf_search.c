@@ -54,7 +54,7 @@ static void choose_lists(const struct ivf_search *ivf_search, size_t query, stru
 	const float *vector = ivf_search->search->vectors + query * ivf->dim;
 	cn_shortlist_cut(list);
 	for (size_t i = 0; i < list->count; i++) {
-		uint32_t centroid = cn_shortlist_at(list, i).row;
+		uint32_t centroid = list->items[i].row;
 		scratch[i] = (struct probe){ (uint32_t)query, centroid,
 					     cn_dot(vector, ivf->centroids + centroid * ivf->dim, ivf->dim) };
 	}

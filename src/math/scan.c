@@ -243,7 +243,8 @@ static float scale_of(const struct scan *scan, size_t query)
  */
 static void set_limit(struct scan *scan, size_t query)
 {
-	float scale = scale_of(scan, query), base = base_of(scan, query), above = list_of(scan, query)->threshold - base;
+	float scale = scale_of(scan, query), base = base_of(scan, query),
+	      above = list_of(scan, query)->threshold - base;
 	if (scale > 0) {
 		float limit = above / scale;
 		scan->limits[query] = limit - fabsf(limit) * 1e-6f - (fabsf(base) + FLT_MIN) / scale * 1e-6f;

@@ -254,16 +254,23 @@ static cn_rows rows_of(const struct world *world, const struct part *part, size_
 	return rows;
 }
 
+/* Lists are by the numbers of queries. */
+static cn_shortlist *list_of(struct bench *bench, const struct part *part, size_t i)
+{
+	return &bench->lists[part->which ? part->which[i] : i];
+}
+
 /* In two runs, the later rows first: the order in which rows come must not matter. */
 static void scan(const struct world *world, const struct part *part, const cn_queries *queries, struct bench *bench)
 {
 	size_t early = part->rows / 3;
 	const cn_rows runs[] = { rows_of(world, part, early, part->rows - early), rows_of(world, part, 0, early) };
 	for (size_t i = 0; i < part->queries; i++) {
-		cn_shortlist_clear(&bench->lists[i]);
-		bench->lists[i].keep = part->keep;
+		cn_shortlist *list = list_of(bench, part, i);
+		cn_shortlist_clear(list);
+		list->keep = part->keep;
 		/* So small that lists are cut often. */
-		bench->lists[i].capacity = 2 * part->keep;
+		list->capacity = 2 * part->keep;
 	}
 	assert_ok(cn_query_panels_pack(&bench->panels, queries, part->which, part->queries));
 	for (size_t r = 0; r < 2; r++) {
@@ -271,10 +278,10 @@ static void scan(const struct world *world, const struct part *part, const cn_qu
 				       &bench->scratch));
 		/* Thresholds as high as they can be, where ties are for the next run to win. */
 		for (size_t i = 0; i < part->queries; i++)
-			cn_shortlist_cut(&bench->lists[i]);
+			cn_shortlist_cut(list_of(bench, part, i));
 	}
 	for (size_t i = 0; i < part->queries; i++)
-		cn_shortlist_sort(&bench->lists[i]);
+		cn_shortlist_sort(list_of(bench, part, i));
 }
 
 static void check_part(const struct world *world, const struct part *part, const cn_queries *queries,
@@ -282,7 +289,7 @@ static void check_part(const struct world *world, const struct part *part, const
 {
 	scan(world, part, queries, bench);
 	for (size_t i = 0; i < part->queries; i++)
-		assert_list(world, part, i, &bench->lists[i]);
+		assert_list(world, part, i, list_of(bench, part, i));
 }
 
 /* ---- tests ---- */
@@ -367,9 +374,9 @@ static void check_real_numbers(struct kind kind, size_t dim, float query_size, s
 	scan(&world, &all, &queries, &benches[0]);
 	for (uint32_t q = 0; q < QUERIES; q += 9) {
 		const struct part alone = { .queries = 1, .rows = ROWS, .keep = ROWS, .which = &q };
-		const cn_hit *hits = benches[1].lists[0].items;
+		const cn_hit *hits = benches[1].lists[q].items;
 		scan(&world, &alone, &queries, &benches[1]);
-		assert_int_equal(benches[1].lists[0].count, ROWS);
+		assert_int_equal(benches[1].lists[q].count, ROWS);
 		assert_memory_equal(benches[0].lists[q].items, hits, ROWS * sizeof(*hits));
 		for (size_t i = 0; i < ROWS; i++) {
 			size_t row = hits[i].row - FIRST;
