@@ -1,6 +1,7 @@
 """What the benchmarks of search share: cairn's index through the public functions of include/cairn/index.h, made data, recall, and the
 limits of the machine."""
 import ctypes
+import os
 import subprocess
 import time
 
@@ -69,16 +70,17 @@ class IvfOptions(ctypes.Structure):
 
 
 class InvertedFile(Index):
-    """An index with lists, in a file of the folder."""
+    """An index with lists, in files of the folder."""
 
-    def __init__(self, rows, folder, lists=0):
+    def __init__(self, rows, folder, name, lists=0):
         super().__init__(rows)
         self.library.cairn_index_free(self.index)
-        self.quantizer, self.lists, path = ctypes.c_void_p(), ctypes.c_void_p(), f"{folder}/lists.ivf".encode()
+        self.quantizer, self.lists, path = ctypes.c_void_p(), ctypes.c_void_p(), f"{folder}/{name}.ivf"
         self.call("cairn_ivf_train", ctypes.byref(self.quantizer), self.dim, ctypes.byref(self.part), 1, ctypes.byref(IvfOptions(1, 0, lists, 1)), None, None)
-        self.call("cairn_ivf_write_lists", self.quantizer, ctypes.byref(self.part), path, 0, None, None)
-        self.call("cairn_ivf_lists_open", ctypes.byref(self.lists), path, self.quantizer, self.count)
+        self.call("cairn_ivf_write_lists", self.quantizer, ctypes.byref(self.part), path.encode(), 0, None, None)
+        self.call("cairn_ivf_lists_open", ctypes.byref(self.lists), path.encode(), self.quantizer, self.count)
         self.call("cairn_index_new_ivf", ctypes.byref(self.index), self.quantizer, ctypes.byref(self.part), ctypes.byref(self.lists), 1, None, 0)
+        self.file_bytes = os.path.getsize(path)
 
 
 def unit_vectors(count, dim, seed):
