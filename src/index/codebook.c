@@ -44,12 +44,17 @@ static int check_distinct(const float *vectors, size_t words, size_t dim, const 
 	return status;
 }
 
-static int check_vectors(const float *vectors, size_t words, size_t dim, const char *name, int code)
+static int check_size(size_t words, size_t dim, const char *name, int code)
 {
 	if (words < 1 || words > CN_CODEBOOK_MAX_WORDS || dim < 1 || dim > CN_FEATURES_DIM_MAX)
 		return cn_fail(code,
 			       "%s: %zu words of %zu dimensions; 1 to %u words and 1 to %d dimensions are possible",
 			       name, words, dim, CN_CODEBOOK_MAX_WORDS, CN_FEATURES_DIM_MAX);
+	return 0;
+}
+
+static int check_vectors(const float *vectors, size_t words, size_t dim, const char *name, int code)
+{
 	for (size_t i = 0; i < words; i++)
 		if (!cn_all_finite(vectors + i * dim, dim))
 			return cn_fail(code, "%s: word %zu holds a number that is not finite", name, i);
@@ -79,11 +84,10 @@ static int make_codebook(cairn_codebook **out, float *vectors, size_t words, siz
 static int copy_codebook(cairn_codebook **out, const void *vectors, size_t words, size_t dim, const char *name,
 			 int code)
 {
-	size_t count;
-	CN_TRY(cn_size_mul(words, dim, &count));
-	float *copy = cn_alloc_aligned(count, sizeof(*copy));
-	if (copy && count)
-		memcpy(copy, vectors, count * sizeof(*copy));
+	CN_TRY(check_size(words, dim, name, code));
+	float *copy = cn_alloc_aligned(words * dim, sizeof(*copy));
+	if (copy)
+		memcpy(copy, vectors, words * dim * sizeof(*copy));
 	return make_codebook(out, copy, words, dim, name, code);
 }
 
