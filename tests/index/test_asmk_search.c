@@ -84,24 +84,38 @@ static double similarity(const world *w, const struct setting *s, const double *
 	return s->regional || words_a * words_b == 0 ? sum : sum / sqrt(words_a * words_b);
 }
 
-/* Of one query with all images. */
-static void all_similarities(const world *w, const struct setting *s, size_t query, double *wanted)
+/* Of an image as a query, or as it stands in the index. */
+struct vlad {
+	double *sums;
+	int *has;
+};
+
+static struct vlad vlad_of(const world *w, const struct setting *s, size_t i, int is_query)
 {
-	size_t cells = w->words * w->dim;
-	double *a = malloc(cells * sizeof(*a)), *b = malloc(cells * sizeof(*b));
-	int *has_a = malloc(w->words * sizeof(*has_a)), *has_b = malloc(w->words * sizeof(*has_b));
+	struct vlad vlad = { malloc(w->words * w->dim * sizeof(double)), malloc(w->words * sizeof(int)) };
 	const cairn_features *regions[3];
-	world_regions(w, query, 0, regions);
-	aggregate(w, regions, 1, s->assignments, s->binary, a, has_a);
+	size_t count = world_regions(w, i, s->regional && !is_query, regions);
+	aggregate(w, regions, count, is_query ? s->assignments : 1, s->binary, vlad.sums, vlad.has);
+	return vlad;
+}
+
+/* Of each image as a query with each image. */
+static void all_similarities(const world *w, const struct setting *s, double wanted[][WORLD_IMAGES])
+{
+	struct vlad queries[WORLD_IMAGES], images[WORLD_IMAGES];
 	for (size_t i = 0; i < WORLD_IMAGES; i++) {
-		size_t count = world_regions(w, i, s->regional, regions);
-		aggregate(w, regions, count, 1, s->binary, b, has_b);
-		wanted[i] = similarity(w, s, a, has_a, b, has_b);
+		queries[i] = vlad_of(w, s, i, 1);
+		images[i] = vlad_of(w, s, i, 0);
 	}
-	free(a);
-	free(b);
-	free(has_a);
-	free(has_b);
+	for (size_t q = 0; q < WORLD_IMAGES; q++)
+		for (size_t i = 0; i < WORLD_IMAGES; i++)
+			wanted[q][i] = similarity(w, s, queries[q].sums, queries[q].has, images[i].sums, images[i].has);
+	for (size_t i = 0; i < WORLD_IMAGES; i++) {
+		free(queries[i].sums);
+		free(queries[i].has);
+		free(images[i].sums);
+		free(images[i].has);
+	}
 }
 
 static void assert_ranked(const cairn_ranking *ranking, size_t row, const double *wanted)
@@ -163,17 +177,16 @@ static void scores_are_those_of_the_formula(void **state)
 		world w;
 		world_make(&w, s->dim, s->words, i);
 		cairn_asmk_index *index = open_one(&w, world_write(&w, 0, WORLD_IMAGES, 1, options_of(s)));
+		double wanted[WORLD_IMAGES][WORLD_IMAGES];
+		all_similarities(&w, s, wanted);
 		assert_int_equal(cairn_asmk_index_images(index), WORLD_IMAGES);
 		for (uint32_t threads = 1; threads <= 3; threads += 2) {
 			cairn_asmk_search_options options = search_options_of(s, threads);
 			cairn_ranking *ranking;
 			assert_ok(cairn_asmk_index_search(index, queries_of(&w), WORLD_IMAGES, WORLD_IMAGES, &options,
 							  &ranking));
-			for (size_t q = 0; q < WORLD_IMAGES; q++) {
-				double wanted[WORLD_IMAGES];
-				all_similarities(&w, s, q, wanted);
-				assert_ranked(ranking, q, wanted);
-			}
+			for (size_t q = 0; q < WORLD_IMAGES; q++)
+				assert_ranked(ranking, q, wanted[q]);
 			cairn_ranking_free(ranking);
 		}
 		cairn_asmk_index_free(index);
