@@ -196,67 +196,74 @@ static void scores_are_those_of_the_formula(void **state)
 
 /* ---- by hand ---- */
 
+static const struct {
+	int64_t id;
+	float descriptors[8];
+	size_t count;
+	double score;
+} by_hand[] = {
+	/* The query's own: the first word's residual is (.5, .5, .5, .5). */
+	{ 1, { 1, 1, 1, 1 }, 1, 1 },
+	/* One bit of four: u = 1/2, and its cube; the cosine is 1/2 as well. */
+	{ 2, { 1, 1, 1, -1 }, 1, 0.125 },
+	/* u = 0 and u < 0. */
+	{ 3, { 1, 1, -1, -1 }, 1, 0 },
+	{ 4, { -1, -1, 1, -1 }, 1, 0 },
+	/* A second word that the query does not have: 1 / sqrt(2). */
+	{ 5, { 1, 1, 1, 1, 1, 0, 0, 0 }, 2, 0.70710678 },
+	/* Only that word, and nothing at all. */
+	{ 6, { 1, 0, 0, 0 }, 1, 0 },
+	{ 7, { 0 }, 0, 0 },
+};
+
+static const char *write_by_hand(const cairn_codebook *codebook, const cairn_asmk_options *options)
+{
+	const char *path = cn_test_path(cn_test_folder(), "a.asmk");
+	cairn_asmk_writer *writer;
+	assert_ok(cairn_asmk_writer_new(&writer, path, WORLD_KIND, codebook, options));
+	for (size_t i = 0; i < sizeof(by_hand) / sizeof(by_hand[0]); i++) {
+		cairn_features *features = world_features(by_hand[i].descriptors, by_hand[i].count, 4);
+		const cairn_features *const region = features;
+		cairn_asmk_aggregate *found;
+		assert_ok(cairn_asmk_aggregate_new(&found, codebook, &region, 1, options));
+		assert_int_equal(cairn_asmk_aggregate_words(found), by_hand[i].count);
+		assert_ok(cairn_asmk_writer_add(writer, by_hand[i].id, found));
+		cairn_asmk_aggregate_free(found);
+		cairn_features_free(features);
+	}
+	assert_ok(cairn_asmk_writer_commit(writer));
+	cairn_asmk_writer_free(writer);
+	return path;
+}
+
 static void a_case_worked_out_by_hand(void **state)
 {
 	static const float vectors[] = { 0, 0, 0, 0, 1.9f, 0, 0, 0.1f };
-	static const struct {
-		int64_t id;
-		float descriptors[8];
-		size_t count;
-		double score;
-	} images[] = {
-		/* The query's own: the first word's residual is (.5, .5, .5, .5). */
-		{ 1, { 1, 1, 1, 1 }, 1, 1 },
-		/* One bit of four: u = 1/2, and its cube; the cosine is 1/2 as well. */
-		{ 2, { 1, 1, 1, -1 }, 1, 0.125 },
-		/* u = 0 and u < 0. */
-		{ 3, { 1, 1, -1, -1 }, 1, 0 },
-		{ 4, { -1, -1, 1, -1 }, 1, 0 },
-		/* A second word that the query does not have: 1 / sqrt(2). */
-		{ 5, { 1, 1, 1, 1, 1, 0, 0, 0 }, 2, 0.70710678 },
-		/* Only that word, and nothing at all. */
-		{ 6, { 1, 0, 0, 0 }, 1, 0 },
-		{ 7, { 0 }, 0, 0 },
-	};
-	enum { COUNT = sizeof(images) / sizeof(images[0]) };
+	static const size_t order[] = { 0, 4, 1 };
+	cairn_asmk_search_options how = CAIRN_ASMK_SEARCH_OPTIONS_INIT;
 	cairn_codebook *codebook;
+	cairn_features *features = world_features(by_hand[0].descriptors, 1, 4);
+	const cairn_features *const query = features;
 	(void)state;
+	how.assignments = 1;
 	assert_ok(cairn_codebook_new(&codebook, vectors, 2, 4));
 	for (int binary = 0; binary < 2; binary++) {
 		const cairn_asmk_options options = { CAIRN_ASMK_OPTIONS_VERSION, binary, 0 };
-		const char *path = cn_test_path(cn_test_folder(), "a.asmk");
-		cairn_asmk_search_options how = CAIRN_ASMK_SEARCH_OPTIONS_INIT;
-		cairn_asmk_writer *writer;
+		const char *path = write_by_hand(codebook, &options);
 		cairn_asmk_index *index;
 		cairn_ranking *ranking;
-		assert_ok(cairn_asmk_writer_new(&writer, path, WORLD_KIND, codebook, &options));
-		for (size_t i = 0; i < COUNT; i++) {
-			cairn_features *features = world_features(images[i].descriptors, images[i].count, 4);
-			const cairn_features *const region = features;
-			cairn_asmk_aggregate *found;
-			assert_ok(cairn_asmk_aggregate_new(&found, codebook, &region, 1, &options));
-			assert_int_equal(cairn_asmk_aggregate_words(found), images[i].count);
-			assert_ok(cairn_asmk_writer_add(writer, images[i].id, found));
-			cairn_asmk_aggregate_free(found);
-			cairn_features_free(features);
-		}
-		assert_ok(cairn_asmk_writer_commit(writer));
-		cairn_asmk_writer_free(writer);
 		assert_ok(cairn_asmk_index_open(&index, codebook, &path, 1, NULL, 0));
-		cairn_features *features = world_features(images[0].descriptors, 1, 4);
-		const cairn_features *const query = features;
-		how.assignments = 1;
 		assert_ok(cairn_asmk_index_search(index, &query, 1, 10, &how, &ranking));
-		static const size_t order[] = { 0, 4, 1 };
 		assert_int_equal(cairn_ranking_count(ranking, 0), 3);
 		for (size_t i = 0; i < 3; i++) {
-			assert_int_equal(cairn_ranking_images(ranking, 0)[i], images[order[i]].id);
-			assert_true(fabs((double)cairn_ranking_scores(ranking, 0)[i] - images[order[i]].score) < 1e-6);
+			double score = (double)cairn_ranking_scores(ranking, 0)[i];
+			assert_int_equal(cairn_ranking_images(ranking, 0)[i], by_hand[order[i]].id);
+			assert_true(fabs(score - by_hand[order[i]].score) < 1e-6);
 		}
 		cairn_ranking_free(ranking);
-		cairn_features_free(features);
 		cairn_asmk_index_free(index);
 	}
+	cairn_features_free(features);
 	cairn_codebook_free(codebook);
 }
 
