@@ -121,7 +121,9 @@ static int train(char **arguments)
 	cairn_codebook_trainer *trainer = NULL;
 	cairn_codebook *codebook = NULL;
 	options.words = (uint32_t)strtoul(arguments[1], NULL, 10);
-	options.iterations = 20;
+	/* As many as the package makes; fewer points, which costs little. */
+	options.iterations = 10;
+	options.max_points = 20;
 	int status = load(&sets, arguments[0]);
 	if (status == 0)
 		status = cairn_codebook_trainer_new(&trainer, &options);

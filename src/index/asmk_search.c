@@ -130,7 +130,7 @@ struct place {
 };
 
 struct worker {
-	float *sums; /* CN_ASMK_BLOCK_IMAGES, zero between blocks */
+	float *sums; /* an image of the largest block, zero between blocks */
 	cn_heap heaps[BATCH];
 };
 
@@ -138,8 +138,8 @@ struct search {
 	const cairn_asmk_index *index;
 	cairn_asmk_search_options options;
 	cn_workers *pool;
-	struct place *places; /* all blocks of all files */
-	size_t place_count;
+	struct place *places;        /* all blocks of all files */
+	size_t place_count, largest; /* largest: the most images of a block */
 	float *of_distance; /* dim + 1: the similarity after sigma() of residuals that differ in so many bits */
 	struct worker *workers;
 	cairn_asmk_aggregate *queries[BATCH];
@@ -345,6 +345,9 @@ static int make_places(struct search *search)
 	for (size_t f = 0; f < index->count; f++)
 		for (size_t b = 0; b < index->files[f].header->blocks; b++)
 			search->places[n++] = (struct place){ &index->files[f], &index->files[f].blocks[b] };
+	for (size_t i = 0; i < n; i++)
+		if (search->places[i].block->images > search->largest)
+			search->largest = search->places[i].block->images;
 	return 0;
 }
 
@@ -368,7 +371,7 @@ static int make_workers(struct search *search, size_t queries, size_t k)
 	search->most = queries < search->most ? queries : search->most;
 	CN_NEW(search->workers, cn_workers_threads(search->pool), sizeof(*search->workers));
 	for (unsigned w = 0; w < cn_workers_threads(search->pool); w++) {
-		CN_NEW(search->workers[w].sums, CN_ASMK_BLOCK_IMAGES, sizeof(float));
+		CN_NEW(search->workers[w].sums, search->largest, sizeof(float));
 		for (size_t q = 0; q < search->most; q++)
 			CN_TRY(cn_heap_init(&search->workers[w].heaps[q], kept));
 	}

@@ -12,9 +12,9 @@
 #include "math/matrix.h"
 #include "util/memory.h"
 
-#define ROWS  128 /* a block, and what a thread takes at once */
-#define TILE  512 /* centroids at once */
-#define GROUP 64  /* products that one comparison looks at */
+#define ROWS  256 /* a block, and what a thread takes at once */
+#define TILE  256 /* centroids at once */
+#define GROUP 32  /* products that one comparison looks at */
 
 struct work {
 	const float *rows, *centroids;
