@@ -9,6 +9,7 @@
  *     verify.h       matching and geometric verification of two images
  *     ranking.h      the K best images for Q queries
  *     index.h        nearest neighbours
+ *     asmk.h         search by local features: codebooks, inverted files
  *     collection.h   images remembered on disk
  *     search.h       one question answered; reports
  *     eval.h         benchmark scores
@@ -16,6 +17,7 @@
 #ifndef CAIRN_CAIRN_H
 #define CAIRN_CAIRN_H
 
+#include "cairn/asmk.h"
 #include "cairn/collection.h"
 #include "cairn/descriptors.h"
 #include "cairn/error.h"
