@@ -175,7 +175,8 @@ static void scores_are_those_of_the_formula(void **state)
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
 		const struct setting *s = &settings[i];
 		world w;
-		world_make(&w, s->dim, s->words, i);
+		/* A seed with which no two words are equally near as far as float32 can tell. */
+		world_make(&w, s->dim, s->words, i + 60);
 		cairn_asmk_index *index = open_one(&w, world_write(&w, 0, WORLD_IMAGES, 1, options_of(s)));
 		double wanted[WORLD_IMAGES][WORLD_IMAGES];
 		all_similarities(&w, s, wanted);
