@@ -21,7 +21,7 @@ from roxford import Truth
 
 KIND = "xfeat"
 WORDS = 16384
-RUNS = 3
+RUNS = 5
 ALLOWED = 0.5
 WORK = BUILD / "bench-asmk"
 

@@ -153,7 +153,7 @@ CAIRN_API void cairn_asmk_aggregate_free(cairn_asmk_aggregate *aggregate);
 CAIRN_API size_t cairn_asmk_aggregate_words(const cairn_asmk_aggregate *aggregate);
 
 /**
- * Begin an inverted file. Nothing is at `path` before cairn_asmk_writer_commit(). Holds some 100 MB at most at a time,
+ * Begin an inverted file. Nothing is at `path` before cairn_asmk_writer_commit(). Holds some 200 MB at most at a time,
  * however many images there are.
  *
  * @param[out] out      the writer; the caller frees it with cairn_asmk_writer_free()
