@@ -44,7 +44,7 @@ struct world {
 /* What is scanned of a world. */
 struct part {
 	size_t queries, rows, keep;
-	const uint32_t *which;
+	const uint32_t *which, *numbers;
 	const uint64_t *live;
 	size_t live_from;
 	int has_bases, has_offsets;
@@ -175,9 +175,14 @@ static float score_of(const struct world *world, const struct part *part, size_t
 	return score + (part->has_bases ? world->bases[query] : 0);
 }
 
+static size_t number_of(const struct part *part, size_t i)
+{
+	return part->numbers ? part->numbers[i] : i;
+}
+
 static int is_live(const struct part *part, size_t i)
 {
-	size_t bit = part->live_from + i;
+	size_t bit = part->live_from + number_of(part, i);
 	return !part->live || (part->live[bit / 64] >> bit % 64 & 1);
 }
 
@@ -187,7 +192,7 @@ static size_t best_by_definition(const struct world *world, const struct part *p
 	for (size_t i = 0; i < part->rows; i++) {
 		float score = score_of(world, part, query, i);
 		if (is_live(part, i) && !isnan(score))
-			best[count++] = (cn_hit){ score, (uint32_t)(FIRST + i) };
+			best[count++] = (cn_hit){ score, (uint32_t)(FIRST + number_of(part, i)) };
 	}
 	qsort(best, count, sizeof(*best), cn_test_best_first);
 	return count < part->keep ? count : part->keep;
@@ -203,10 +208,10 @@ static void assert_list(const struct world *world, const struct part *part, size
 	if (same)
 		return;
 	print_error("stored %d, number %d, dim %zu, level %d: query %zu of %zu, rows %zu, keep %zu, live %d, which "
-		    "%d, bases %d, offsets %d\n",
+		    "%d, numbers %d, bases %d, offsets %d\n",
 		    world->kind.stored, (int)world->kind.number, world->dim, (int)cn_kernels_level(), query,
-		    part->queries, part->rows, part->keep, part->live != NULL, part->which != NULL, part->has_bases,
-		    part->has_offsets);
+		    part->queries, part->rows, part->keep, part->live != NULL, part->which != NULL,
+		    part->numbers != NULL, part->has_bases, part->has_offsets);
 	fail();
 }
 
@@ -243,10 +248,16 @@ static cn_rows rows_of(const struct world *world, const struct part *part, size_
 	size_t from = world_row(part, begin), size = sizes[world->kind.stored];
 	cn_rows rows = { .rows = (const char *)world->stored + from * world->dim * size,
 			 .count = count,
-			 .first = (uint32_t)(FIRST + begin),
+			 .first = FIRST,
 			 .live = part->live,
-			 .live_from = part->live_from + begin };
+			 .live_from = part->live_from };
 	rows.stored = world->kind.stored;
+	if (part->numbers) {
+		rows.numbers = part->numbers + begin;
+	} else {
+		rows.first += (uint32_t)begin;
+		rows.live_from += begin;
+	}
 	if (world->kind.stored == CN_ROWS_I8)
 		rows.scales = world->scales + from;
 	else if (part->has_offsets)
@@ -316,11 +327,13 @@ static void check_world(const struct world *world, const cn_queries *queries, st
 	static const size_t counts[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 24, 25, QUERIES };
 	static const size_t rows[] = { 0, 1, 7, 31, 32, 33, 100, ROWS }, keeps[] = { 10, 1, ROWS },
 			    froms[] = { 0, 37, 64, 191 };
-	uint32_t which[QUERIES];
+	uint32_t which[QUERIES], backwards[ROWS];
 	uint64_t seed = 11;
 	size_t turn = 0;
 	for (size_t i = 0; i < QUERIES; i++)
 		which[i] = (uint32_t)(i * 7 + 3) % QUERIES;
+	for (size_t i = 0; i < ROWS; i++)
+		backwards[i] = (uint32_t)(ROWS - 1 - i);
 	for (size_t c = 0; c < sizeof(counts) / sizeof(counts[0]); c++)
 		for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++, turn++) {
 			enum live live = (enum live)((turn + c) % LIVES);
@@ -331,6 +344,8 @@ static void check_world(const struct world *world, const cn_queries *queries, st
 				.rows = rows[r],
 				.keep = keeps[turn % 3],
 				.which = (turn + c) / 3 % 2 ? which : NULL,
+				/* the last of them, which count down to 0 */
+				.numbers = cn_test_random(&seed) % 2 ? backwards + ROWS - rows[r] : NULL,
 				.live = bits,
 				.live_from = from,
 				.has_bases = cn_test_random(&seed) % 2,

@@ -161,6 +161,58 @@ static void a_cut_list_knows_its_worst(void **state)
 	cn_shortlist_free(&list);
 }
 
+/* Rows that come several times, as queries with many words meet them. */
+static void a_row_is_kept_once_where_rows_are_distinct(void **state)
+{
+	enum { COUNT = 1500, ROWS = 200 };
+	cn_hit items[COUNT];
+	uint64_t seed = 5;
+	(void)state;
+	for (size_t keep = 1; keep <= ROWS + 1; keep += 1 + keep / 3) {
+		char seen[ROWS] = { 0 };
+		size_t kept = 0;
+		cn_shortlist list;
+		random_items(items, COUNT, MANY_VALUES, &seed);
+		for (size_t i = 0; i < COUNT; i++)
+			items[i].row %= ROWS;
+		assert_ok(cn_shortlist_init(&list, keep));
+		list.distinct = 1;
+		push_all(&list, items, COUNT);
+		size_t numbers = sort_everything(items, COUNT);
+		for (size_t i = 0; i < numbers; i++) {
+			if (!seen[items[i].row])
+				items[kept++] = items[i];
+			seen[items[i].row] = 1;
+		}
+		cn_shortlist_sort(&list);
+		assert_best(&list, items, kept, keep);
+		cn_shortlist_free(&list);
+	}
+}
+
+/* Lists that share one piece of memory, as one query's of many have them. */
+static void a_list_works_in_memory_of_the_caller(void **state)
+{
+	enum { COUNT = 1000, KEEP = 70 };
+	cn_hit items[COUNT];
+	cn_shortlist list;
+	size_t capacity;
+	uint64_t seed = 6;
+	(void)state;
+	random_items(items, COUNT, FEW_VALUES, &seed);
+	assert_ok(cn_shortlist_capacity(KEEP, &capacity));
+	/* Exactly as large, so that AddressSanitizer sees what is written behind it. */
+	cn_hit *memory = malloc(capacity * sizeof(*memory));
+	cn_shortlist_place(&list, KEEP, memory, capacity);
+	push_all(&list, items, COUNT);
+	size_t numbers = sort_everything(items, COUNT);
+	cn_shortlist_sort(&list);
+	assert_ptr_equal(list.items, memory);
+	assert_best(&list, items, numbers, KEEP);
+	free(memory);
+	assert_fails(cn_shortlist_capacity(SIZE_MAX, &capacity), CAIRN_ENOMEM, "overflows");
+}
+
 static void short_memory_is_reported(void **state)
 {
 	cn_shortlist list;
@@ -180,6 +232,8 @@ int main(void)
 		cmocka_unit_test(kept_are_the_best),
 		cmocka_unit_test(order_of_arrival_does_not_matter),
 		cmocka_unit_test(a_cut_list_knows_its_worst),
+		cmocka_unit_test(a_row_is_kept_once_where_rows_are_distinct),
+		cmocka_unit_test(a_list_works_in_memory_of_the_caller),
 		cmocka_unit_test(short_memory_is_reported),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
