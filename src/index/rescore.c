@@ -11,10 +11,9 @@
 #define AHEAD 8  /* rows */
 #define LINE  64 /* bytes of the cache */
 
-size_t cn_rows_to_keep(const cn_row_parts *parts, size_t k, size_t depth)
+size_t cn_rows_to_keep(const cn_row_parts *parts, size_t images)
 {
-	size_t rows = parts->rows ? parts->rows : 1, images = depth ? depth : k + k / 2 + 20;
-	images = images < k ? k : images;
+	size_t rows = parts->rows ? parts->rows : 1;
 	return images < rows / parts->rows_an_image ? images * parts->rows_an_image : rows;
 }
 

@@ -13,8 +13,8 @@ typedef struct {
 	int64_t image;
 } cn_found;
 
-/** How many rows a shortlist must keep for the best k images. @param depth 0: 1.5 k + 20 images */
-size_t cn_rows_to_keep(const cn_row_parts *parts, size_t k, size_t depth);
+/** How many rows a shortlist must keep for the best `images` images. */
+size_t cn_rows_to_keep(const cn_row_parts *parts, size_t images);
 
 /**
  * Score the images of a shortlist's rows anew, best first; of equal scores the smaller id comes first. Each image comes
