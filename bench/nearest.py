@@ -39,16 +39,34 @@ def load_library():
     return library
 
 
+class Rows:
+    """Rows as an index keeps them, in arrays that may be mapped files; their ids are 0, 1, 2 ..."""
+
+    def __init__(self, halves, codes, scales):
+        self.library, self.halves, self.codes, self.scales = load_library(), halves, codes, scales
+        self.shape, self.images = halves.shape, np.arange(len(halves))
+        self.part = Part(halves.ctypes.data, codes.ctypes.data, scales.ctypes.data, self.images.ctypes.data, len(halves))
+
+    @classmethod
+    def of(cls, rows):
+        """Of float32 rows."""
+        made = cls(np.empty(rows.shape, np.uint16), np.empty(rows.shape, np.int8), np.empty(len(rows), np.float32))
+        made.encode(0, rows)
+        return made
+
+    def encode(self, first, rows):
+        where = slice(first, first + len(rows))
+        halves, codes, scales = self.halves[where], self.codes[where], self.scales[where]
+        if self.library.cairn_index_encode(rows.ctypes.data, *rows.shape, halves.ctypes.data, codes.ctypes.data, scales.ctypes.data) < 0:
+            raise RuntimeError(self.library.cairn_last_error().decode())
+
+
 class Index:
-    """A flat index over float32 rows, which get the ids 0, 1, 2 ..."""
+    """A flat index over float32 rows, or over Rows."""
 
     def __init__(self, rows):
-        self.library = load_library()
-        self.count, self.dim = rows.shape
-        self.halves, self.codes = np.empty(rows.shape, np.uint16), np.empty(rows.shape, np.int8)
-        self.scales, self.images = np.empty(self.count, np.float32), np.arange(self.count)
-        self.call("cairn_index_encode", rows.ctypes.data, self.count, self.dim, self.halves.ctypes.data, self.codes.ctypes.data, self.scales.ctypes.data)
-        self.part = Part(self.halves.ctypes.data, self.codes.ctypes.data, self.scales.ctypes.data, self.images.ctypes.data, self.count)
+        self.rows = rows if isinstance(rows, Rows) else Rows.of(rows)
+        self.library, (self.count, self.dim), self.part = self.rows.library, self.rows.shape, self.rows.part
         self.index = ctypes.c_void_p()
         self.call("cairn_index_new_flat", ctypes.byref(self.index), self.dim, ctypes.byref(self.part), 1, None, 0)
 
