@@ -22,7 +22,7 @@ def clustered(count, seed):
 
 def make_rows(folder):
     """In files, as a collection keeps them."""
-    kinds = {"halves": (np.uint16, (COUNT, DIM)), "codes": (np.int8, (COUNT, DIM)), "scales": (np.float32, COUNT)}
+    kinds = {"halves": (np.uint16, (COUNT, DIM)), "codes": (np.int8, (COUNT, DIM)), "scales": (np.float32, (COUNT,))}
     arrays = {name: np.lib.format.open_memmap(f"{folder}/{name}.npy", "w+", kind, shape) for name, (kind, shape) in kinds.items()}
     rows = Rows(**arrays)
     for first in range(0, COUNT, CHUNK):
