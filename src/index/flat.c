@@ -12,7 +12,8 @@
 #include <string.h>
 
 #include "cairn/index.h"
-#include "index/row_parts.h"
+#include "index/flat.h"
+#include "index/rescore.h"
 #include "math/dot.h"
 #include "math/scan.h"
 #include "util/memory.h"
@@ -21,9 +22,6 @@
 #define CHUNK 1024 /* rows a thread takes at once */
 /* Places that a thread's shortlists have together; where k is large, fewer queries are taken at once. */
 #define MOST_PLACES ((size_t)1 << 22)
-#define AHEAD       4     /* rows fetched before they are scored anew */
-#define LINE        64    /* bytes of the cache */
-#define EXACT_SPARE 16    /* rows kept beyond k, since sums differ in their last bits */
 #define DIM_MAX     65536 /* sums of products of codes must fit into 32 bits */
 
 struct chunk {
@@ -100,6 +98,16 @@ size_t cairn_index_rows(const cairn_index *index)
 	return index->parts.rows;
 }
 
+const cn_row_parts *cn_index_parts(const cairn_index *index)
+{
+	return &index->parts;
+}
+
+const uint64_t *cn_index_live(const cairn_index *index)
+{
+	return index->live;
+}
+
 /* ---- searching ---- */
 
 struct found {
@@ -167,61 +175,12 @@ static int scan_range(void *context, size_t begin, size_t end, unsigned worker)
 	return 0;
 }
 
-static int by_row(const void *left, const void *right)
-{
-	uint32_t a = ((const cn_hit *)left)->row, b = ((const cn_hit *)right)->row;
-	return (a > b) - (a < b);
-}
-
 static int best_first(const void *left, const void *right)
 {
 	const struct found *a = left, *b = right;
 	if (a->score != b->score)
 		return a->score > b->score ? -1 : 1;
 	return (a->image > b->image) - (a->image < b->image);
-}
-
-static void fetch(const cn_row_parts *parts, uint32_t row)
-{
-	const char *at = (const char *)cn_row_parts_half(parts, row);
-	for (size_t i = 0; i < parts->dim * sizeof(uint16_t); i += LINE)
-		__builtin_prefetch(at + i);
-}
-
-/* The image of `row` with the score of its best row in this part. */
-static struct found score_image(const struct search *search, const float *vector, uint32_t row)
-{
-	const cn_row_parts *parts = &search->index->parts;
-	const cn_row_part *part = cn_row_parts_find(parts, row);
-	const int64_t *images = part->data.images;
-	size_t begin = row - part->first, end = begin + 1;
-	struct found found = { -INFINITY, images[begin] };
-	while (begin > 0 && images[begin - 1] == found.image)
-		begin--;
-	while (end < part->data.count && images[end] == found.image)
-		end++;
-	for (size_t i = begin; i < end; i++) {
-		float score = cn_dot_half(vector, part->data.rows + i * parts->dim, parts->dim);
-		found.score = score > found.score ? score : found.score;
-	}
-	return found;
-}
-
-/* Rows of the first worker's list to images, each once in a part. @return how many */
-static size_t score_anew(const struct search *search, size_t query, const cn_shortlist *list, struct found *out)
-{
-	const cn_row_parts *parts = &search->index->parts;
-	const float *vector = search->vectors + query * parts->dim;
-	size_t count = 0;
-	for (size_t i = 0; i < list->count; i++) {
-		if (i + AHEAD < list->count)
-			fetch(parts, list->items[i + AHEAD].row);
-		if (i && cn_row_parts_same_image(parts, list->items[i - 1].row, list->items[i].row))
-			continue;
-		out[count] = score_image(search, vector, list->items[i].row);
-		count += out[count].score > -INFINITY;
-	}
-	return count;
 }
 
 static int is_among(const int64_t *images, size_t count, int64_t image)
@@ -234,6 +193,7 @@ static int is_among(const int64_t *images, size_t count, int64_t image)
 
 static int rank_query(const struct search *search, size_t query, struct found *found)
 {
+	const cn_row_parts *parts = &search->index->parts;
 	cn_shortlist *first = &search->workers[0].lists[query];
 	size_t row = search->first_row + query, depth = cairn_ranking_depth(search->ranking), rank = 0;
 	for (unsigned w = 1; w < search->worker_count; w++) {
@@ -242,14 +202,14 @@ static int rank_query(const struct search *search, size_t query, struct found *f
 			cn_shortlist_push(first, other->items[i].score, other->items[i].row);
 	}
 	cn_shortlist_cut(first);
-	if (first->count > 1)
-		qsort(first->items, first->count, sizeof(*first->items), by_row);
-	size_t count = score_anew(search, query, first, found);
+	size_t count = cn_rescore(parts, search->vectors + query * parts->dim, 1, first->items, first->count);
+	for (size_t i = 0; i < count; i++)
+		found[i] = (struct found){ first->items[i].score, cn_row_parts_image(parts, first->items[i].row) };
 	if (count > 1)
 		qsort(found, count, sizeof(*found), best_first);
 	const int64_t *images = cairn_ranking_images(search->ranking, row);
 	for (size_t i = 0; i < count && rank < depth; i++)
-		if (!search->index->parts.shared || !is_among(images, rank, found[i].image))
+		if (!parts->shared || !is_among(images, rank, found[i].image))
 			CN_TRY(cairn_ranking_set(search->ranking, row, rank++, found[i].image, found[i].score));
 	return 0;
 }
@@ -317,9 +277,8 @@ static int make_workers(struct search *search, size_t queries)
 /* How many rows to keep for k images. */
 static size_t rows_to_keep(const cairn_index *index, size_t k, const cairn_index_options *options)
 {
-	size_t depth = options->exact ? k + EXACT_SPARE : options->depth ? options->depth : k + k / 2 + 20;
+	size_t depth = cn_rescore_depth(k, options->depth, options->exact);
 	size_t rows = index->parts.rows ? index->parts.rows : 1;
-	depth = depth < k ? k : depth;
 	return depth < rows / index->parts.rows_an_image ? depth * index->parts.rows_an_image : rows;
 }
 

@@ -209,14 +209,16 @@ struct scan {
 	const cn_rows *rows;
 	const float *bases;
 	cn_shortlist *lists;
+	const cn_row_lists *row_lists; /* NULL: none */
 	float *limits; /* a packed query each: of scores before they are multiplied with its scale and added to its base
 			*/
 	int32_t *excess;                 /* likewise */
+	float *query_scales;             /* likewise */
 	uint32_t *words;                 /* R rows of words */
 	uint32_t *panel;                 /* the same, packed */
 	float *reals;                    /* a row */
 	uint32_t at[CN_PANEL_MOST_ROWS]; /* the rows of the panel */
-	float scales[CN_PANEL_MOST_ROWS], offsets[CN_PANEL_MOST_ROWS];
+	float scales[CN_PANEL_MOST_ROWS], offsets[CN_PANEL_MOST_ROWS], row_limits[CN_PANEL_MOST_ROWS];
 };
 
 static float base_of(const struct scan *scan, size_t query)
@@ -233,7 +235,7 @@ static float scale_of(const struct scan *scan, size_t query)
 static void set_limit(struct scan *scan, size_t query)
 {
 	float scale = scale_of(scan, query), above = scan->lists[query].threshold - base_of(scan, query);
-	if (scale > 0) {
+	if (scale > 0 && above < INFINITY) {
 		float limit = above / scale;
 		scan->limits[query] = limit - fabsf(limit) * 1e-6f - fabsf(base_of(scan, query)) / scale * 1e-6f;
 	} else {
@@ -249,7 +251,7 @@ static int lay_out(struct scan *scan, cn_scan_scratch *scratch)
 	size_t padded = (scan->panels->count + CN_PANEL_MOST_QUERIES + 15) / 16 * 16, panel, reals;
 	CN_TRY(cn_size_mul(scan->form->rows, words, &panel));
 	reals = (dim + 15) / 16 * 16;
-	CN_TRY(cn_size_mul(2 * panel + 2 * padded + reals + 64, sizeof(uint32_t), &size));
+	CN_TRY(cn_size_mul(2 * panel + 3 * padded + reals + 64, sizeof(uint32_t), &size));
 	if (size > scratch->size) {
 		cn_scan_scratch_free(scratch);
 		scratch->memory = cn_alloc_aligned(size, 1);
@@ -262,7 +264,8 @@ static int lay_out(struct scan *scan, cn_scan_scratch *scratch)
 	scan->words = scan->panel + panel;
 	scan->limits = (float *)(scan->words + panel);
 	scan->excess = (int32_t *)(scan->limits + padded);
-	scan->reals = (float *)(scan->excess + padded);
+	scan->query_scales = (float *)(scan->excess + padded);
+	scan->reals = scan->query_scales + padded;
 	return 0;
 }
 
@@ -322,27 +325,67 @@ static void pack_rows(struct scan *scan, size_t count)
 	}
 }
 
+static uint32_t name_of(const struct scan *scan, int lane)
+{
+	return scan->rows->names ? scan->rows->names[scan->at[lane]] : scan->rows->first + scan->at[lane];
+}
+
 static void offer(struct scan *scan, size_t query, uint32_t reached, const float *scores)
 {
 	cn_shortlist *list = &scan->lists[query];
 	float before = list->threshold, scale = scale_of(scan, query), base = base_of(scan, query);
 	for (; reached; reached &= reached - 1) {
 		int lane = __builtin_ctz(reached);
-		cn_shortlist_push(list, scores[lane] * scale + base, scan->rows->first + scan->at[lane]);
+		uint32_t name = name_of(scan, lane);
+		if (!scan->row_lists || name > scan->row_lists->names[query])
+			cn_shortlist_push(list, scores[lane] * scale + base, name);
 	}
 	if (list->threshold > before)
 		set_limit(scan, query);
 }
 
+static void offer_to_rows(struct scan *scan, size_t query, uint32_t reached, const float *scores)
+{
+	const cn_row_lists *to = scan->row_lists;
+	uint32_t query_name = to->names[query];
+	for (; reached; reached &= reached - 1) {
+		int lane = __builtin_ctz(reached);
+		uint32_t name = name_of(scan, lane);
+		if (name <= query_name)
+			continue;
+		cn_shortlist *list = &to->lists[name - to->first];
+		cn_shortlist_push(list, scores[lane] * scan->query_scales[query], query_name);
+		scan->row_limits[lane] = list->threshold;
+	}
+}
+
 static void finish(struct scan *scan, cn_tile *tile, size_t first, size_t wide, size_t count)
 {
-	const cn_finish how = { scan->excess + first, scan->scales, scan->rows->offsets ? scan->offsets : NULL,
-				scan->limits + first };
+	uint32_t rows_reached[CN_PANEL_MOST_QUERIES];
+	const cn_finish how = { scan->excess + first,
+				scan->scales,
+				scan->rows->offsets ? scan->offsets : NULL,
+				scan->limits + first,
+				scan->row_lists ? scan->row_limits : NULL,
+				scan->query_scales + first,
+				rows_reached };
 	uint32_t reached[CN_PANEL_MOST_QUERIES], valid = ~0u >> (32 - count);
 	scan->form->finish(tile, wide, &how, reached);
-	for (size_t q = 0; q < wide && first + q < scan->panels->count; q++)
+	for (size_t q = 0; q < wide && first + q < scan->panels->count; q++) {
+		const float *scores = tile->real + q * scan->form->rows;
 		if (reached[q] & valid)
-			offer(scan, first + q, reached[q] & valid, tile->real + q * scan->form->rows);
+			offer(scan, first + q, reached[q] & valid, scores);
+		if (scan->row_lists && rows_reached[q] & valid)
+			offer_to_rows(scan, first + q, rows_reached[q] & valid, scores);
+	}
+}
+
+static void set_row_limits(struct scan *scan, size_t count)
+{
+	for (size_t i = 0; scan->row_lists && i < CN_PANEL_MOST_ROWS; i++)
+		scan->row_limits[i] =
+			i < count ? scan->row_lists->lists[name_of(scan, (int)i) - scan->row_lists->first].threshold
+				  : INFINITY;
 }
 
 static void scan_panels(struct scan *scan)
@@ -351,6 +394,7 @@ static void scan_panels(struct scan *scan)
 	cn_tile tile;
 	while ((count = next_rows(scan, &row, scan->form->rows)) > 0) {
 		pack_rows(scan, count);
+		set_row_limits(scan, count);
 		for (size_t first = 0; first < scan->panels->count; first += CN_PANEL_MOST_QUERIES) {
 			size_t wide = panel_queries(scan->panels->count, first);
 			scan->form->multiply[wide / 4 - 1](scan->panels->panels + first * words, scan->panel, words,
@@ -375,6 +419,7 @@ static void scan_run(struct scan *scan, size_t row, size_t count)
 			scan->scales[i] = scan->rows->scales[row + begin + i];
 			tile.whole[i] = sums[begin + i];
 		}
+		set_row_limits(scan, wide);
 		finish(scan, &tile, 0, 1, wide);
 	}
 }
@@ -401,26 +446,38 @@ static void scan_runs(struct scan *scan)
 	}
 }
 
-int cn_scan_rows(const cn_query_panels *panels, const cn_rows *rows, const float *bases, cn_shortlist *lists,
-	    cn_scan_scratch *scratch)
+static int run(struct scan *scan, cn_scan_scratch *scratch)
 {
-	struct scan scan = { .panels = panels,
-			     .form = cn_panel_form_of(panels->queries->number),
-			     .rows = rows,
-			     .bases = bases,
-			     .lists = lists };
-	CN_TRY(lay_out(&scan, scratch));
+	const cn_query_panels *panels = scan->panels;
+	scan->form = cn_panel_form_of(panels->queries->number);
+	CN_TRY(lay_out(scan, scratch));
 	for (size_t i = 0; i < panels->count + CN_PANEL_MOST_QUERIES; i++) {
-		scan.limits[i] = INFINITY;
-		scan.excess[i] = 0;
+		scan->limits[i] = INFINITY;
+		scan->excess[i] = 0;
+		scan->query_scales[i] = 0;
 	}
 	for (size_t i = 0; i < panels->count; i++) {
-		set_limit(&scan, i);
-		scan.excess[i] = panels->queries->excess[number_of(panels, i)];
+		set_limit(scan, i);
+		scan->excess[i] = panels->queries->excess[number_of(panels, i)];
+		scan->query_scales[i] = scale_of(scan, i);
 	}
 	if (is_taken_as_it_lies(panels))
-		scan_runs(&scan);
+		scan_runs(scan);
 	else
-		scan_panels(&scan);
+		scan_panels(scan);
 	return 0;
+}
+
+int cn_scan_rows(const cn_query_panels *panels, const cn_rows *rows, const float *bases, cn_shortlist *lists,
+		 cn_scan_scratch *scratch)
+{
+	struct scan scan = { .panels = panels, .rows = rows, .bases = bases, .lists = lists };
+	return run(&scan, scratch);
+}
+
+int cn_scan_both(const cn_query_panels *panels, const cn_rows *rows, cn_shortlist *lists, const cn_row_lists *row_lists,
+		 cn_scan_scratch *scratch)
+{
+	struct scan scan = { .panels = panels, .rows = rows, .lists = lists, .row_lists = row_lists };
+	return run(&scan, scratch);
 }

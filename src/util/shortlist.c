@@ -10,17 +10,25 @@
 
 #define SLACK 64 /* least room beyond what is kept */
 
+int cn_shortlist_capacity(size_t keep, size_t *capacity)
+{
+	return cn_size_add(keep, keep < SLACK ? SLACK : keep, capacity);
+}
+
+void cn_shortlist_place(cn_shortlist *list, size_t keep, cn_hit *items, size_t capacity)
+{
+	*list = (cn_shortlist){ .items = items, .keep = keep, .capacity = capacity, .threshold = -INFINITY };
+}
+
 int cn_shortlist_init(cn_shortlist *list, size_t keep)
 {
 	size_t capacity;
 	*list = (cn_shortlist){ 0 };
-	CN_TRY(cn_size_add(keep, keep < SLACK ? SLACK : keep, &capacity));
-	list->items = cn_alloc(capacity, sizeof(*list->items));
-	if (!list->items)
+	CN_TRY(cn_shortlist_capacity(keep, &capacity));
+	cn_hit *items = cn_alloc(capacity, sizeof(*items));
+	if (!items)
 		return CAIRN_ENOMEM;
-	list->keep = keep;
-	list->capacity = capacity;
-	list->threshold = -INFINITY;
+	cn_shortlist_place(list, keep, items, capacity);
 	return 0;
 }
 
@@ -93,12 +101,41 @@ static void select_best(cn_hit *items, size_t count, size_t keep)
 	}
 }
 
+static int by_row_best_first(const void *left, const void *right)
+{
+	cn_hit a = *(const cn_hit *)left, b = *(const cn_hit *)right;
+	if (a.row != b.row)
+		return a.row < b.row ? -1 : 1;
+	return (a.score < b.score) - (a.score > b.score);
+}
+
+static void leave_distinct(cn_shortlist *list)
+{
+	size_t count = 1;
+	if (list->count < 2)
+		return;
+	qsort(list->items, list->count, sizeof(*list->items), by_row_best_first);
+	for (size_t i = 1; i < list->count; i++)
+		if (list->items[i].row != list->items[count - 1].row)
+			list->items[count++] = list->items[i];
+	list->count = count;
+}
+
 void cn_shortlist_cut(cn_shortlist *list)
 {
-	if (list->count <= list->keep)
+	if (list->distinct)
+		leave_distinct(list);
+	if (list->count > list->keep) {
+		select_best(list->items, list->count, list->keep);
+		list->count = list->keep;
+	}
+	cn_shortlist_tighten(list);
+}
+
+void cn_shortlist_tighten(cn_shortlist *list)
+{
+	if (list->count < list->keep)
 		return;
-	select_best(list->items, list->count, list->keep);
-	list->count = list->keep;
 	float worst = list->items[0].score;
 	for (size_t i = 1; i < list->count; i++)
 		worst = list->items[i].score < worst ? list->items[i].score : worst;

@@ -22,15 +22,27 @@ typedef struct {
 	cn_hit *items;
 	size_t count, keep, capacity;
 	float threshold; /**< scores below it are not kept; -INFINITY until the list was cut */
+	int distinct;    /**< 1: a row that is offered several times is kept once, with its largest score */
 } cn_shortlist;
 
 /** @param keep >= 1 */
 int cn_shortlist_init(cn_shortlist *list, size_t keep);
+
+/** How many items a list needs room for. */
+int cn_shortlist_capacity(size_t keep, size_t *capacity);
+
+/** A list in memory of the caller's, who must not free the list. @param items cn_shortlist_capacity() of them */
+void cn_shortlist_place(cn_shortlist *list, size_t keep, cn_hit *items, size_t capacity);
+
 void cn_shortlist_free(cn_shortlist *list);
 void cn_shortlist_clear(cn_shortlist *list);
 
 /** Leave the `keep` best, in any order. */
 void cn_shortlist_cut(cn_shortlist *list);
+
+/** Let the threshold be the worst score where there are `keep` items, all different where that matters: after they were
+ * put there from elsewhere. */
+void cn_shortlist_tighten(cn_shortlist *list);
 
 /** Leave the `keep` best, best first. */
 void cn_shortlist_sort(cn_shortlist *list);
