@@ -40,10 +40,12 @@ static float score_image(const cn_row_parts *parts, const float *vectors, size_t
 	const int64_t *images = part->data.images;
 	size_t begin = row - part->first, end = begin + 1;
 	float best = -INFINITY;
-	while (begin > 0 && images[begin - 1] == images[row - part->first])
-		begin--;
-	while (end < part->data.count && images[end] == images[row - part->first])
-		end++;
+	if (parts->rows_an_image > 1) {
+		while (begin > 0 && images[begin - 1] == images[row - part->first])
+			begin--;
+		while (end < part->data.count && images[end] == images[row - part->first])
+			end++;
+	}
 	for (size_t i = begin; i < end; i++)
 		for (size_t v = 0; v < count; v++) {
 			float score =
@@ -61,7 +63,7 @@ size_t cn_rescore(const cn_row_parts *parts, const float *vectors, size_t count,
 		qsort(hits, hit_count, sizeof(*hits), by_row);
 	for (size_t i = 0; i < hit_count; i++) {
 		uint32_t row = hits[i].row;
-		int is_known = i && cn_row_parts_same_image(parts, before, row);
+		int is_known = i && parts->rows_an_image > 1 && cn_row_parts_same_image(parts, before, row);
 		if (i + AHEAD < hit_count)
 			fetch(parts, hits[i + AHEAD].row);
 		before = row;

@@ -1,14 +1,17 @@
 /*
- * Cutting a list to its best: quickselect with the median of three, then a sort if order is wanted.
+ * Cutting a list to its best: quickselect with a pivot from a sample, then a sort if order is wanted.
  */
 #include "util/shortlist.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "util/memory.h"
 
-#define SLACK 64 /* least room beyond what is kept */
+#define SLACK  64 /* least room beyond what is kept */
+#define SAMPLE 15
+#define FEW    64 /* of so few, three are sample enough */
 
 int cn_shortlist_capacity(size_t keep, size_t *capacity)
 {
@@ -44,45 +47,70 @@ void cn_shortlist_clear(cn_shortlist *list)
 	list->threshold = -INFINITY;
 }
 
-static inline int is_better(cn_hit a, cn_hit b)
+/* ---- which is better, in one comparison ---- */
+
+/* Larger is better. Floats are ordered as numbers with a sign of their own; -0 counts as 0. */
+static inline uint64_t key_of(cn_hit item)
 {
-	return a.score > b.score || (a.score == b.score && a.row < b.row);
+	float score = item.score + 0.0f;
+	uint32_t bits;
+	memcpy(&bits, &score, sizeof(bits));
+	bits ^= bits >> 31 ? 0xffffffffu : 0x80000000u;
+	return (uint64_t)bits << 32 | ~item.row;
 }
 
-static inline void swap(cn_hit *a, cn_hit *b)
+static inline cn_hit hit_of(uint64_t key)
 {
-	cn_hit keep = *a;
-	*a = *b;
-	*b = keep;
+	uint32_t bits = (uint32_t)(key >> 32);
+	cn_hit item = { 0, ~(uint32_t)key };
+	bits ^= bits >> 31 ? 0x80000000u : 0xffffffffu;
+	memcpy(&item.score, &bits, sizeof(bits));
+	return item;
 }
 
-/* The median of three goes to `first`. */
-static void choose_pivot(cn_hit *items, size_t first, size_t last)
+/* Keys take the places of items while the best are selected. */
+static inline uint64_t get(const cn_hit *items, size_t i)
 {
-	size_t middle = first + (last - first) / 2;
-	if (is_better(items[middle], items[last]))
-		swap(&items[middle], &items[last]);
-	if (is_better(items[first], items[last]))
-		swap(&items[first], &items[last]);
-	if (is_better(items[middle], items[first]))
-		swap(&items[middle], &items[first]);
+	uint64_t key;
+	memcpy(&key, &items[i], sizeof(key));
+	return key;
 }
 
-/* Items before the returned place are better than it, those behind are not. */
-static size_t divide(cn_hit *items, size_t first, size_t last)
+static inline void put(cn_hit *items, size_t i, uint64_t key)
 {
-	choose_pivot(items, first, last);
-	cn_hit pivot = items[first];
-	size_t place = first;
-	for (size_t i = first + 1; i <= last; i++) {
-		/* No branch: which way it goes cannot be guessed. */
-		cn_hit item = items[i];
-		int better = is_better(item, pivot);
-		items[i] = items[place + 1];
-		items[place + 1] = item;
-		place += (size_t)better;
+	memcpy(&items[i], &key, sizeof(key));
+}
+
+/* ---- selecting ---- */
+
+/* The place of a key that will probably come to stand near `keep`: the one of a sample that stands there in it. */
+static size_t choose_pivot(const cn_hit *items, size_t first, size_t last, size_t keep)
+{
+	size_t count = last - first + 1, many = count < FEW ? 3 : SAMPLE, places[SAMPLE];
+	for (size_t i = 0; i < many; i++) {
+		size_t place = first + i * (count - 1) / (many - 1), at = i;
+		for (; at > 0 && get(items, places[at - 1]) < get(items, place); at--)
+			places[at] = places[at - 1];
+		places[at] = place;
 	}
-	swap(&items[first], &items[place]);
+	return places[(keep - first) * many / count];
+}
+
+/* Keys before the returned place are above that which stands there, those behind are not. */
+static size_t divide(cn_hit *items, size_t first, size_t last, size_t pivot_place)
+{
+	uint64_t pivot = get(items, pivot_place);
+	size_t place = first;
+	put(items, pivot_place, get(items, last));
+	for (size_t i = first; i < last; i++) {
+		/* No branch: which way it goes cannot be guessed. */
+		uint64_t key = get(items, i);
+		put(items, i, get(items, place));
+		put(items, place, key);
+		place += key > pivot;
+	}
+	put(items, last, get(items, place));
+	put(items, place, pivot);
 	return place;
 }
 
@@ -90,15 +118,19 @@ static size_t divide(cn_hit *items, size_t first, size_t last)
 static void select_best(cn_hit *items, size_t count, size_t keep)
 {
 	size_t first = 0, last = count - 1;
+	for (size_t i = 0; i < count; i++)
+		put(items, i, key_of(items[i]));
 	while (first < last) {
-		size_t place = divide(items, first, last);
+		size_t place = divide(items, first, last, choose_pivot(items, first, last, keep));
 		if (place == keep)
-			return;
+			break;
 		if (place < keep)
 			first = place + 1;
 		else
 			last = place - 1;
 	}
+	for (size_t i = 0; i < keep; i++)
+		items[i] = hit_of(get(items, i));
 }
 
 static int by_row_best_first(const void *left, const void *right)
@@ -142,15 +174,15 @@ void cn_shortlist_tighten(cn_shortlist *list)
 	list->threshold = worst;
 }
 
-static int compare(const void *left, const void *right)
+static int best_first(const void *left, const void *right)
 {
-	cn_hit a = *(const cn_hit *)left, b = *(const cn_hit *)right;
-	return is_better(a, b) ? -1 : is_better(b, a);
+	uint64_t a = key_of(*(const cn_hit *)left), b = key_of(*(const cn_hit *)right);
+	return a > b ? -1 : a < b;
 }
 
 void cn_shortlist_sort(cn_shortlist *list)
 {
 	cn_shortlist_cut(list);
 	if (list->count > 1)
-		qsort(list->items, list->count, sizeof(*list->items), compare);
+		qsort(list->items, list->count, sizeof(*list->items), best_first);
 }
