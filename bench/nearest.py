@@ -1,5 +1,8 @@
-"""What the benchmarks of search share: cairn's index through the public functions of include/cairn/index.h, made data, and recall."""
+"""What the benchmarks of search share: cairn's index through the public functions of include/cairn/index.h, made data, recall, and the
+limits of the machine."""
 import ctypes
+import subprocess
+import time
 
 import numpy as np
 
@@ -12,7 +15,7 @@ class Part(ctypes.Structure):
 
 class Options(ctypes.Structure):
     _fields_ = [("version", ctypes.c_uint32), ("threads", ctypes.c_uint), ("depth", ctypes.c_size_t), ("exact", ctypes.c_int),
-                ("only", ctypes.c_void_p), ("only_count", ctypes.c_size_t)]
+                ("recall", ctypes.c_double), ("probes", ctypes.c_size_t), ("only", ctypes.c_void_p), ("only_count", ctypes.c_size_t)]
 
 
 def load_library():
@@ -23,6 +26,12 @@ def load_library():
     library.cairn_index_new_flat.argtypes = [pointer, size, pointer, size, pointer, size]
     library.cairn_index_free.argtypes = [pointer]
     library.cairn_index_search.argtypes = [pointer, pointer, size, size, pointer, pointer]
+    library.cairn_ivf_train.argtypes = [pointer, size, pointer, size, pointer, pointer, pointer]
+    library.cairn_ivf_write_lists.argtypes = [pointer, pointer, ctypes.c_char_p, ctypes.c_uint, pointer, pointer]
+    library.cairn_ivf_lists_open.argtypes = [pointer, ctypes.c_char_p, pointer, size]
+    library.cairn_ivf_probes.argtypes = [pointer, size, ctypes.c_double]
+    library.cairn_ivf_probes.restype = size
+    library.cairn_index_new_ivf.argtypes = [pointer, pointer, pointer, pointer, size, pointer, size]
     library.cairn_ranking_images.argtypes = [pointer, size]
     library.cairn_ranking_images.restype = ctypes.POINTER(ctypes.c_int64)
     library.cairn_ranking_free.argtypes = [pointer]
@@ -46,13 +55,51 @@ class Index:
         if getattr(self.library, name)(*arguments) < 0:
             raise RuntimeError(self.library.cairn_last_error().decode())
 
-    def search(self, queries, k, threads=0, depth=0, exact=0):
+    def search(self, queries, k, threads=0, depth=0, exact=0, recall=0, probes=0):
         """The ids of the k best for each query; -1 where there are fewer."""
-        options, ranking = Options(1, threads, depth, exact, None, 0), ctypes.c_void_p()
+        options, ranking = Options(1, threads, depth, exact, recall, probes, None, 0), ctypes.c_void_p()
         self.call("cairn_index_search", self.index, queries.ctypes.data, len(queries), k, ctypes.byref(options), ctypes.byref(ranking))
         ids = np.ctypeslib.as_array(self.library.cairn_ranking_images(ranking, 0), (len(queries), k)).copy()
         self.library.cairn_ranking_free(ranking)
         return ids
+
+
+class IvfOptions(ctypes.Structure):
+    _fields_ = [("version", ctypes.c_uint32), ("threads", ctypes.c_uint), ("lists", ctypes.c_size_t), ("seed", ctypes.c_uint64)]
+
+
+class InvertedFile(Index):
+    """An index with lists, in a file of the folder."""
+
+    def __init__(self, rows, folder, lists=0):
+        super().__init__(rows)
+        self.library.cairn_index_free(self.index)
+        self.quantizer, self.lists, path = ctypes.c_void_p(), ctypes.c_void_p(), f"{folder}/lists.ivf".encode()
+        self.call("cairn_ivf_train", ctypes.byref(self.quantizer), self.dim, ctypes.byref(self.part), 1, ctypes.byref(IvfOptions(1, 0, lists, 1)), None, None)
+        self.call("cairn_ivf_write_lists", self.quantizer, ctypes.byref(self.part), path, 0, None, None)
+        self.call("cairn_ivf_lists_open", ctypes.byref(self.lists), path, self.quantizer, self.count)
+        self.call("cairn_index_new_ivf", ctypes.byref(self.index), self.quantizer, ctypes.byref(self.part), ctypes.byref(self.lists), 1, None, 0)
+
+
+def unit_vectors(count, dim, seed):
+    """Normally distributed numbers, brought to unit length."""
+    rows = np.random.default_rng(seed).standard_normal((count, dim), dtype=np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def timed(program, count=1):
+    """A program that returns the seconds it takes for each of `count` things."""
+    def run():
+        start = time.perf_counter()
+        program()
+        return (time.perf_counter() - start) / count
+    return run
+
+
+def bandwidth_and_peak():
+    """Bytes read from memory a second, and operations on bytes a second, at most; of this machine, by bench_limits.c."""
+    out = subprocess.run([BUILD / "bench" / "bench_limits"], check=True, capture_output=True, text=True).stdout
+    return tuple(float(number) for number in out.split())
 
 
 def recall(found, truth):

@@ -59,7 +59,8 @@ static void print(struct faults *faults, uint64_t images, int remaining)
 		       faults->found, faults->found == 1 ? "" : "s", faults->repaired);
 	output_flush();
 	if (remaining && !repair)
-		say("'cairn check --repair' drops what is damaged; 'cairn add' then describes those images again");
+		say("'cairn check --repair' makes codes again, and drops what else is damaged; 'cairn add' then "
+		    "describes those images again");
 }
 
 static int check(cairn_collection *collection)
@@ -103,7 +104,8 @@ static const struct operand operands[] = {
 
 static const struct option options[] = {
 	OPT_FLAG(0, "repair", &repair,
-		 "drop damaged segments with their images, and delete stray files; run 'cairn add' afterwards"),
+		 "write damaged codes anew, drop what else is damaged with its images, and delete stray files; run "
+		 "'cairn add' afterwards"),
 	OPT_FORMAT(&format),
 	OPT_END,
 };
@@ -118,9 +120,10 @@ static const struct section sections[] = {
 const struct command cmd_check = {
 	.name = "check",
 	.summary = "test every byte of a collection",
-	.description = "Reads every file of a collection and compares it with its checksums and the catalogue. Each "
-		       "fault is named with "
-		       "its file. The exit status is 3 while faults remain.",
+	.description =
+		"Reads every file of a collection and compares it with its checksums and the catalogue, "
+		"and the codes that are searched with the descriptors that they stand for. Each fault is named with "
+		"its file. The exit status is 3 while faults remain.",
 	.operands = operands,
 	.options = options,
 	.sections = sections,

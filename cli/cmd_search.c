@@ -11,6 +11,7 @@
 
 #include "cairn/search.h"
 #include "exit_code.h"
+#include "filter.h"
 #include "interrupt.h"
 #include "options.h"
 #include "progress.h"
@@ -20,6 +21,7 @@
 #include "text.h"
 
 static struct search_arguments how = SEARCH_ARGUMENTS_INIT;
+static struct filter_arguments wanted;
 static struct texts ids;
 static uint64_t k = 100, min_inliers;
 static double min_score = -INFINITY;
@@ -174,7 +176,6 @@ static void say_interrupted(const struct search *search)
 static int search_all(struct search *search)
 {
 	search_output_start(&search->output, format);
-	interrupt_watch();
 	int code = answer_all(search);
 	if (code == EXIT_DONE || code == EXIT_INTERRUPTED) {
 		int ended = search_output_end(&search->output, code == EXIT_INTERRUPTED);
@@ -196,22 +197,39 @@ static void release(struct search *search)
 	cairn_searcher_free(search->searcher);
 }
 
-static int search(cairn_collection *collection, const struct arguments *arguments, const cairn_box *box)
+static int make_searcher(struct search *search, cairn_collection *collection, cairn_filter *filter)
 {
-	struct search search = { .box = box };
 	cairn_search_options options;
 	search_options(&options, &how);
 	options.k = (uint32_t)k;
 	options.min_score = (float)min_score;
 	options.min_inliers = (int32_t)min_inliers;
-	options.progress = progress_show;
-	options.progress_payload = &search.progress;
-	int status = cairn_searcher_new(&search.searcher, collection, &options);
-	if (status < 0)
-		return say_failure(status);
+	options.progress = filter->progress = progress_show;
+	options.progress_payload = filter->progress_payload = &search->progress;
+	if (is_filter_given(&wanted))
+		options.filter = filter;
+	progress_start(&search->progress, NULL);
+	int status = cairn_searcher_new(&search->searcher, collection, &options);
+	progress_end(&search->progress);
+	return status < 0 ? say_failure(status) : EXIT_DONE;
+}
+
+static int search(cairn_collection *collection, const struct arguments *arguments, const cairn_box *box)
+{
+	struct search search = { .box = box };
+	cairn_filter filter;
+	int64_t *filter_ids;
+	int code = read_filter(&wanted, &filter, &filter_ids);
+	/* From here on: reading ids from a terminal is ended by Ctrl-C at once. */
+	interrupt_watch();
+	if (code == EXIT_DONE)
+		code = make_searcher(&search, collection, &filter);
+	free(filter_ids);
+	if (code != EXIT_DONE)
+		return code;
 	take_questions(&search, arguments);
 	search.answers = need(search.count, sizeof(*search.answers));
-	int code = search_all(&search);
+	code = search_all(&search);
 	release(&search);
 	return code;
 }
@@ -265,6 +283,7 @@ static const struct option options[] = {
 	OPT_TEXT(0, "box", "X0,Y0,X1,Y1", &box_text, COMPLETE_NOTHING,
 		 "search with a part of the photograph, in its pixels; X1 and Y1 are exclusive"),
 	OPT_SEARCH(how),
+	OPT_FILTER(wanted),
 	OPT_REAL("min-score", "X", &min_score, -HUGE_VAL, HUGE_VAL, "leave out images with a lower score"),
 	OPT_WHOLE(0, "min-inliers", "N", &min_inliers, 0, INT32_MAX,
 		  "leave out images with fewer inliers, and those not verified"),
@@ -278,6 +297,7 @@ static const struct section sections[] = {
 	{ "columns", "score is what the order is by; similarity the cosine of the global descriptors; inliers the "
 		     "number of matched points "
 		     "that agree on one geometric map between the two photographs, - where this was not verified." },
+	FILTER_SECTION,
 	{ "csv output", "A line of names, then one line a result, fields quoted as RFC 4180 says:\n\n"
 			"  query,rank,id,path,score,inliers,label\n\n"
 			"rank counts from 1 for each query. What is not known is empty." },
@@ -298,6 +318,7 @@ static const struct example example_list[] = {
 	{ "cairn search my-photos holiday.jpg --report report.html", "and see the matched points" },
 	{ "cairn search my-photos street.jpg --box 120,40,610,900 --format csv", "search with a part, for a program" },
 	{ "cairn search my-photos --id 17 --min-inliers 20", "only what is proven" },
+	{ "cairn search my-photos holiday.jpg --where \"width > 1000 AND label = 'x'\"", "only among some images" },
 	{ NULL, NULL },
 };
 

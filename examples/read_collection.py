@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Print what a collection holds of each image: its path, its descriptors, its local features. The files are read as
-docs/format.md describes them, without cairn; descriptors need NumPy. Usage: read_collection.py DIR"""
+docs/format.md describes them, without cairn. Usage: read_collection.py DIR
+
+With NumPy, numpy.load(path, mmap_mode="r") does what read_array() does here, and faster."""
+import ast
 import math
 import pathlib
 import sqlite3
@@ -40,10 +43,25 @@ def read_features(path):
         yield image, kind.rstrip(b"\0").decode(), width, height, keypoints, code_scale, codes
 
 
-def read_rows(rows_path, images_path):
-    """Yields (image, descriptor) for each row of a descriptor segment."""
-    import numpy  # here, so that collections without descriptors are read without it
-    yield from zip(numpy.load(images_path).tolist(), numpy.load(rows_path, mmap_mode="r"))
+def read_array(path):
+    """The shape of an array in a .npy file of version 1.0, and its elements in one tuple."""
+    data = pathlib.Path(path).read_bytes()
+    if data[:8] != b"\x93NUMPY\x01\x00":
+        raise ValueError(f"{path}: no NumPy file of version 1.0")
+    start = 10 + struct.unpack_from("<H", data, 8)[0]
+    header = ast.literal_eval(data[10:start].decode("latin-1"))
+    letter = {"<f2": "e", "|i1": "b", "<f4": "f", "<i8": "q"}[header["descr"]]
+    return header["shape"], struct.unpack(f"<{math.prod(header['shape'])}{letter}", data[start:])
+
+
+def read_rows(files):
+    """Yields (image, descriptor, codes, scale) for each row of a descriptor segment; descriptor = scale * codes, nearly."""
+    (count, dim), rows = read_array(files["rows"])
+    _, codes = read_array(files["codes"])
+    _, scales = read_array(files["scales"])
+    _, images = read_array(files["images"])
+    for i in range(count):
+        yield images[i], rows[dim * i:dim * (i + 1)], codes[dim * i:dim * (i + 1)], scales[i]
 
 
 def read_collection(folder):
@@ -55,7 +73,7 @@ def read_collection(folder):
                  for role, name in catalogue.execute("SELECT role, name FROM files WHERE segment = ?", (segment,))}
         rows, features = {}, {}
         if "rows" in files:
-            for image, row in read_rows(files["rows"], files["images"]):
+            for image, row, *_ in read_rows(files):
                 rows.setdefault(image, []).append(row)
         for role, path in files.items():
             if role.startswith("features:"):
@@ -70,7 +88,7 @@ def main():
     for image, path, rows, features in read_collection(sys.argv[1]):
         print(image, path)
         for row in rows:
-            print(f"  descriptor of {len(row)} dimensions, norm {math.sqrt(sum(float(v) ** 2 for v in row)):.4f}")
+            print(f"  descriptor of {len(row)} dimensions, norm {math.hypot(*row):.4f}")
         for kind, (width, height, keypoints, code_scale, codes) in features.items():
             print(f"  {len(keypoints)} {kind} features of {width} x {height} pixels")
             for (x, y, scale, angle, score), code in list(zip(keypoints, codes))[:3]:

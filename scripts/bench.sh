@@ -3,7 +3,7 @@
 # build/bench-venv, where other measuring programs find NumPy too. Usage: scripts/bench.sh NAME | --script FILE.py
 set -euo pipefail
 cd "$(dirname "$0")/.."
-program=bench/$1.py
+program=bench/${1//-/_}.py
 [ "$1" = --script ] && program=$2
 [ -f "$program" ] || { echo "bench: there is no $program" >&2; exit 1; }
 venv=$PWD/build/bench-venv

@@ -53,7 +53,7 @@ CAIRN_API int cairn_collection_create(const char *folder, const cairn_collection
  * @param[out] out      the handle; the caller frees it with cairn_collection_free()
  * @param      writable not 0: take the writer's lock, and clear what a killed writer left behind
  * @return 0; CAIRN_ENOTFOUND where there is no collection; CAIRN_EBUSY naming the process that writes; CAIRN_EDAMAGED;
- *         CAIRN_EUNSUPPORTED where a newer cairn made it; CAIRN_EIO; CAIRN_ENOMEM
+ *         CAIRN_EUNSUPPORTED where an older or a newer cairn made it; CAIRN_EIO; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_collection_open(cairn_collection **out, const char *folder, int writable);
 
@@ -105,6 +105,44 @@ CAIRN_API int cairn_collection_find_path(cairn_collection *collection, const cha
 
 /** All ids in ascending order, removed ones left out. @param[out] ids caller frees with cairn_bytes_free() */
 CAIRN_API int cairn_collection_ids(cairn_collection *collection, int64_t **ids, size_t *count);
+
+/**
+ * Which images are wanted. An image must satisfy all that is given; nothing given selects every image.
+ *
+ * `where` is one SQL expression of SQLite over the columns id, path, label (text, NULL without one), size (bytes),
+ * mtime_ns, width and height, such as "width > 1000 AND label LIKE 'tower%'". It may call functions that depend on
+ * nothing but their arguments (docs/format.md, "Filters", lists them). Sub-selects, other tables, parameters and
+ * whatever would change something are refused.
+ */
+typedef struct {
+	uint32_t version;          /**< CAIRN_FILTER_VERSION */
+	const char *const *labels; /**< images with one of these labels; an empty one stands for images without label;
+				    *   NULL: whatever their label */
+	size_t label_count;
+	const int64_t *ids; /**< images out of these, in any order; NULL: any */
+	size_t id_count;
+	const char *where;          /**< NULL: no condition */
+	cairn_progress_cb progress; /**< NULL, or asked now and then while `where` is looked at, and may cancel. Must
+				     *   not use the collection */
+	void *progress_payload;
+} cairn_filter;
+
+#define CAIRN_FILTER_VERSION 1
+#define CAIRN_FILTER_INIT                                                                                              \
+	{                                                                                                              \
+		CAIRN_FILTER_VERSION, NULL, 0, NULL, 0, NULL, NULL, NULL                                               \
+	}
+
+/**
+ * The ids of the images that satisfy a filter, ascending, removed ones left out. That there are none is no failure.
+ * Labels that no image has, and ids of no image, are told as warnings to the log.
+ *
+ * @param      filter NULL for all images
+ * @param[out] ids    caller frees with cairn_bytes_free()
+ * @return 0; CAIRN_EINVALID with SQLite's text where `where` is no such expression; CAIRN_ECANCELLED; CAIRN_ENOMEM
+ */
+CAIRN_API int cairn_collection_select(cairn_collection *collection, const cairn_filter *filter, int64_t **ids,
+				      size_t *count);
 
 /** Told of each image that could not be added. Never called from two threads at once. */
 typedef void (*cairn_add_error_cb)(const char *path, int status, const char *message, void *payload);
@@ -184,8 +222,9 @@ typedef void (*cairn_check_cb)(const char *file, const char *fault, int repaired
 /**
  * Read every byte and compare with the checksums and the catalogue. A reader's handle is refreshed by it.
  *
- * @param repair not 0 (needs a writable handle): drop segments that are damaged together with their images from the
- *               catalogue, so that the next add describes those images again, and delete stray files
+ * @param repair not 0 (needs a writable handle): make codes and scales again from their rows where they alone are
+ *               damaged; drop other damaged segments together with their images from the catalogue, so that the next
+ *               add describes those images again; delete stray files
  * @return the number of faults that remain; CAIRN_EIO; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_collection_check(cairn_collection *collection, int repair, cairn_check_cb callback, void *payload,
@@ -199,7 +238,7 @@ CAIRN_API int cairn_collection_check(cairn_collection *collection, int repair, c
  */
 CAIRN_API int cairn_collection_index(cairn_collection *collection, const cairn_index **out);
 
-/** The descriptor of an image (its first row). @param[out] out info.dim floats */
+/** The descriptor of an image (its first row), as half-precision numbers keep it. @param[out] out info.dim floats */
 CAIRN_API int cairn_collection_descriptor(cairn_collection *collection, int64_t id, float *out);
 
 /**

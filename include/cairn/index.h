@@ -33,7 +33,8 @@ typedef struct {
 } cairn_index_part;
 
 /**
- * Encode rows for a part: half-precision numbers, and 8-bit codes of these with one scale a row (docs/methods.md, "Search").
+ * Encode rows for a part: half-precision numbers, and 8-bit codes of these with one scale a row (docs/methods.md,
+ * "Search").
  *
  * @param      rows   count x dim float32, C order, finite, |value| <= 65504
  * @param[out] halves count x dim
@@ -53,6 +54,10 @@ typedef struct {
 	 * rows. */
 	size_t depth;
 	int exact; /**< 1: all rows are scored in half precision, and the codes are not read */
+	/** Of an index with lists (cairn/ivf.h): the share of the true k best that is to be found, 0: 0.95; how many
+	 * lists to probe, 0: as many as this takes. */
+	double recall;
+	size_t probes;
 	/** NULL, or the ids that alone may be found, ascending: the search costs in proportion to them. */
 	const int64_t *only;
 	size_t only_count;
@@ -61,7 +66,7 @@ typedef struct {
 #define CAIRN_INDEX_OPTIONS_VERSION 1
 #define CAIRN_INDEX_OPTIONS_INIT                                                                                       \
 	{                                                                                                              \
-		CAIRN_INDEX_OPTIONS_VERSION, 0, 0, 0, NULL, 0                                                          \
+		CAIRN_INDEX_OPTIONS_VERSION, 0, 0, 0, 0, 0, NULL, 0                                                    \
 	}
 
 /**

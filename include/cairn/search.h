@@ -41,6 +41,7 @@ typedef struct {
 	int32_t min_inliers;   /**< leave out images with fewer inliers (unverified ones too); 0 (default): none */
 	uint32_t threads;      /**< 0: one for each core */
 	const char *precision; /**< "auto", "f32" or "bf16"; NULL: auto */
+	const cairn_filter *filter; /**< NULL (default): all images; otherwise only those that it selects are found */
 	cairn_verify_options verification;
 	cairn_progress_cb progress; /**< NULL, or told of the pairs that a search verifies; may cancel it
 				     * (CAIRN_ECANCELLED), and those verified until then are remembered */
@@ -56,9 +57,11 @@ CAIRN_API void cairn_search_options_init(cairn_search_options *options);
  * Make a searcher. Models are loaded when the first query needs them.
  *
  * @param collection borrowed; must outlive the searcher
- * @param options    NULL for the defaults; copied, text included
- * @return 0; CAIRN_EINVALID for an option out of range, or verification without local features; CAIRN_ENOTFOUND where
- * the collection does not keep that kind of local features; CAIRN_ENOMEM
+ * @param options    NULL for the defaults; copied, text and filter included (but not what the filter's
+ *                   progress_payload points to)
+ * @return 0; CAIRN_EINVALID for an option out of range, verification without local features, or a faulty condition of
+ * the filter; CAIRN_ENOTFOUND where the collection does not keep that kind of local features, or the filter selects no
+ * image; CAIRN_ECANCELLED by the filter's progress; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_searcher_new(cairn_searcher **out, cairn_collection *collection,
 				 const cairn_search_options *options);
@@ -99,13 +102,14 @@ CAIRN_API int cairn_query_from_id(cairn_query **out, cairn_searcher *searcher, i
 CAIRN_API void cairn_query_free(cairn_query *query);
 
 /**
- * Search with a query, under the searcher's options.
+ * Search with a query, under the searcher's options. What the filter selects is found out anew after the collection was
+ * refreshed or written to.
  *
  * @param[out] out     a new answer; the caller frees it with cairn_answer_free()
  * @param      exclude NULL, or ids to leave out before the best are verified, ascending: benchmarks leave out a query's
  * junk
- * @return 0; CAIRN_EINVALID where they do not ascend, or the query is another searcher's; CAIRN_EDAMAGED naming the
- * file at fault; CAIRN_ECANCELLED; CAIRN_ENOMEM
+ * @return 0; CAIRN_EINVALID where they do not ascend, or the query is another searcher's; CAIRN_ENOTFOUND where the
+ * filter selects no image any more; CAIRN_EDAMAGED naming the file at fault; CAIRN_ECANCELLED; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_search(cairn_answer **out, cairn_searcher *searcher, cairn_query *query, const int64_t *exclude,
 			   size_t exclude_count);

@@ -143,6 +143,8 @@ static int connect_to(cn_catalogue **out, const char *path, int flags)
 	}
 	sqlite3_busy_timeout(catalogue->db, BUSY_TIMEOUT_MS);
 	sqlite3_extended_result_codes(catalogue->db, 1);
+	/* A name in double quotes that is no column would be taken for a text, and a mistyped one be seen by nobody. */
+	sqlite3_db_config(catalogue->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	CN_GOTO(status,
 		execute(catalogue, "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF",
 			"opening it"));
@@ -166,9 +168,11 @@ static int check_header(cn_catalogue *catalogue)
 			       "backup, or make the collection anew",
 			       catalogue->path);
 	if (version != CN_CATALOGUE_VERSION)
-		return cn_fail(CAIRN_EUNSUPPORTED,
-			       "'%s' has format version %lld, this cairn knows version %d: use a newer cairn",
-			       catalogue->path, (long long)version, CN_CATALOGUE_VERSION);
+		return cn_fail(CAIRN_EUNSUPPORTED, "'%s' has format version %lld, this cairn knows version %d: %s",
+			       catalogue->path, (long long)version, CN_CATALOGUE_VERSION,
+			       version > CN_CATALOGUE_VERSION ? "use a newer cairn"
+							      : "make the collection anew with 'cairn init' and "
+								"'cairn add'");
 	return 0;
 }
 

@@ -16,8 +16,10 @@
 #include <stdint.h>
 
 #include "collection/keymap.h"
+#include "index/segment.h"
+#include "util/progress.h"
 
-#define CN_CATALOGUE_VERSION 1
+#define CN_CATALOGUE_VERSION 2
 #define CN_MAX_SOURCES       16
 
 typedef struct cn_catalogue cn_catalogue;
@@ -39,15 +41,15 @@ typedef struct {
 
 void cn_sources_free(cn_sources *sources);
 
-/** A file of a segment. Its index says what is in it: CN_FILE_ROWS, CN_FILE_IMAGES, or CN_FILE_LOCAL + index of the
- * local kind. */
+/** A file of a segment. Its index says what is in it: one of the files of descriptors (index/segment.h), or
+ * CN_FILE_LOCAL + index of the local kind. */
 typedef struct {
 	char *name; /**< in segments/; NULL where the segment has no such file */
 	uint64_t size;
 	uint32_t crc; /**< CRC-32C of the whole file */
 } cn_segment_file;
 
-enum { CN_FILE_ROWS, CN_FILE_IMAGES, CN_FILE_LOCAL, CN_FILES = CN_FILE_LOCAL + CN_MAX_SOURCES };
+enum { CN_FILE_LOCAL = CN_ROW_FILES, CN_FILES = CN_FILE_LOCAL + CN_MAX_SOURCES };
 
 typedef struct {
 	int64_t id;
@@ -76,7 +78,7 @@ int cn_catalogue_create(const char *path, const cn_sources *sources);
  * Open the catalogue of a collection.
  *
  * @param writable 0: nothing can be changed
- * @return 0; CAIRN_EDAMAGED where the file is no catalogue; CAIRN_EUNSUPPORTED where a newer cairn made it
+ * @return 0; CAIRN_EDAMAGED where the file is no catalogue; CAIRN_EUNSUPPORTED where an older or a newer cairn made it
  */
 int cn_catalogue_open(cn_catalogue **out, const char *path, int writable);
 void cn_catalogue_free(cn_catalogue *catalogue);
@@ -106,6 +108,18 @@ int cn_catalogue_count(cn_catalogue *catalogue, cn_catalogue_counts *out);
 /** Ids in [first, last], ascending. @param removed which ones: 0 or 1. @param[out] ids caller frees */
 int cn_catalogue_ids(cn_catalogue *catalogue, int64_t first, int64_t last, int removed, int64_t **ids, size_t *count);
 
+/** Ids of live images with a label (empty: without one), ascending. @param[out] ids caller frees */
+int cn_catalogue_ids_of_label(cn_catalogue *catalogue, const char *label, int64_t **ids, size_t *count);
+
+/**
+ * Ids of live images for which a user's SQL expression is true, ascending.
+ *
+ * @param[out] ids caller frees
+ * @return 0; CAIRN_EINVALID with SQLite's text; CAIRN_ECANCELLED where the progress was told to stop
+ */
+int cn_catalogue_ids_where(cn_catalogue *catalogue, const char *expression, cn_progress *progress, int64_t **ids,
+			   size_t *count);
+
 /* Finding: id 0 where there is no such image; removed ones are never found. */
 int cn_catalogue_find_id(cn_catalogue *catalogue, int64_t id, cn_image_row *out);
 int cn_catalogue_find_path(cn_catalogue *catalogue, const char *path, cn_image_row *out);
@@ -125,6 +139,9 @@ int cn_catalogue_forget_range(cn_catalogue *catalogue, int64_t first, int64_t la
 /** Take the number for a new segment; it is registered, still without files. */
 int cn_catalogue_new_segment(cn_catalogue *catalogue, int64_t *id);
 int cn_catalogue_set_segment(cn_catalogue *catalogue, const cn_sources *sources, const cn_segment_record *segment);
+/** Let another file take the place of one that a segment has. */
+int cn_catalogue_set_file(cn_catalogue *catalogue, const cn_sources *sources, int64_t segment, int file,
+			  const cn_segment_file *now);
 int cn_catalogue_drop_segment(cn_catalogue *catalogue, int64_t id);
 
 /** SQLite's own check of the file. @param told called for each fault */

@@ -26,30 +26,10 @@ int cn_catalogue_ids(cn_catalogue *catalogue, int64_t first, int64_t last, int r
 	CN_TRY(cn_sql_use(catalogue, removed ? CN_SQL_REMOVED_IDS : CN_SQL_LIVE_IDS, &statement));
 	sqlite3_bind_int64(statement, 1, first);
 	sqlite3_bind_int64(statement, 2, last);
-	size_t used = 0, capacity = 64;
-	int64_t *list = cn_alloc(capacity, sizeof(*list));
-	int result = SQLITE_DONE, status = list ? 0 : CAIRN_ENOMEM;
-	while (status == 0 && (result = sqlite3_step(statement)) == SQLITE_ROW) {
-		if (used == capacity) {
-			capacity *= 2;
-			int64_t *larger = cn_realloc(list, capacity, sizeof(*list));
-			status = larger ? 0 : CAIRN_ENOMEM;
-			list = larger ? larger : list;
-		}
-		if (status == 0)
-			list[used++] = sqlite3_column_int64(statement, 0);
-	}
-	if (status < 0)
-		sqlite3_reset(statement);
-	else
-		status = cn_sql_finish(catalogue, statement, result, "reading the ids");
-	if (status < 0) {
-		cn_free(list);
-		return status;
-	}
-	*ids = list;
-	*count = used;
-	return 0;
+	int result;
+	int status = cn_sql_gather(statement, ids, count, &result);
+	int ended = cn_sql_finish(catalogue, statement, result, "reading the ids");
+	return status < 0 ? status : ended;
 }
 
 static int keep_text(cn_text *text, sqlite3_stmt *statement, int at)

@@ -14,14 +14,14 @@ void cn_segment_record_free(cn_segment_record *segment)
 	*segment = (cn_segment_record){ 0 };
 }
 
-/* "rows", "images", "features:KIND". Returns the file's index, or -1. */
+/* "rows", "codes", "scales", "images", "features:KIND". Returns the file's index, or -1. */
 static int file_of(const cn_sources *sources, const char *role)
 {
 	static const char features[] = "features:";
-	if (role && strcmp(role, "rows") == 0)
-		return CN_FILE_ROWS;
-	if (role && strcmp(role, "images") == 0)
-		return CN_FILE_IMAGES;
+	for (int i = 0; role && i < CN_ROW_FILES; i++) {
+		if (strcmp(role, cn_row_file_roles[i]) == 0)
+			return i;
+	}
 	for (size_t i = 0; role && i < sources->local_count; i++) {
 		if (strncmp(role, features, sizeof(features) - 1) == 0 &&
 		    strcmp(role + sizeof(features) - 1, sources->locals[i].kind) == 0)
@@ -62,8 +62,8 @@ static int check_segment(cn_catalogue *catalogue, const cn_sources *sources, con
 	int complete = 1;
 	for (size_t i = 0; i < sources->local_count; i++)
 		complete = complete && segment->files[CN_FILE_LOCAL + i].name;
-	if (sources->global_count)
-		complete = complete && segment->files[CN_FILE_ROWS].name && segment->files[CN_FILE_IMAGES].name;
+	for (size_t i = 0; i < CN_ROW_FILES && sources->global_count; i++)
+		complete = complete && segment->files[i].name;
 	uint64_t span = (uint64_t)segment->last - (uint64_t)segment->first + 1;
 	if (!complete || segment->first <= after || segment->last < segment->first || segment->images == 0 ||
 	    segment->images > span || (sources->global_count ? segment->rows < segment->images : segment->rows != 0))
@@ -130,14 +130,14 @@ int cn_catalogue_new_segment(cn_catalogue *catalogue, int64_t *id)
 	return 0;
 }
 
-static int add_file(cn_catalogue *catalogue, const cn_sources *sources, int64_t segment, int index,
-		    const cn_segment_file *file)
+/* With one of the two statements that take segment, role, name, size and checksum. */
+static int put_file(cn_catalogue *catalogue, cn_sql_statement how, const cn_sources *sources, int64_t segment,
+		    int index, const cn_segment_file *file)
 {
 	sqlite3_stmt *statement;
-	CN_TRY(cn_sql_use(catalogue, CN_SQL_ADD_FILE, &statement));
-	char *role = index == CN_FILE_ROWS     ? cn_strdup("rows")
-		     : index == CN_FILE_IMAGES ? cn_strdup("images")
-					       : cn_textf("features:%s", sources->locals[index - CN_FILE_LOCAL].kind);
+	CN_TRY(cn_sql_use(catalogue, how, &statement));
+	char *role = index < CN_ROW_FILES ? cn_strdup(cn_row_file_roles[index])
+					  : cn_textf("features:%s", sources->locals[index - CN_FILE_LOCAL].kind);
 	if (!role)
 		return CAIRN_ENOMEM;
 	sqlite3_bind_int64(statement, 1, segment);
@@ -147,6 +147,12 @@ static int add_file(cn_catalogue *catalogue, const cn_sources *sources, int64_t 
 	sqlite3_bind_int64(statement, 5, file->crc);
 	cn_free(role);
 	return cn_sql_run(catalogue, statement, "registering a file");
+}
+
+int cn_catalogue_set_file(cn_catalogue *catalogue, const cn_sources *sources, int64_t segment, int file,
+			  const cn_segment_file *now)
+{
+	return put_file(catalogue, CN_SQL_SET_FILE, sources, segment, file, now);
 }
 
 int cn_catalogue_set_segment(cn_catalogue *catalogue, const cn_sources *sources, const cn_segment_record *segment)
@@ -161,7 +167,7 @@ int cn_catalogue_set_segment(cn_catalogue *catalogue, const cn_sources *sources,
 	CN_TRY(cn_sql_run(catalogue, statement, "registering a segment"));
 	for (int i = 0; i < CN_FILES; i++) {
 		if (segment->files[i].name)
-			CN_TRY(add_file(catalogue, sources, segment->id, i, &segment->files[i]));
+			CN_TRY(put_file(catalogue, CN_SQL_ADD_FILE, sources, segment->id, i, &segment->files[i]));
 	}
 	return 0;
 }

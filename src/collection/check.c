@@ -1,9 +1,9 @@
 /*
  * Checking a collection: every byte of every file against its checksum, and the segments against the catalogue.
  *
- * Faults are gathered first and told afterwards, when it is known which of them could be mended. Mending drops a
- * damaged segment whole, with its images: they are described again by the next add, which is the only way to get them
- * back.
+ * Faults are gathered first and told afterwards, when it is known which of them could be mended. Codes and scales that
+ * alone are damaged are made again from the rows. Otherwise mending drops a damaged segment whole, with its images:
+ * they are described again by the next add, which is the only way to get them back.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 
 #include "collection/handle.h"
 #include "math/dot.h"
+#include "math/half.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/memory.h"
@@ -22,12 +23,18 @@
 
 #define NORM_TOLERANCE 1e-3f
 
-enum mending { NO_MENDING, DROP_SEGMENT, FORGET_IMAGE, DELETE_FILE };
+enum mending { NO_MENDING, DROP_SEGMENT, WRITE_CODES, FORGET_IMAGE, DELETE_FILE };
+
+#define NO_TARGET (-1)
+
+/* The files that are made from the rows. */
+static const int derived[] = { CN_FILE_CODES, CN_FILE_SCALES };
+#define DERIVED (sizeof(derived) / sizeof(*derived))
 
 struct fault {
 	char *file, *text;
 	enum mending mending;
-	int64_t target; /* index of the segment, or id of the image */
+	int64_t target; /* index of the segment, id of the image, or NO_TARGET */
 	int mended;
 };
 
@@ -60,30 +67,38 @@ static int note(struct check *check, const char *file, char *text, enum mending 
 	return fault->file && text ? 0 : CAIRN_ENOMEM;
 }
 
+/* How a fault of one of a segment's files is mended. */
+static enum mending mending_of_file(int file)
+{
+	return file == CN_FILE_CODES || file == CN_FILE_SCALES ? WRITE_CODES : DROP_SEGMENT;
+}
+
 /* Notes the last error as a fault, unless it is not the file's: what only a newer cairn can read must not be dropped.
  * Nor must what cannot be read today: the permission or the disk may be at fault. */
-static int note_error(struct check *check, const char *file, int status, int64_t segment)
+static int note_error(struct check *check, int64_t segment, int file, int status)
 {
 	if (status == CAIRN_ENOMEM || status == CAIRN_ECANCELLED || status == CAIRN_EUNSUPPORTED)
 		return status;
-	return note(check, file, cn_strdup(cairn_last_error()), status == CAIRN_EIO ? NO_MENDING : DROP_SEGMENT,
-		    segment);
+	return note(check, check->collection->now.segments[segment].record.files[file].name,
+		    cn_strdup(cairn_last_error()), status == CAIRN_EIO ? NO_MENDING : mending_of_file(file), segment);
 }
 
 static void note_catalogue(const char *text, void *payload)
 {
 	struct check *check = payload;
-	int status = note(check, CN_CATALOGUE_NAME, cn_strdup(text), NO_MENDING, 0);
+	int status = note(check, CN_CATALOGUE_NAME, cn_strdup(text), NO_MENDING, NO_TARGET);
 	if (check->status == 0)
 		check->status = status;
 }
 
 /* ---- files ---- */
 
-static int check_file(struct check *check, const cn_segment_file *expected, int64_t segment)
+static int check_file(struct check *check, int64_t segment, int file)
 {
-	int status = cn_segment_file_compare(check->collection, expected);
-	return status < 0 ? note_error(check, expected->name, status, segment) : 0;
+	const cairn_collection *collection = check->collection;
+	const cn_segment_file *expected = &collection->now.segments[segment].record.files[file];
+	int status = expected->name ? cn_segment_file_compare(collection, expected) : 0;
+	return status < 0 ? note_error(check, segment, file, status) : 0;
 }
 
 /* ---- contents ---- */
@@ -100,35 +115,58 @@ static int is_in(const int64_t *ids, size_t count, int64_t id)
 	return at < count && ids[at] == id;
 }
 
-static int check_row(const cn_row_segment *rows, size_t row, size_t dim, const struct known_ids *known)
+static int check_row(const cn_row_segment *rows, size_t row, float *values, const struct known_ids *known)
 {
-	const float *vector = rows->rows + row * dim;
 	int64_t id = rows->images[row];
 	if (!is_in(known->live, known->live_count, id) && !is_in(known->removed, known->removed_count, id))
 		return cn_fail(CAIRN_EDAMAGED, "row %zu is of image %lld, which the catalogue does not know", row,
 			       (long long)id);
-	if (!cn_all_finite(vector, dim))
+	cn_halves_to_floats(rows->rows + row * rows->dim, rows->dim, values);
+	if (!cn_all_finite(values, rows->dim))
 		return cn_fail(CAIRN_EDAMAGED, "row %zu has a number that is not finite", row);
-	float norm = cn_norm(vector, dim);
+	float norm = cn_norm(values, rows->dim);
 	/* A network's output may be all zero, and has no direction then. */
 	if (norm > 0 && fabsf(norm - 1) > NORM_TOLERANCE)
 		return cn_fail(CAIRN_EDAMAGED, "row %zu has the norm %g instead of 1", row, (double)norm);
 	return 0;
 }
 
-static int check_rows(struct check *check, cn_segment *segment, const struct known_ids *known)
+static int check_each_row(const cn_row_segment *rows, float *values, const struct known_ids *known)
 {
-	const cn_row_segment *rows;
 	size_t live = 0;
-	CN_TRY(cn_segment_rows(check->collection, segment, &rows));
 	for (size_t i = 0; i < rows->count; i++) {
-		CN_TRY(check_row(rows, i, check->collection->dim, known));
+		CN_TRY(check_row(rows, i, values, known));
 		if (live < known->live_count && known->live[live] < rows->images[i])
 			break;
 		live += live < known->live_count && known->live[live] == rows->images[i];
 	}
 	if (live < known->live_count)
 		return cn_fail(CAIRN_EDAMAGED, "image %lld has no row", (long long)known->live[live]);
+	return 0;
+}
+
+static int check_rows(const cn_row_segment *rows, const struct known_ids *known)
+{
+	float *values = cn_alloc(rows->dim, sizeof(*values));
+	int status = values ? check_each_row(rows, values, known) : CAIRN_ENOMEM;
+	cn_free(values);
+	return status;
+}
+
+/* Where a row is no descriptor, its codes say nothing more. */
+static int check_descriptors(struct check *check, int64_t at, const struct known_ids *known)
+{
+	const cn_row_segment *rows;
+	int status = cn_segment_rows(check->collection, &check->collection->now.segments[at], &rows);
+	if (status == 0)
+		status = check_rows(rows, known);
+	if (status < 0)
+		return note_error(check, at, CN_FILE_ROWS, status);
+	for (size_t i = 0; i < DERIVED; i++) {
+		status = cn_row_segment_compare(rows, derived[i]);
+		if (status < 0)
+			CN_TRY(note_error(check, at, derived[i], status));
+	}
 	return 0;
 }
 
@@ -145,11 +183,11 @@ static int check_features(struct check *check, cn_segment *segment, size_t local
 	return 0;
 }
 
-static int check_contents(struct check *check, cn_segment *segment, int64_t at, const struct known_ids *known)
+static int check_contents(struct check *check, int64_t at, const struct known_ids *known)
 {
 	cairn_collection *collection = check->collection;
+	cn_segment *segment = &collection->now.segments[at];
 	const cn_segment_record *record = &segment->record;
-	int status = 0;
 	if (known->live_count + known->removed_count != record->images) {
 		char *text =
 			cn_textf("segment %lld has %llu images, the catalogue knows %zu of them", (long long)record->id,
@@ -157,13 +195,11 @@ static int check_contents(struct check *check, cn_segment *segment, int64_t at, 
 		CN_TRY(note(check, CN_CATALOGUE_NAME, text, DROP_SEGMENT, at));
 	}
 	if (collection->sources.global_count)
-		status = check_rows(check, segment, known);
-	if (status < 0)
-		CN_TRY(note_error(check, record->files[CN_FILE_ROWS].name, status, at));
+		CN_TRY(check_descriptors(check, at, known));
 	for (size_t i = 0; i < collection->sources.local_count; i++) {
-		status = check_features(check, segment, i, known);
+		int status = check_features(check, segment, i, known);
 		if (status < 0)
-			CN_TRY(note_error(check, record->files[CN_FILE_LOCAL + i].name, status, at));
+			CN_TRY(note_error(check, at, CN_FILE_LOCAL + (int)i, status));
 	}
 	return 0;
 }
@@ -171,14 +207,12 @@ static int check_contents(struct check *check, cn_segment *segment, int64_t at, 
 static int check_segment(struct check *check, int64_t at)
 {
 	cairn_collection *collection = check->collection;
-	cn_segment *segment = &collection->now.segments[at];
+	const cn_segment *segment = &collection->now.segments[at];
 	struct known_ids known = { 0 };
 	size_t before = check->count;
 	int status = 0;
-	for (size_t i = 0; i < CN_FILES; i++) {
-		if (segment->record.files[i].name)
-			CN_TRY(check_file(check, &segment->record.files[i], at));
-	}
+	for (int i = 0; i < CN_FILES; i++)
+		CN_TRY(check_file(check, at, i));
 	/* What stands in a damaged file says nothing more. */
 	if (check->count == before) {
 		int64_t first = segment->record.first, last = segment->record.last;
@@ -186,7 +220,7 @@ static int check_segment(struct check *check, int64_t at)
 			cn_catalogue_ids(collection->catalogue, first, last, 0, &known.live, &known.live_count));
 		CN_GOTO(status,
 			cn_catalogue_ids(collection->catalogue, first, last, 1, &known.removed, &known.removed_count));
-		CN_GOTO(status, check_contents(check, segment, at, &known));
+		CN_GOTO(status, check_contents(check, at, &known));
 	}
 	status = cn_progress_add(&check->progress, 1, check->count > before);
 done:
@@ -222,7 +256,7 @@ static int check_strays(struct check *check)
 	CN_TRY(cn_collection_strays(check->collection, &names, &count));
 	for (size_t i = 0; i < count && status == 0; i++)
 		status = note(check, names[i], cn_strdup("no segment that the catalogue knows has this file"),
-			      DELETE_FILE, 0);
+			      DELETE_FILE, NO_TARGET);
 	cn_names_free(names, count);
 	return status;
 }
@@ -251,20 +285,106 @@ static int check_strays_of_reader(struct check *check)
 
 /* ---- mending ---- */
 
-static int mend_catalogue(struct check *check)
+static int drop_segment(struct check *check, const struct fault *fault)
 {
 	cairn_collection *collection = check->collection;
-	for (size_t i = 0; i < check->count; i++) {
-		const struct fault *fault = &check->faults[i];
-		if (fault->mending == DROP_SEGMENT) {
-			const cn_segment_record *record = &collection->now.segments[fault->target].record;
-			CN_TRY(cn_catalogue_drop_segment(collection->catalogue, record->id));
-			CN_TRY(cn_catalogue_forget_range(collection->catalogue, record->first, record->last));
-		} else if (fault->mending == FORGET_IMAGE) {
-			CN_TRY(cn_catalogue_forget_range(collection->catalogue, fault->target, fault->target));
-		}
+	const cn_segment_record *record = &collection->now.segments[fault->target].record;
+	CN_TRY(cn_catalogue_drop_segment(collection->catalogue, record->id));
+	return cn_catalogue_forget_range(collection->catalogue, record->first, record->last);
+}
+
+static int forget_image(struct check *check, const struct fault *fault)
+{
+	return cn_catalogue_forget_range(check->collection->catalogue, fault->target, fault->target);
+}
+
+/* Names of what is written under this number, and the paths that cn_row_codes_write() wants. */
+static int name_codes(const cairn_collection *collection, const cn_segment_record *record, cn_segment_record *fresh,
+		      char **paths)
+{
+	paths[CN_FILE_ROWS] = cn_collection_file(collection, record->files[CN_FILE_ROWS].name);
+	if (!paths[CN_FILE_ROWS])
+		return CAIRN_ENOMEM;
+	for (size_t i = 0; i < DERIVED; i++) {
+		int file = derived[i];
+		char *name = cn_segment_file_name(&collection->sources, fresh->id, file);
+		fresh->files[file].name = name;
+		paths[file] = name ? cn_collection_file(collection, name) : NULL;
+		if (!paths[file])
+			return CAIRN_ENOMEM;
 	}
-	return cn_catalogue_commit(collection->catalogue);
+	return 0;
+}
+
+/* No file is changed in place: the new ones have a number that no segment gets. */
+static int write_codes(struct check *check, const struct fault *fault)
+{
+	cairn_collection *collection = check->collection;
+	cn_catalogue *catalogue = collection->catalogue;
+	const cn_segment_record *record = &collection->now.segments[fault->target].record;
+	cn_segment_record fresh = { 0 };
+	char *paths[CN_ROW_FILES] = { NULL };
+	int status;
+	CN_GOTO(status, cn_catalogue_new_segment(catalogue, &fresh.id));
+	CN_GOTO(status, cn_catalogue_drop_segment(catalogue, fresh.id));
+	CN_GOTO(status, name_codes(collection, record, &fresh, paths));
+	CN_GOTO(status, cn_row_codes_write((const char *const *)paths, record->rows, collection->dim));
+	for (size_t i = 0; i < DERIVED; i++) {
+		cn_segment_file *file = &fresh.files[derived[i]];
+		CN_GOTO(status, cn_file_checksum(paths[derived[i]], &file->size, &file->crc));
+		CN_GOTO(status, cn_catalogue_set_file(catalogue, &collection->sources, record->id, derived[i], file));
+	}
+done:
+	for (int i = 0; i < CN_ROW_FILES; i++)
+		cn_free(paths[i]);
+	cn_segment_record_free(&fresh);
+	return status;
+}
+
+static int is_of_segment(const struct fault *fault)
+{
+	return fault->mending != FORGET_IMAGE && fault->target != NO_TARGET;
+}
+
+/* The faults of one segment, which are mended in one way: by its codes, if there is no other. */
+static int mend_segment(struct check *check, struct fault *faults, size_t count)
+{
+	enum mending mending = WRITE_CODES;
+	int status = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (mending != DROP_SEGMENT && faults[i].mending != WRITE_CODES)
+			mending = faults[i].mending;
+	}
+	if (mending == WRITE_CODES) {
+		status = write_codes(check, faults);
+		/* Rows that have the right checksum, and yet are none. */
+		if (status == CAIRN_EDAMAGED)
+			mending = DROP_SEGMENT;
+	}
+	if (mending == DROP_SEGMENT)
+		status = drop_segment(check, faults);
+	for (size_t i = 0; i < count; i++) {
+		if (faults[i].mending == WRITE_CODES)
+			faults[i].mending = mending;
+	}
+	return status;
+}
+
+static int mend_catalogue(struct check *check)
+{
+	size_t count;
+	for (size_t i = 0; i < check->count; i += count) {
+		struct fault *fault = &check->faults[i];
+		count = 1;
+		while (is_of_segment(fault) && i + count < check->count && is_of_segment(fault + count) &&
+		       fault[count].target == fault->target)
+			count++;
+		if (is_of_segment(fault))
+			CN_TRY(mend_segment(check, fault, count));
+		else if (fault->mending == FORGET_IMAGE)
+			CN_TRY(forget_image(check, fault));
+	}
+	return cn_catalogue_commit(check->collection->catalogue);
 }
 
 /* @return 1 if it is gone */
@@ -278,10 +398,12 @@ static int delete_file(struct check *check, const char *name)
 	return gone;
 }
 
-static void delete_segment(struct check *check, const cn_segment_record *record)
+/* The files that the catalogue no longer knows. */
+static void delete_files(struct check *check, const struct fault *fault)
 {
-	for (size_t i = 0; i < CN_FILES; i++) {
-		if (record->files[i].name)
+	const cn_segment_record *record = &check->collection->now.segments[fault->target].record;
+	for (int i = 0; i < CN_FILES; i++) {
+		if (record->files[i].name && (fault->mending == DROP_SEGMENT || mending_of_file(i) == WRITE_CODES))
 			delete_file(check, record->files[i].name);
 	}
 }
@@ -297,8 +419,8 @@ static int mend(struct check *check)
 	}
 	for (size_t i = 0; i < check->count; i++) {
 		struct fault *fault = &check->faults[i];
-		if (fault->mending == DROP_SEGMENT)
-			delete_segment(check, &collection->now.segments[fault->target].record);
+		if (fault->mending == DROP_SEGMENT || fault->mending == WRITE_CODES)
+			delete_files(check, fault);
 		fault->mended =
 			fault->mending == DELETE_FILE ? delete_file(check, fault->file) : fault->mending != NO_MENDING;
 	}

@@ -45,7 +45,9 @@ struct compaction {
 
 static size_t images_of_a_segment(const cairn_collection *collection)
 {
-	uint64_t image = sizeof(float) * collection->dim + FEATURES_BYTES * collection->sources.local_count;
+	/* Each number of a row, and its code. */
+	uint64_t image = (sizeof(uint16_t) + sizeof(int8_t)) * collection->dim +
+			 FEATURES_BYTES * collection->sources.local_count;
 	uint64_t images = SEGMENT_BYTES / image;
 	return (size_t)(images < LEAST_IMAGES ? LEAST_IMAGES : images > MOST_IMAGES ? MOST_IMAGES : images);
 }
@@ -57,7 +59,7 @@ static int copy_item(struct compaction *compaction, cn_store *store, const struc
 	cairn_collection *collection = compaction->collection;
 	cairn_features *features[CN_MAX_SOURCES] = { NULL };
 	const cn_row_segment *rows;
-	const float *row = NULL;
+	const uint16_t *row = NULL;
 	int status = 0;
 	if (collection->sources.global_count) {
 		CN_TRY(cn_segment_rows(collection, item->from, &rows));

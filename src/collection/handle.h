@@ -3,7 +3,7 @@
  *
  *   folder/lock               taken with flock() by the one who writes; holds the process id
  *   folder/catalogue.sqlite   see catalogue.h
- *   folder/segments/NNNNNNNN.rows.npy, .images.npy, .KIND.features
+ *   folder/segments/NNNNNNNN.rows.npy, .codes.npy, .scales.npy, .images.npy, .KIND.features
  *
  * Segment files are mapped as soon as the catalogue is read, so that a compaction by another process, which deletes
  * files, takes nothing away from a handle.
@@ -63,12 +63,16 @@ struct cairn_collection {
 	const char *locals[CN_MAX_SOURCES];
 	pthread_mutex_t mutex; /* over all below, and the catalogue */
 	cn_snapshot now;
-	int stale; /* `now` could not be read again after a change */
+	uint64_t generation; /* counts the snapshots */
+	int stale;           /* `now` could not be read again after a change */
 	cn_record_text *texts;
 };
 
 /** Read the catalogue again into collection->now; the writer calls it after each change. The mutex is not held. */
 int cn_collection_reload(cairn_collection *collection);
+
+/** Another number whenever it was read again. The mutex is not held. */
+uint64_t cn_collection_generation(cairn_collection *collection);
 
 /** Read it if that failed the last time. The mutex is held. */
 int cn_collection_expect_fresh(cairn_collection *collection);
@@ -106,6 +110,9 @@ int cn_segment_features(cairn_collection *collection, cn_segment *segment, size_
 
 /** Names in segments/ that the catalogue does not know. Free with cn_names_free(). */
 int cn_collection_strays(const cairn_collection *collection, char ***names, size_t *count);
+
+/** CAIRN_EINVALID where a filter has another version, or a label that is NULL. */
+int cn_filter_check(const cairn_filter *filter);
 
 /** cairn_collection_compact() with `images` images to a segment. */
 int cn_collection_compact(cairn_collection *collection, size_t images, cairn_progress_cb progress, void *payload);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "collection/handle.h"
+#include "math/half.h"
 #include "util/memory.h"
 
 /* ---- records ---- */
@@ -104,7 +105,7 @@ static int make_index(cairn_collection *collection)
 	for (size_t i = 0; i < now->segment_count; i++) {
 		const cn_row_segment *rows;
 		CN_TRY(cn_segment_rows(collection, &now->segments[i], &rows));
-		now->parts[i] = (cairn_index_part){ rows->rows, rows->images, rows->count };
+		now->parts[i] = (cairn_index_part){ rows->rows, rows->codes, rows->scales, rows->images, rows->count };
 	}
 	return cairn_index_new_flat(&now->index, collection->dim, now->parts, now->segment_count, now->removed,
 				    now->removed_count);
@@ -147,7 +148,7 @@ static int copy_descriptor(cairn_collection *collection, int64_t id, float *out)
 	if (at == rows->count || rows->images[at] != id)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' has no row of image %lld; 'cairn check --repair' mends it",
 			       segment->record.files[CN_FILE_IMAGES].name, (long long)id);
-	memcpy(out, rows->rows + at * collection->dim, collection->dim * sizeof(*out));
+	cn_halves_to_floats(rows->rows + at * collection->dim, collection->dim, out);
 	return 0;
 }
 

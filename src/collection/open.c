@@ -147,6 +147,7 @@ static int reload(cairn_collection *collection)
 	}
 	free_snapshot(&collection->now);
 	collection->now = fresh;
+	collection->generation++;
 	collection->stale = 0;
 	return 0;
 }
@@ -157,6 +158,14 @@ int cn_collection_reload(cairn_collection *collection)
 	int status = reload(collection);
 	pthread_mutex_unlock(&collection->mutex);
 	return status;
+}
+
+uint64_t cn_collection_generation(cairn_collection *collection)
+{
+	pthread_mutex_lock(&collection->mutex);
+	uint64_t generation = collection->generation;
+	pthread_mutex_unlock(&collection->mutex);
+	return generation;
 }
 
 int cn_collection_expect_fresh(cairn_collection *collection)

@@ -14,10 +14,8 @@ char *cn_collection_file(const cairn_collection *collection, const char *name)
 
 char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int file)
 {
-	if (file == CN_FILE_ROWS)
-		return cn_textf("%08lld.rows.npy", (long long)segment);
-	if (file == CN_FILE_IMAGES)
-		return cn_textf("%08lld.images.npy", (long long)segment);
+	if (file < CN_ROW_FILES)
+		return cn_textf("%08lld.%s.npy", (long long)segment, cn_row_file_roles[file]);
 	return cn_textf("%08lld.%s.features", (long long)segment, sources->locals[file - CN_FILE_LOCAL].kind);
 }
 
@@ -45,19 +43,22 @@ static int check_rows(const cn_row_segment *rows, const cn_segment_record *recor
 static int map_rows(cairn_collection *collection, cn_segment *segment)
 {
 	const cn_segment_record *record = &segment->record;
-	char *rows = cn_collection_file(collection, record->files[CN_FILE_ROWS].name);
-	char *images = cn_collection_file(collection, record->files[CN_FILE_IMAGES].name);
-	int status = rows && images ? 0 : CAIRN_ENOMEM;
+	char *paths[CN_ROW_FILES];
+	int status = 0;
+	for (int i = 0; i < CN_ROW_FILES; i++) {
+		paths[i] = cn_collection_file(collection, record->files[i].name);
+		status = paths[i] ? status : CAIRN_ENOMEM;
+	}
 	if (status == 0)
-		status = cn_row_segment_open(&segment->rows, rows, images, collection->dim);
+		status = cn_row_segment_open(&segment->rows, (const char *const *)paths, collection->dim);
 	if (status == 0) {
 		status = check_rows(&segment->rows, record);
 		if (status < 0)
 			cn_row_segment_close(&segment->rows);
 	}
 	segment->rows_mapped = status == 0;
-	cn_free(rows);
-	cn_free(images);
+	for (int i = 0; i < CN_ROW_FILES; i++)
+		cn_free(paths[i]);
 	return status;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "math/half.h"
 #include "util/memory.h"
 #include "util/text.h"
 
@@ -53,18 +54,25 @@ int cn_slot_look(cn_image_slot *slot, const cn_describers *describers)
 	return 0;
 }
 
+static int run_describer(cn_image_slot *slot, const cn_describers *describers, const cairn_image *image)
+{
+	size_t dim = describers->collection->dim;
+	float *row = cn_alloc(dim, sizeof(*row));
+	slot->row = cn_alloc(dim, sizeof(*slot->row));
+	int status = row && slot->row ? cairn_describer_run(describers->describer, image, NULL, row) : CAIRN_ENOMEM;
+	if (status == 0)
+		cn_halves_from_floats(row, dim, slot->row);
+	cn_free(row);
+	return status;
+}
+
 static int run_networks(cn_image_slot *slot, const cn_describers *describers, const cairn_image *image)
 {
 	slot->width = cairn_image_full_width(image);
 	slot->height = cairn_image_full_height(image);
-	const cairn_collection *collection = describers->collection;
-	if (describers->describer) {
-		slot->row = cn_alloc(collection->dim, sizeof(*slot->row));
-		if (!slot->row)
-			return CAIRN_ENOMEM;
-		CN_TRY(cairn_describer_run(describers->describer, image, NULL, slot->row));
-	}
-	for (size_t i = 0; i < collection->sources.local_count; i++)
+	if (describers->describer)
+		CN_TRY(run_describer(slot, describers, image));
+	for (size_t i = 0; i < describers->collection->sources.local_count; i++)
 		CN_TRY(cairn_extractor_run(describers->extractors[i], image, NULL, &slot->features[i]));
 	return 0;
 }

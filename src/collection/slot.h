@@ -26,7 +26,7 @@ typedef struct {
 	int64_t mtime_ns;
 	cn_key hash;
 	uint32_t width, height; /* 0 until they are known */
-	float *row;
+	uint16_t *row;          /* its descriptor, float16 */
 	cairn_features *features[CN_MAX_SOURCES];
 	int status;
 	char *message;

@@ -25,6 +25,8 @@ static const char *const statement_text[CN_SQL_STATEMENTS] = {
 	[CN_SQL_COUNT_LABELLED] = "SELECT count(*) FROM images INDEXED BY images_label WHERE removed = 0 AND label IS NOT NULL",
 	[CN_SQL_LIVE_IDS] = "SELECT id FROM images WHERE removed = 0 AND id BETWEEN ? AND ? ORDER BY id",
 	[CN_SQL_REMOVED_IDS] = "SELECT id FROM images INDEXED BY images_removed WHERE removed = 1 AND id BETWEEN ? AND ? ORDER BY id",
+	[CN_SQL_IDS_OF_LABEL] = "SELECT id FROM images WHERE removed = 0 AND label = ? ORDER BY id",
+	[CN_SQL_IDS_WITHOUT_LABEL] = "SELECT id FROM images WHERE removed = 0 AND label IS NULL ORDER BY id",
 	[CN_SQL_FIND_ID] = IMAGE_COLUMNS "id = ? AND removed = 0",
 	[CN_SQL_FIND_PATH] = IMAGE_COLUMNS "path = ? AND removed = 0",
 	[CN_SQL_FIND_HASH] = IMAGE_COLUMNS "hash = ? AND removed = 0 ORDER BY id LIMIT 1",
@@ -38,6 +40,7 @@ static const char *const statement_text[CN_SQL_STATEMENTS] = {
 	[CN_SQL_NEW_SEGMENT] = "INSERT INTO segments DEFAULT VALUES",
 	[CN_SQL_SET_SEGMENT] = "UPDATE segments SET first = ?, last = ?, images = ?, rows = ? WHERE id = ?",
 	[CN_SQL_ADD_FILE] = "INSERT INTO files(segment, role, name, size, crc32c) VALUES(?, ?, ?, ?, ?)",
+	[CN_SQL_SET_FILE] = "UPDATE files SET name = ?3, size = ?4, crc32c = ?5 WHERE segment = ?1 AND role = ?2",
 	[CN_SQL_DROP_SEGMENT] = "DELETE FROM segments WHERE id = ?",
 	[CN_SQL_INTEGRITY] = "PRAGMA integrity_check(100)",
 	[CN_SQL_FOREIGN_KEYS] = "PRAGMA foreign_key_check",
@@ -119,6 +122,30 @@ int cn_sql_finish(cn_catalogue *catalogue, sqlite3_stmt *statement, int result, 
 	int status = result == SQLITE_DONE || result == SQLITE_ROW ? 0 : cn_sql_fail(catalogue, result, doing);
 	sqlite3_reset(statement);
 	sqlite3_clear_bindings(statement);
+	return status;
+}
+
+int cn_sql_gather(sqlite3_stmt *statement, int64_t **ids, size_t *count, int *result)
+{
+	size_t used = 0, capacity = 64;
+	int64_t *list = cn_alloc(capacity, sizeof(*list));
+	int status = list ? 0 : CAIRN_ENOMEM;
+	*result = SQLITE_DONE;
+	while (status == 0 && (*result = sqlite3_step(statement)) == SQLITE_ROW) {
+		if (used == capacity) {
+			capacity *= 2;
+			int64_t *larger = cn_realloc(list, capacity, sizeof(*list));
+			status = larger ? 0 : CAIRN_ENOMEM;
+			list = larger ? larger : list;
+		}
+		if (status == 0)
+			list[used++] = sqlite3_column_int64(statement, 0);
+	}
+	int is_whole = status == 0 && *result == SQLITE_DONE;
+	if (!is_whole)
+		cn_free(list);
+	*ids = is_whole ? list : NULL;
+	*count = is_whole ? used : 0;
 	return status;
 }
 

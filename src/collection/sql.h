@@ -2,8 +2,8 @@
  * collection/sql.h - the layer between the catalogue and SQLite: prepared statements, binding, failures as status
  * codes.
  *
- * Included by the files that make up the catalogue (catalogue.c, catalogue_images.c, catalogue_segments.c) and by
- * nothing else.
+ * Included by the files that make up the catalogue (catalogue.c, catalogue_filter.c, catalogue_images.c,
+ * catalogue_segments.c) and by nothing else.
  */
 #ifndef CN_COLLECTION_SQL_H
 #define CN_COLLECTION_SQL_H
@@ -27,6 +27,8 @@ typedef enum {
 	CN_SQL_COUNT_LABELLED,
 	CN_SQL_LIVE_IDS,
 	CN_SQL_REMOVED_IDS,
+	CN_SQL_IDS_OF_LABEL,
+	CN_SQL_IDS_WITHOUT_LABEL,
 	CN_SQL_FIND_ID,
 	CN_SQL_FIND_PATH,
 	CN_SQL_FIND_HASH,
@@ -40,6 +42,7 @@ typedef enum {
 	CN_SQL_NEW_SEGMENT,
 	CN_SQL_SET_SEGMENT,
 	CN_SQL_ADD_FILE,
+	CN_SQL_SET_FILE,
 	CN_SQL_DROP_SEGMENT,
 	CN_SQL_INTEGRITY,
 	CN_SQL_FOREIGN_KEYS,
@@ -61,6 +64,15 @@ int cn_sql_use(cn_catalogue *catalogue, cn_sql_statement which, sqlite3_stmt **o
 
 /** End a statement. @param result what sqlite3_step() gave last */
 int cn_sql_finish(cn_catalogue *catalogue, sqlite3_stmt *statement, int result, const char *doing);
+
+/**
+ * Step through a statement whose rows begin with an id.
+ *
+ * @param[out] ids    caller frees; NULL where it was not stepped to its end
+ * @param[out] result what sqlite3_step() gave last
+ * @return 0 or CAIRN_ENOMEM
+ */
+int cn_sql_gather(sqlite3_stmt *statement, int64_t **ids, size_t *count, int *result);
 
 /** Step and end a statement that gives no rows. */
 int cn_sql_run(cn_catalogue *catalogue, sqlite3_stmt *statement, const char *doing);

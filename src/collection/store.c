@@ -33,10 +33,11 @@ static int open_files(cn_store *store)
 {
 	const cn_sources *sources = &store->collection->sources;
 	if (sources->global_count) {
-		CN_TRY(make_path(store, CN_FILE_ROWS));
-		CN_TRY(make_path(store, CN_FILE_IMAGES));
-		CN_TRY(cn_row_writer_open(&store->row_writer, store->paths[CN_FILE_ROWS], store->paths[CN_FILE_IMAGES],
-					  store->rows, store->collection->dim));
+		for (int i = 0; i < CN_ROW_FILES; i++)
+			CN_TRY(make_path(store, i));
+		/* The paths of descriptors come first. */
+		CN_TRY(cn_row_writer_open(&store->row_writer, (const char *const *)store->paths, store->rows,
+					  store->collection->dim));
 	}
 	for (size_t i = 0; i < sources->local_count; i++) {
 		CN_TRY(make_path(store, CN_FILE_LOCAL + (int)i));
@@ -62,7 +63,7 @@ int cn_store_new(cn_store **out, const cairn_collection *collection, int64_t seg
 	return 0;
 }
 
-int cn_store_add(cn_store *store, int64_t id, const float *rows, size_t row_count,
+int cn_store_add(cn_store *store, int64_t id, const uint16_t *rows, size_t row_count,
 		 const cairn_features *const *features)
 {
 	const cairn_collection *collection = store->collection;

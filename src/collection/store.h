@@ -19,10 +19,10 @@ int cn_store_new(cn_store **out, const cairn_collection *collection, int64_t seg
 /**
  * Add an image; ids ascend.
  *
- * @param rows     row_count x dim floats, C order; not looked at without global model
+ * @param rows     row_count x dim float16, C order, finite; not looked at without global model
  * @param features one set for each local kind
  */
-int cn_store_add(cn_store *store, int64_t id, const float *rows, size_t row_count,
+int cn_store_add(cn_store *store, int64_t id, const uint16_t *rows, size_t row_count,
 		 const cairn_features *const *features);
 
 /** Sync the files and give them their names. @param[out] record what to register; the caller frees what is in it */

@@ -22,14 +22,11 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "index/flat.h"
 #include "index/graph_folder.h"
 #include "index/graph_plan.h"
-#include "index/rescore.h"
-#include "math/scan.h"
+#include "index/index.h"
 #include "util/memory.h"
 #include "util/npy.h"
-#include "util/parallel.h"
 #include "util/progress.h"
 
 #define MEMORY     ((uint64_t)2 << 30)
@@ -41,9 +38,10 @@
 /* Memory of one thread. */
 struct worker {
 	cn_shortlist *lists; /* a query of a band each */
-	cn_hit *items;
+	uint64_t *keys;
 	cn_scan_scratch scratch;
-	float *vectors; /* of one image */
+	float *vectors;  /* of one image */
+	cn_found *found; /* as many as a list keeps */
 };
 
 struct graph {
@@ -176,7 +174,7 @@ static void empty_lists(struct graph *graph)
 	for (unsigned w = 0; w < cn_workers_threads(graph->pool); w++)
 		for (size_t q = 0; q < graph->query_count; q++) {
 			cn_shortlist *list = &graph->workers[w].lists[q];
-			cn_shortlist_place(list, graph->key.keep, graph->workers[w].items + q * capacity, capacity);
+			cn_shortlist_place(list, graph->key.keep, graph->workers[w].keys + q * capacity, capacity);
 			list->distinct = graph->own->distinct;
 			list->threshold =
 				graph->wants_own ? graph->own->lists[graph->names[q] - first].threshold : INFINITY;
@@ -222,8 +220,10 @@ static void join_query(struct graph *graph, size_t query, cn_shortlist *list)
 {
 	for (unsigned w = 0; w < cn_workers_threads(graph->pool); w++) {
 		const cn_shortlist *found = &graph->workers[w].lists[query];
-		for (size_t i = 0; i < found->count; i++)
-			cn_shortlist_push(list, found->items[i].score, found->items[i].row);
+		for (size_t i = 0; i < found->count; i++) {
+			cn_hit hit = cn_shortlist_at(found, i);
+			cn_shortlist_push(list, hit.score, hit.row);
+		}
 	}
 }
 
@@ -327,16 +327,19 @@ static int take_tile(struct graph *graph, size_t block, size_t partner)
 
 static void rank_image(struct graph *graph, struct worker *worker, size_t image, cn_shortlist *list)
 {
+	const cn_image_rows *among = graph->among;
+	size_t k = graph->plan.demand.k;
 	cn_shortlist_cut(list);
-	for (size_t i = 0; i < list->count; i++)
-		list->items[i].row = graph->among->first[list->items[i].row];
+	for (size_t i = 0; i < list->count; i++) {
+		cn_hit hit = cn_shortlist_at(list, i);
+		list->keys[i] = cn_hit_key(hit.score, among->first[hit.row]);
+	}
 	cn_image_rows_read(&graph->images, image, worker->vectors);
-	list->count = cn_rescore(graph->among->parts, worker->vectors, cn_image_rows_of(&graph->images, image),
-				 list->items, list->count);
+	size_t count =
+		cn_rescore(among->parts, worker->vectors, cn_image_rows_of(&graph->images, image), list, worker->found);
+	list->count = count < k ? count : k;
 	for (size_t i = 0; i < list->count; i++)
-		list->items[i].row = graph->among->image[list->items[i].row];
-	list->keep = graph->plan.demand.k < list->keep ? graph->plan.demand.k : list->keep;
-	cn_shortlist_sort(list);
+		list->keys[i] = cn_hit_key(worker->found[i].score, among->image[worker->found[i].row]);
 }
 
 /* cn_loop_body over the batch. */
@@ -381,7 +384,7 @@ static int write_ids(struct graph *graph, cn_atomic_file *file, const cn_shortli
 	int64_t *ids = line;
 	size_t k = graph->plan.demand.k;
 	for (size_t i = 0; i < k; i++)
-		ids[i] = i < list->count ? graph->among->ids[list->items[i].row] : -1;
+		ids[i] = i < list->count ? graph->among->ids[cn_shortlist_at(list, i).row] : -1;
 	graph->neighbours += list->count;
 	return cn_atomic_write(file, ids, k * sizeof(*ids));
 }
@@ -391,7 +394,7 @@ static int write_scores(struct graph *graph, cn_atomic_file *file, const cn_shor
 	float *scores = line;
 	size_t k = graph->plan.demand.k;
 	for (size_t i = 0; i < k; i++)
-		scores[i] = i < list->count ? list->items[i].score : -INFINITY;
+		scores[i] = i < list->count ? cn_shortlist_at(list, i).score : -INFINITY;
 	return cn_atomic_write(file, scores, k * sizeof(*scores));
 }
 
@@ -488,15 +491,15 @@ static int make_key(struct graph *graph)
 static int make_room(struct graph *graph)
 {
 	const cn_graph_plan *plan = &graph->plan;
-	size_t dim = graph->images.parts->dim, most = graph->images.parts->rows_an_image, queries, items, numbers;
+	size_t dim = graph->images.parts->dim, most = graph->images.parts->rows_an_image, queries, keys, numbers;
 	int distinct = most > 1 || graph->among->parts->rows_an_image > 1;
 	CN_TRY(cn_size_mul(plan->block_images, most, &queries));
 	queries = queries < plan->most_queries ? queries : plan->most_queries;
 	for (size_t i = 0; i < 2 && i < plan->blocks; i++)
 		if (i == 0 || plan->demand.self)
 			CN_TRY(cn_graph_state_init(&graph->held[i], plan->block_images, graph->key.keep, distinct));
-	CN_TRY(cn_shortlist_capacity(graph->key.keep, &items));
-	CN_TRY(cn_size_mul(items, queries, &items));
+	CN_TRY(cn_shortlist_capacity(graph->key.keep, &keys));
+	CN_TRY(cn_size_mul(keys, queries, &keys));
 	CN_TRY(cn_size_mul(queries, dim, &numbers));
 	CN_NEW(graph->names, queries, sizeof(*graph->names));
 	CN_NEW(graph->vectors, numbers, sizeof(*graph->vectors));
@@ -504,9 +507,10 @@ static int make_room(struct graph *graph)
 	for (unsigned w = 0; w < plan->demand.threads; w++) {
 		struct worker *worker = &graph->workers[w];
 		worker->lists = cn_alloc(queries, sizeof(*worker->lists));
-		worker->items = cn_alloc(items, sizeof(*worker->items));
+		worker->keys = cn_alloc(keys, sizeof(*worker->keys));
+		worker->found = cn_alloc(graph->key.keep, sizeof(*worker->found));
 		worker->vectors = cn_alloc(most, dim * sizeof(*worker->vectors));
-		if (!worker->lists || !worker->items || !worker->vectors)
+		if (!worker->lists || !worker->keys || !worker->found || !worker->vectors)
 			return CAIRN_ENOMEM;
 	}
 	return 0;
@@ -516,7 +520,8 @@ static void free_graph(struct graph *graph)
 {
 	for (unsigned w = 0; graph->workers && w < graph->plan.demand.threads; w++) {
 		cn_free(graph->workers[w].lists);
-		cn_free(graph->workers[w].items);
+		cn_free(graph->workers[w].keys);
+		cn_free(graph->workers[w].found);
 		cn_free(graph->workers[w].vectors);
 		cn_scan_scratch_free(&graph->workers[w].scratch);
 	}
@@ -585,7 +590,7 @@ static int plan_graph(struct graph *graph, const cairn_graph_options *options, s
 {
 	int self = graph->among == &graph->images;
 	cn_graph_demand demand = { .k = k,
-				   .keep = cn_rescore_depth(k, options->depth, options->exact),
+				   .keep = cn_images_to_keep(k, options->depth, options->exact),
 				   .exact = options->exact,
 				   .self = self,
 				   .threads = cn_workers_threads(graph->pool),
@@ -624,9 +629,9 @@ int cairn_graph_write(const cairn_index *images, const cairn_index *among, size_
 	if (!options)
 		options = &defaults;
 	CN_TRY(check_graph(images, among, k, options));
-	CN_GOTO(status, cn_image_rows_init(&graph.images, cn_index_parts(images), cn_index_live(images)));
+	CN_GOTO(status, cn_image_rows_init(&graph.images, &images->parts, images->live));
 	if (among) {
-		CN_GOTO(status, cn_image_rows_init(&graph.others, cn_index_parts(among), cn_index_live(among)));
+		CN_GOTO(status, cn_image_rows_init(&graph.others, &among->parts, among->live));
 		graph.among = &graph.others;
 	}
 	CN_GOTO(status, cn_workers_new(&graph.pool, options->threads));

@@ -1,5 +1,5 @@
 /*
- * index/rescore.h - from the best by 8-bit codes to the best by half-precision rows.
+ * index/rescore.h - from shortlists of rows to the best images: scores in half precision.
  */
 #ifndef CN_INDEX_RESCORE_H
 #define CN_INDEX_RESCORE_H
@@ -7,22 +7,33 @@
 #include "index/row_parts.h"
 #include "util/shortlist.h"
 
-/**
- * How many images must be kept by codes so that the best k are among them.
- *
- * @param depth 0: a rule that finds 0.999 of them (docs/benchmarks.md)
- * @param exact 1: they are kept by half-precision rows, and only the last bits of sums differ
- */
-size_t cn_rescore_depth(size_t k, size_t depth, int exact);
+/** An image with the score of its best row. */
+typedef struct {
+	float score;
+	uint32_t row; /**< the one by which it was found */
+	int64_t image;
+} cn_found;
 
 /**
- * Score anew. A hit's row stands for all rows of its image in its part; its score becomes the largest inner product of
- * one of these with one of the vectors.
+ * How many images a shortlist must keep for the best k.
  *
- * @param         vectors count x parts->dim
- * @param[in,out] hits    come back by ascending row, each image of a part once, without those whose score is no number
- * @return how many are left
+ * @param depth 0: 1.5 k + 20
+ * @param exact 1: shortlists are by half-precision rows, and `depth` does not matter
  */
-size_t cn_rescore(const cn_row_parts *parts, const float *vectors, size_t count, cn_hit *hits, size_t hit_count);
+size_t cn_images_to_keep(size_t k, size_t depth, int exact);
+
+/** How many rows, likewise. */
+size_t cn_rows_to_keep(const cn_row_parts *parts, size_t k, size_t depth, int exact);
+
+/**
+ * Score the images of a shortlist's rows anew by the best pair of vector and row, best first; of equal scores the
+ * smaller id comes first. Each image comes once. What has no number for a score is left out.
+ *
+ * @param      vectors count x parts->dim
+ * @param      list    its order is lost
+ * @param[out] found   room for list->keep
+ * @return how many
+ */
+size_t cn_rescore(const cn_row_parts *parts, const float *vectors, size_t count, cn_shortlist *list, cn_found *found);
 
 #endif

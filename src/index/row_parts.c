@@ -144,12 +144,6 @@ const uint16_t *cn_row_parts_half(const cn_row_parts *parts, uint32_t row)
 	return part->data.rows + (row - part->first) * parts->dim;
 }
 
-int64_t cn_row_parts_image(const cn_row_parts *parts, uint32_t row)
-{
-	const cn_row_part *part = cn_row_parts_find(parts, row);
-	return part->data.images[row - part->first];
-}
-
 int cn_row_parts_same_image(const cn_row_parts *parts, uint32_t a, uint32_t b)
 {
 	const cn_row_part *part = cn_row_parts_find(parts, a);

@@ -30,7 +30,6 @@ void cn_row_parts_free(cn_row_parts *parts);
 
 const cn_row_part *cn_row_parts_find(const cn_row_parts *parts, uint32_t row);
 const uint16_t *cn_row_parts_half(const cn_row_parts *parts, uint32_t row);
-int64_t cn_row_parts_image(const cn_row_parts *parts, uint32_t row);
 
 /** 1 where both rows are of one part and one image. */
 int cn_row_parts_same_image(const cn_row_parts *parts, uint32_t a, uint32_t b);

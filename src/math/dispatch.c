@@ -66,3 +66,9 @@ int cn_cpu_is_fast_in_bf16(void)
 	/* Intel's cores without tiles take longer for a network in bf16 than in f32; AMD's take less. */
 	return __builtin_cpu_is("amd") || (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & AMX_BF16));
 }
+
+int cn_cpu_has_vpopcnt(void)
+{
+	__builtin_cpu_init();
+	return __builtin_cpu_supports("avx512vpopcntdq") != 0;
+}

@@ -23,6 +23,10 @@ int cn_cpu_has_bf16(void);
 /** 1 where networks run faster in bf16 than in f32. */
 int cn_cpu_is_fast_in_bf16(void);
 
+/** 1 where the processor counts the bits of 64-bit numbers eight at once (AVX512_VPOPCNTDQ), which not all have that
+ * have AVX-512. */
+int cn_cpu_has_vpopcnt(void);
+
 /**
  * Define a static function `name` that runs `inlined`, an always-inlined function of the same parameters, compiled for
  * each level. For loops that the compiler makes vector code of; no multiplication is fused with an addition, so all

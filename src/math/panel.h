@@ -19,6 +19,7 @@
 
 #define CN_PANEL_MOST_ROWS    32
 #define CN_PANEL_MOST_QUERIES 12
+#define CN_PANEL_EXCESS       128 /* what is added to codes of rows where a form needs unsigned ones */
 
 /** In what numbers products are made. */
 typedef enum { CN_NUMBER_I8, CN_NUMBER_BF16, CN_NUMBER_F32, CN_NUMBERS } cn_number;
@@ -46,7 +47,7 @@ typedef struct {
 typedef struct {
 	size_t rows;             /**< R */
 	size_t numbers;          /**< in a word */
-	int excess;              /**< 1: rows of codes are packed as code + 128 */
+	int excess;              /**< 1: rows of codes are packed as code + CN_PANEL_EXCESS */
 	cn_multiply multiply[3]; /**< for 4, 8 and 12 queries */
 
 	/** count <= R rows of words, C order, into a panel; other lanes become 0. */

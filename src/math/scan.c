@@ -100,7 +100,7 @@ static void encode_query(cn_queries *queries, const cn_panel_form *form, size_t 
 	cn_codes_encode(vector, 1, dim, codes, &queries->scales[i]);
 	codes_to_words(form, codes, dim, 0, words);
 	for (size_t k = 0; form->excess && k < dim; k++)
-		queries->excess[i] += 128 * codes[k];
+		queries->excess[i] += CN_PANEL_EXCESS * codes[k];
 }
 
 int cn_queries_init(cn_queries *out, cn_number number, const float *vectors, size_t count, size_t dim)
@@ -221,6 +221,11 @@ struct scan {
 	float scales[CN_PANEL_MOST_ROWS], offsets[CN_PANEL_MOST_ROWS], row_limits[CN_PANEL_MOST_ROWS];
 };
 
+static cn_shortlist *list_of(const struct scan *scan, size_t query)
+{
+	return &scan->lists[number_of(scan->panels, query)];
+}
+
 static float base_of(const struct scan *scan, size_t query)
 {
 	return scan->bases ? scan->bases[query] : 0;
@@ -234,7 +239,7 @@ static float scale_of(const struct scan *scan, size_t query)
 /* A little low, since it is computed in another way than the scores that the lists compare. */
 static void set_limit(struct scan *scan, size_t query)
 {
-	float scale = scale_of(scan, query), above = scan->lists[query].threshold - base_of(scan, query);
+	float scale = scale_of(scan, query), above = list_of(scan, query)->threshold - base_of(scan, query);
 	if (scale > 0 && above < INFINITY) {
 		float limit = above / scale;
 		scan->limits[query] = limit - fabsf(limit) * 1e-6f - fabsf(base_of(scan, query)) / scale * 1e-6f;
@@ -275,25 +280,40 @@ void cn_scan_scratch_free(cn_scan_scratch *scratch)
 	*scratch = (cn_scan_scratch){ 0 };
 }
 
+static int is_live(const cn_rows *rows, size_t row)
+{
+	size_t bit = rows->live_from + (rows->numbers ? rows->numbers[row] : row);
+	return rows->live[bit / 64] >> bit % 64 & 1;
+}
+
+/* The first live row from `row` on, or rows->count. */
+static size_t skip_dead(const cn_rows *rows, size_t row)
+{
+	if (!rows->live)
+		return row;
+	if (rows->numbers) {
+		while (row < rows->count && !is_live(rows, row))
+			row++;
+		return row;
+	}
+	while (row < rows->count) {
+		size_t bit = rows->live_from + row;
+		uint64_t left = rows->live[bit / 64] >> bit % 64;
+		if (left) {
+			row += (size_t)__builtin_ctzll(left);
+			break;
+		}
+		row += 64 - bit % 64;
+	}
+	return row < rows->count ? row : rows->count;
+}
+
 /* The next live rows from *row on, at most `most`, into scan->at. */
 static size_t next_rows(struct scan *scan, size_t *row, size_t most)
 {
-	const cn_rows *rows = scan->rows;
 	size_t count = 0;
-	while (count < most && *row < rows->count) {
-		if (rows->live) {
-			size_t bit = rows->live_from + *row;
-			uint64_t left = rows->live[bit / 64] >> bit % 64;
-			if (!left) {
-				*row += 64 - bit % 64;
-				continue;
-			}
-			*row += (size_t)__builtin_ctzll(left);
-			if (*row >= rows->count)
-				break;
-		}
+	while (count < most && (*row = skip_dead(scan->rows, *row)) < scan->rows->count)
 		scan->at[count++] = (uint32_t)(*row)++;
-	}
 	return count;
 }
 
@@ -327,17 +347,25 @@ static void pack_rows(struct scan *scan, size_t count)
 
 static uint32_t name_of(const struct scan *scan, int lane)
 {
-	return scan->rows->names ? scan->rows->names[scan->at[lane]] : scan->rows->first + scan->at[lane];
+	uint32_t row = scan->at[lane];
+	if (scan->rows->names)
+		return scan->rows->names[row];
+	return scan->rows->first + (scan->rows->numbers ? scan->rows->numbers[row] : row);
+}
+
+static uint32_t query_name(const struct scan *scan, size_t query)
+{
+	return scan->row_lists->names[number_of(scan->panels, query)];
 }
 
 static void offer(struct scan *scan, size_t query, uint32_t reached, const float *scores)
 {
-	cn_shortlist *list = &scan->lists[query];
+	cn_shortlist *list = list_of(scan, query);
 	float before = list->threshold, scale = scale_of(scan, query), base = base_of(scan, query);
 	for (; reached; reached &= reached - 1) {
 		int lane = __builtin_ctz(reached);
 		uint32_t name = name_of(scan, lane);
-		if (!scan->row_lists || name > scan->row_lists->names[query])
+		if (!scan->row_lists || name > query_name(scan, query))
 			cn_shortlist_push(list, scores[lane] * scale + base, name);
 	}
 	if (list->threshold > before)
@@ -346,15 +374,14 @@ static void offer(struct scan *scan, size_t query, uint32_t reached, const float
 
 static void offer_to_rows(struct scan *scan, size_t query, uint32_t reached, const float *scores)
 {
-	const cn_row_lists *to = scan->row_lists;
-	uint32_t query_name = to->names[query];
+	uint32_t own = query_name(scan, query);
 	for (; reached; reached &= reached - 1) {
 		int lane = __builtin_ctz(reached);
 		uint32_t name = name_of(scan, lane);
-		if (name <= query_name)
+		if (name <= own)
 			continue;
-		cn_shortlist *list = &to->lists[name - to->first];
-		cn_shortlist_push(list, scores[lane] * scan->query_scales[query], query_name);
+		cn_shortlist *list = &scan->row_lists->lists[name - scan->row_lists->first];
+		cn_shortlist_push(list, scores[lane] * scan->query_scales[query], own);
 		scan->row_limits[lane] = list->threshold;
 	}
 }
@@ -430,8 +457,7 @@ static size_t run_length(const cn_rows *rows, size_t row)
 	size_t most = rows->count - row < RUN ? rows->count - row : RUN, count = 1;
 	if (!rows->live)
 		return most;
-	while (count < most &&
-	       rows->live[(rows->live_from + row + count) / 64] >> (rows->live_from + row + count) % 64 & 1)
+	while (count < most && is_live(rows, row + count))
 		count++;
 	return count;
 }

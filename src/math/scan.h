@@ -55,9 +55,10 @@ typedef struct {
 	const float *scales;  /**< count; of CN_ROWS_I8 alone */
 	const float *offsets; /**< NULL, or count numbers that are added to the scores; not with codes */
 	size_t count;
-	uint32_t first;        /**< number that the first row has in shortlists */
-	const uint32_t *names; /**< NULL, or count numbers that the rows have there instead */
-	const uint64_t *live;  /**< NULL: all; else bit (live_from + i) tells whether row i counts */
+	const uint32_t *numbers; /**< NULL: 0, 1, 2 ...; else which row each is */
+	uint32_t first;          /**< row n is `first` + n in shortlists */
+	const uint32_t *names; /**< NULL, or count: what the rows are in shortlists instead; several may be the same */
+	const uint64_t *live;  /**< NULL: all; else bit (live_from + n) tells whether row n counts */
 	size_t live_from;
 } cn_rows;
 
@@ -73,22 +74,22 @@ void cn_scan_scratch_free(cn_scan_scratch *scratch);
  * Offer every live row to every query's list. Dead rows cost next to nothing.
  *
  * @param bases NULL, or what is added to all scores of each packed query
- * @param lists one a packed query
+ * @param lists by the numbers of the packed queries
  */
 int cn_scan_rows(const cn_query_panels *panels, const cn_rows *rows, const float *bases, cn_shortlist *lists,
 		 cn_scan_scratch *scratch);
 
 /** Lists of the rows of a scan, for products that serve both sides. */
 typedef struct {
-	const uint32_t *names; /**< numbers that the packed queries have in these lists */
-	cn_shortlist *lists;   /**< a row of number n has the list n - first; several rows may share one */
+	const uint32_t *names; /**< what the queries are in these lists, by their numbers */
+	cn_shortlist *lists;   /**< a row that is n in shortlists has the list n - first */
 	uint32_t first;
 } cn_row_lists;
 
 /**
- * Offer every live row to every query's list, and the query with the same score to the row's list. Pairs whose row has
- * a number that is not above the query's are passed over: where queries are rows too, these are the query itself, and
- * pairs of which the row is the query when its turn comes.
+ * Offer every live row to every query's list, and the query with the same score to the row's list. Pairs whose row's
+ * name is not above the query's are passed over: where queries are rows too, these are the query itself, and pairs of
+ * which the row is the query when its turn comes.
  */
 int cn_scan_both(const cn_query_panels *panels, const cn_rows *rows, cn_shortlist *lists, const cn_row_lists *row_lists,
 		 cn_scan_scratch *scratch);

@@ -7,13 +7,15 @@
 #include "cairn/search.h"
 #include "collection/describers.h"
 #include "search/pair_cache.h"
+#include "search/selection.h"
 #include "util/parallel.h"
 
 struct cairn_searcher {
 	cairn_collection *collection;
 	cairn_collection_info info;
-	cairn_search_options options; /* without borrowed text */
+	cairn_search_options options; /* without borrowed text and filter */
 	char *precision;              /* options.precision */
+	cn_selection selection;       /* options.filter */
 	const char *local;            /* kind to verify with, NULL: none; borrowed from the collection */
 	size_t local_index;           /* its number there */
 	cn_describers describers;

@@ -64,6 +64,9 @@ static int copy_options(cairn_searcher *searcher, const cairn_search_options *op
 			return CAIRN_ENOMEM;
 	}
 	searcher->options.precision = NULL;
+	if (searcher->options.filter)
+		CN_TRY(cn_selection_init(&searcher->selection, searcher->options.filter));
+	searcher->options.filter = NULL;
 	return 0;
 }
 
@@ -111,6 +114,7 @@ int cairn_searcher_new(cairn_searcher **out, cairn_collection *collection, const
 	CN_GOTO(status, copy_options(searcher, options));
 	CN_GOTO(status, cairn_collection_get_info(collection, &searcher->info));
 	CN_GOTO(status, choose_local(searcher));
+	CN_GOTO(status, cn_selection_refresh(&searcher->selection, collection));
 	CN_GOTO(status, make_verifiers(searcher));
 	CN_GOTO(status, cn_describers_start(&searcher->describers, collection, searcher->precision, 1));
 	*out = searcher;
@@ -130,6 +134,7 @@ void cairn_searcher_free(cairn_searcher *searcher)
 	cn_free(searcher->verifiers);
 	cn_workers_free(searcher->pool);
 	cn_describers_free(&searcher->describers);
+	cn_selection_free(&searcher->selection);
 	cn_free(searcher->precision);
 	cn_free(searcher);
 }
@@ -178,16 +183,20 @@ static int check_similarities(const cairn_searcher *searcher, const cairn_rankin
 static int nearest(cairn_query *query, const int64_t *exclude, size_t exclude_count, cn_candidates *out)
 {
 	const cairn_searcher *searcher = query->searcher;
+	const cn_selection *selection = &searcher->selection;
 	const cairn_index *index;
 	cairn_ranking *ranking;
 	size_t verified = verify_depth(searcher, SIZE_MAX);
 	size_t depth = (searcher->options.k > verified ? searcher->options.k : verified) + exclude_count + 1;
 	CN_TRY(cairn_collection_index(searcher->collection, &index));
 	/* There are no more images than rows; of rows the index knows what it has today. */
-	if (depth > cairn_index_rows(index))
-		depth = cairn_index_rows(index) ? cairn_index_rows(index) : 1;
+	size_t most = selection->ids ? selection->count : cairn_index_rows(index);
+	if (depth > most)
+		depth = most ? most : 1;
 	cairn_index_options how = CAIRN_INDEX_OPTIONS_INIT;
 	how.threads = searcher->options.threads;
+	how.only = selection->ids;
+	how.only_count = selection->count;
 	CN_TRY(cairn_index_search(index, query->descriptor, 1, depth, &how, &ranking));
 	size_t count = cairn_ranking_count(ranking, 0);
 	int status = check_similarities(searcher, ranking);
@@ -199,16 +208,26 @@ static int nearest(cairn_query *query, const int64_t *exclude, size_t exclude_co
 	return out->items || status < 0 ? status : CAIRN_ENOMEM;
 }
 
-static int everything(cairn_query *query, const int64_t *exclude, size_t exclude_count, cn_candidates *out)
+static int keep_all(cairn_query *query, const int64_t *ids, size_t count, const int64_t *exclude, size_t exclude_count,
+		    cn_candidates *out)
 {
-	int64_t *ids;
-	size_t count;
-	CN_TRY(cairn_collection_ids(query->searcher->collection, &ids, &count));
 	out->items = cn_alloc(count, sizeof(*out->items));
 	for (size_t i = 0; out->items && i < count; i++)
 		keep_candidate(out, query, ids[i], NAN, exclude, exclude_count);
-	cairn_bytes_free(ids);
 	return out->items ? 0 : CAIRN_ENOMEM;
+}
+
+static int everything(cairn_query *query, const int64_t *exclude, size_t exclude_count, cn_candidates *out)
+{
+	const cn_selection *selection = &query->searcher->selection;
+	int64_t *ids;
+	size_t count;
+	if (selection->ids)
+		return keep_all(query, selection->ids, selection->count, exclude, exclude_count, out);
+	CN_TRY(cairn_collection_ids(query->searcher->collection, &ids, &count));
+	int status = keep_all(query, ids, count, exclude, exclude_count, out);
+	cairn_bytes_free(ids);
+	return status;
 }
 
 static void order_candidates(const cairn_searcher *searcher, const cn_candidates *candidates, cn_inlier_item *items,
@@ -272,6 +291,7 @@ int cairn_search(cairn_answer **out, cairn_searcher *searcher, cairn_query *quer
 	if (query->searcher != searcher)
 		return cn_fail(CAIRN_EINVALID, "the query was made for another searcher");
 	CN_TRY(check_exclude(exclude, exclude_count));
+	CN_TRY(cn_selection_refresh(&searcher->selection, searcher->collection));
 	double start = cn_seconds();
 	CN_GOTO(status, query->descriptor ? nearest(query, exclude, exclude_count, &candidates)
 					  : everything(query, exclude, exclude_count, &candidates));

@@ -18,7 +18,13 @@ unsigned cn_cores(void);
 
 /** @param threads 0: one for each core; 1: no thread is started, loops run in the caller */
 int cn_workers_new(cn_workers **out, unsigned threads);
+
+/** A few are kept for the next cn_workers_new(); NULL is allowed. */
 void cn_workers_free(cn_workers *pool);
+
+/** End those that are kept; done when the library is unloaded. */
+void cn_workers_end_idle(void);
+
 unsigned cn_workers_threads(const cn_workers *pool);
 
 /** One range of a loop. @param worker 0 to threads-1, for scratch memory. @return 0 or a negative status, which stops

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "util/random.h"
+
 #define CONFIDENCE   0.999
 #define FIRST_POOL   12 /* best matches that the first samples are drawn from */
 #define LOCAL_ROUNDS 4
@@ -20,21 +22,12 @@ struct state {
 	double model[9];
 };
 
-/* splitmix64 */
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
 static void draw(uint64_t *random, size_t pool, size_t wanted, uint32_t *sample)
 {
 	for (size_t i = 0; i < wanted; i++) {
 		size_t k;
 		do {
-			sample[i] = (uint32_t)(((next_random(random) >> 32) * pool) >> 32);
+			sample[i] = (uint32_t)(((cn_random(random) >> 32) * pool) >> 32);
 			for (k = 0; k < i && sample[k] != sample[i]; k++)
 				continue;
 		} while (k < i);

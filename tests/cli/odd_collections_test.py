@@ -180,15 +180,16 @@ def test_photographs_gone(place):
 # ---- versions ----
 
 
-def test_newer_catalogue(place):
+def test_other_versions_of_the_catalogue(place):
     photo, = place.photographs("p", 1)
     folder = place.collection("c", [photo])
-    change(folder / "catalogue.sqlite", "PRAGMA user_version = 2")
-    before = contents(folder)
-    for what, refused in every_command(place, photo):
-        check(f"{what}: made by a newer cairn", refused.code == INPUT and "format version 2, this cairn knows version 1" in
-              refused.err and "newer cairn" in refused.err and refused.out == "", refused)
-    check("nothing of it is touched", contents(folder) == before)
+    for version, remedy in ((1, "make the collection anew"), (3, "use a newer cairn")):
+        change(folder / "catalogue.sqlite", f"PRAGMA user_version = {version}")
+        before = contents(folder)
+        for what, refused in every_command(place, photo):
+            check(f"{what}: format version {version}", refused.code == INPUT and refused.out == "" and
+                  f"format version {version}, this cairn knows version 2: {remedy}" in refused.err, refused)
+        check(f"version {version}: nothing of it is touched", contents(folder) == before)
 
 
 def test_newer_segment(place):
@@ -210,6 +211,7 @@ def test_newer_segment(place):
 # ---- damage ----
 
 FILES = ("00000001.rootsift.features", "00000001.rows.npy", "00000001.images.npy")
+CODES = ("00000001.codes.npy", "00000001.scales.npy")  # what --repair makes again from the rows
 DAMAGES = {
     "missing": lambda path: path.unlink(),
     "empty": lambda path: path.write_bytes(b""),
@@ -244,7 +246,7 @@ def fresh(place):
 
 def test_damaged_segments(place):
     two_segments(place)
-    for name in FILES:
+    for name in FILES + CODES:
         for what, damage in DAMAGES.items():
             segments = fresh(place)
             damage(segments / name)
@@ -257,15 +259,16 @@ def test_damaged_segments(place):
                   (answer.code == DAMAGED and name in answer.err and answer.out == "" and "cairn check --repair" in answer.err),
                   answer)
             repaired = place.run("check", "c", "--repair")
-            check(f"{name}, {what}: --repair drops three images", repaired.code == DONE and f"{name}: " in repaired.out and
-                  repaired.out.splitlines()[-1].startswith("3 images, "), repaired)
-            check(f"{name}, {what}: and keeps the rest", place.run("check", "c").out == "3 images, no fault\n" and
-                  sorted(hit["id"] for hit in results(place, "--id", 6)) == [4, 5])
+            left = [1, 2, 3, 4, 5, 6] if name in CODES else [4, 5, 6]
+            check(f"{name}, {what}: --repair leaves {len(left)} images", repaired.code == DONE and f"{name}: " in repaired.out and
+                  repaired.out.splitlines()[-1].startswith(f"{len(left)} images, "), repaired)
+            check(f"{name}, {what}: and keeps the rest", place.run("check", "c").out == f"{len(left)} images, no fault\n" and
+                  sorted(hit["id"] for hit in results(place, "--id", 6)) == left[:-1])
 
 
 def test_compact_copies_nothing_damaged(place):
     two_segments(place)
-    for name in FILES:
+    for name in FILES + CODES:
         for what, damage in DAMAGES.items():
             segments = fresh(place)
             damage(segments / name)

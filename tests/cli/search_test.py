@@ -114,6 +114,72 @@ def test_limits(place):
     check("nothing found is no failure", nothing.code == DONE and ": 0 found in" in nothing.out, nothing)
 
 
+def labelled(place, **how):
+    """Six places: tower is the label of 1 and 4, bridge of 2, and 3, 5 and 6 have none."""
+    photos = place.photographs("p", 6)
+    place.write("l.csv", "path,label\n" + "".join(f"{photos[i]},{label}\n" for i, label in ((0, "tower"), (1, "bridge"), (3, "tower"))))
+    place.write("ids.txt", "6\n\n 2 \r\n2\n3")
+    place.collection("c", photos, add=("--labels", "l.csv"), **how)
+    return place.photograph("q/view.png", 1, shift=(6, -4))
+
+
+FILTERS = {
+    ("--label", "tower"): [1, 4],
+    ("--label", "tower", "--label", "bridge"): [1, 2, 4],
+    ("--where", "label IS NULL"): [3, 5, 6],
+    ("--ids", "ids.txt"): [2, 3, 6],
+    ("--where", "id > 2 AND width = 160"): [3, 4, 5, 6],
+    ("--where", "label LIKE 'b%' OR path LIKE '%/scene-005.png'"): [2, 6],
+    ("--label", "tower", "--where", "id > 1"): [4],
+    ("--label", "tower", "--label", "bridge", "--ids", "ids.txt", "--where", "id < 6"): [2],
+}
+
+
+def test_filters(place):
+    for kind, init in (("local features only", ("--model", "none")), ("a global model", ("--model", "tiny", "--local", "rootsift"))):
+        if "tiny" in init:
+            place.remove("c")
+            place.model()
+        view = labelled(place, init=init)
+        whole = {hit["id"]: hit for hit in results(place, "c", view)}
+        for words, ids in FILTERS.items():
+            answer = place.run("search", "c", view, *words, "--format", "json")
+            found = answer.json["queries"][0]["results"]
+            check(f"{kind}, {' '.join(words)}: {ids}", sorted(hit["id"] for hit in found) == ids and answer.err == "", answer)
+            check("with the score and the inliers that they have among all", all(
+                (hit["score"], hit["inliers"]) == (whole[hit["id"]]["score"], whole[hit["id"]]["inliers"]) for hit in found), found)
+        check(f"{kind}: an image may be searched with that the filter leaves out",
+              [hit["id"] for hit in results(place, "c", "--id", 1, "--label", "bridge")] == [2])
+        answer = place.run("search", "c", view, "--ids", "-", "--format", "json", input=b"4\n5\n")
+        check(f"{kind}: ids from stdin", sorted(hit["id"] for hit in answer.json["queries"][0]["results"]) == [4, 5], answer)
+
+
+def test_filters_that_select_little(place):
+    view = labelled(place)
+    place.write("unknown.txt", "4\n77\n78\n")
+    place.write("bad.txt", "4\n4.5\n")
+    for words, warning in ((("--label", "tower", "--label", "castle"), "no image has the label 'castle'"),
+                           (("--ids", "unknown.txt"), "2 of 3 ids are of no image")):
+        answer = place.run("search", "c", view, *words, "--format", "csv")
+        check(f"{' '.join(words)}: a warning", answer.code == DONE and warning in answer.err and "warning" in answer.err
+              and len(rows(answer.out)) > 1, answer)
+    for words, code, message in (
+            (("--label", "castle"), INPUT, "the filter selects no image"),
+            (("--where", "width > 9999"), INPUT, "the filter selects no image"),
+            (("--ids", "/dev/null"), INPUT, "the filter selects no image"),
+            (("--ids", "nowhere.txt"), INPUT, "nowhere.txt"),
+            (("--ids", "."), INPUT, "--ids . cannot be read"),
+            (("--ids", "bad.txt"), INPUT, "bad.txt:2: '4.5' is no id"),
+            (("--where", "width >"), USAGE, "incomplete input"),
+            (("--where", "label = \"tower\""), USAGE, "single quotes"),
+            (("--where", "1; DROP TABLE images"), USAGE, "syntax error"),
+            (("--where", "id IN (SELECT id FROM images)"), USAGE, "prohibited")):
+        answer = place.run("search", "c", view, *words, "--format", "json")
+        check(f"{' '.join(words)} ends with {code}: {message}", answer.code == code and message in answer.err and answer.out == "",
+              answer)
+    check("the catalogue is as it was", place.run("check", "c").out == "6 images, no fault\n")
+
+
 def test_orders(place):
     collection, views = places(place)
     fused, inliers = (results(place, collection, views[0], "--order", order) for order in ("fused", "inliers"))

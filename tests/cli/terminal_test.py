@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -313,6 +314,22 @@ def test_closed_streams(place):
     ended = place.run("add", "c", "photos", "--errors", "e.csv", preexec_fn=lambda: (os.close(1), os.close(2)))
     check("no message ends up in a file", (place / "e.csv").read_text() == "path,status,message\n", ended)
     check("nor in the collection", place.run("check", "c").code == DONE)
+
+
+def test_interrupt_while_images_are_selected(place):
+    """A condition that takes minutes over the many images that the catalogue is made to hold."""
+    place.collection("c", place.photographs("photos", 1))
+    catalogue = sqlite3.connect(place / "c/catalogue.sqlite")
+    with catalogue:
+        catalogue.executemany("INSERT INTO images(path, size, mtime_ns, width, height, hash) VALUES(?, 1, 1, 1, 1, zeroblob(16))",
+                              ((f"/{i}".encode(),) for i in range(50000)))
+    catalogue.close()
+    terminal = place.terminal("search", "c", "--id", 1, "--where", "replace(hex(path || '%s'), '0', '11') = ''" % ("0" * 100000))
+    shown = terminal.until("selecting images")
+    terminal.interrupt()
+    ended = terminal.end()
+    check("Ctrl-C stops a search while its images are selected", shown and ended.code == INTERRUPTED
+          and "selecting images: cancelled" in ended.err, ended)
 
 
 def test_one_writer_many_readers(place):

@@ -8,6 +8,7 @@
  *   driver remove DIR ID...
  *   driver compact DIR
  *   driver check DIR                 "faults N" and one line each
+ *   driver repair DIR                the same, and mends them
  *   driver photos DIR COUNT          writes photographs
  *   driver dump DIR                  one line an image
  */
@@ -69,9 +70,9 @@ static void print_fault(const char *file, const char *fault, int repaired, void 
 	printf("%s: %s\n", file, fault);
 }
 
-static int check(cairn_collection *collection)
+static int check(cairn_collection *collection, int repair)
 {
-	int faults = cairn_collection_check(collection, 0, print_fault, NULL, NULL, NULL);
+	int faults = cairn_collection_check(collection, repair, print_fault, NULL, NULL, NULL);
 	printf("faults %d\n", faults);
 	return report(faults);
 }
@@ -112,7 +113,9 @@ int main(int argc, char **argv)
 	} else if (strcmp(action, "compact") == 0) {
 		status = report(cairn_collection_compact(collection, NULL, NULL));
 	} else if (strcmp(action, "check") == 0) {
-		status = check(collection);
+		status = check(collection, 0);
+	} else if (strcmp(action, "repair") == 0) {
+		status = check(collection, 1);
 	} else if (strcmp(action, "dump") == 0) {
 		char *text = collection_text(collection);
 		fputs(text, stdout);

@@ -1,5 +1,5 @@
 """Reads collections as docs/format.md describes them, with examples/read_collection.py, and compares with what the library
-reads: the same images, and to the last bit the same keypoints and codes.
+reads: the same images, and to the last bit the same descriptors, keypoints and codes.
 
 Usage: format_test.py DRIVER FOLDER_OF_EXAMPLES"""
 import os
@@ -10,7 +10,7 @@ import tempfile
 
 driver, examples = sys.argv[1:]
 sys.path.insert(0, examples)
-from read_collection import crc32c, read_collection, read_features  # noqa: E402
+from read_collection import crc32c, read_collection, read_features, read_rows  # noqa: E402
 
 number = failed = 0
 
@@ -26,11 +26,24 @@ def run(*arguments):
     return subprocess.run([driver, *arguments], check=True, capture_output=True, text=True).stdout
 
 
-def as_dumped(image, path, features):
-    """One line as `driver dump` writes it of a collection without descriptors."""
+def as_dumped(image, path, rows, features):
+    """One line as `driver dump` writes it."""
     width, height, keypoints, _, codes = features["rootsift"]
+    row = crc32c(b"".join(struct.pack("<f", value) for value in rows[0])) if rows else 0
     crc = crc32c(b"".join(struct.pack("<5f", *point) for point in keypoints) + b"".join(codes))
-    return f"{image} {path} - {width}x{height} row:00000000 rootsift:{len(keypoints)}:{crc:08x}\n"
+    return f"{image} {path} - {width}x{height} row:{row:08x} rootsift:{len(keypoints)}:{crc:08x}\n"
+
+
+def single(value):
+    """Rounded to float32."""
+    return struct.unpack("<f", struct.pack("<f", value))[0]
+
+
+def encoded(row):
+    """Codes and scale of a row, as docs/format.md computes them."""
+    largest = max(map(abs, row))
+    factor = single(127 / largest)
+    return [round(single(value * factor)) for value in row], single(largest / 127)
 
 
 def refuses(path):
@@ -42,15 +55,21 @@ def refuses(path):
 
 
 with tempfile.TemporaryDirectory(prefix="cairn-format-") as work:
-    photos, folder = os.path.join(work, "photos"), os.path.join(work, "c")
+    photos, model = os.path.join(work, "photos"), os.path.join(work, "tiny")
     os.mkdir(photos)
     run("photos", photos, "6")
-    run("create", folder)
-    run("add", folder, "4", photos)
-    run("remove", folder, "2")
-    text = "".join(as_dumped(image, path, features) for image, path, _, features in read_collection(folder))
-    told(text == run("dump", folder), "images, keypoints and codes are those that the library reads")
-    told(text.count("\n") == 5, "the removed image is left out")
+    run("model", model)
+    for name, models in (("plain", []), ("described", [model])):
+        folder = os.path.join(work, name)
+        run("create", folder, *models)
+        run("add", folder, "4", photos)
+        run("remove", folder, "2")
+        text = "".join(as_dumped(*image) for image in read_collection(folder))
+        told(text == run("dump", folder), f"{name}: images, rows, keypoints and codes are those that the library reads")
+        told(text.count("\n") == 5, f"{name}: the removed image is left out")
+    files = {role: os.path.join(folder, "segments", f"00000001.{role}.npy") for role in ("rows", "codes", "scales", "images")}
+    told(all(encoded(row) == (list(codes), scale) for _, row, codes, scale in read_rows(files)),
+         "codes and scales are what the rows give")
     segment = os.path.join(folder, "segments", "00000001.rootsift.features")
     with open(segment, "r+b") as file:
         file.seek(500)

@@ -1,10 +1,11 @@
-"""Kills `add` and `compact` with SIGKILL at random instants. After each kill the collection must be clean; after the last
-one `add` is resumed and compacted, and the outcome must equal that of a run that nobody disturbed: the same ids, rows and
-features, and the same bytes in the segments.
+"""Kills `add`, `compact` and `repair` with SIGKILL at random instants. After each kill the collection must be clean; after
+the last one `add` is resumed and compacted, and the outcome must equal that of a run that nobody disturbed: the same ids,
+rows and features, and the same bytes in the segments.
 
 Usage: kill_test.py DRIVER [KILLS [SEED]]; the collection keeps RootSIFT and the descriptors of a tiny network"""
 import hashlib
 import os
+import pathlib
 import random
 import shutil
 import subprocess
@@ -34,10 +35,9 @@ def run(*arguments):
 
 
 def segments(folder):
-    """Digest of the contents of all segment files, whatever their names."""
-    folder = os.path.join(folder, "segments")
-    contents = [open(os.path.join(folder, name), "rb").read() for name in sorted(os.listdir(folder))]
-    return hashlib.sha256(b"".join(contents)).hexdigest()
+    """Digests of the contents of all segment files, whatever their names."""
+    folder = pathlib.Path(folder, "segments")
+    return sorted((path.suffixes, hashlib.sha256(path.read_bytes()).hexdigest()) for path in folder.iterdir())
 
 
 def undisturbed(photos, folder, model):
@@ -72,6 +72,13 @@ def main(work):
     run("compact", calm)
     wanted, wanted_bytes = run("dump", calm), segments(calm)
     told(wanted.count("\n") == IMAGES, f"undisturbed run of {seconds:.2f} s has {IMAGES} images")
+    told(sorted({suffixes[0] for suffixes, _ in wanted_bytes}) == [".codes", ".images", ".rootsift", ".rows", ".scales"],
+         "segments have all their files")
+    kill_adding(work, photos, model, seconds, wanted, wanted_bytes)
+    kill_repairing(calm, wanted, wanted_bytes)
+
+
+def kill_adding(work, photos, model, seconds, wanted, wanted_bytes):
     done = rounds = 0
     while done < kills:
         # A collection is killed several times, at instants that are spread over what is left to do.
@@ -95,11 +102,30 @@ def main(work):
         shutil.rmtree(folder)
 
 
-def only_strays(output):
-    """Files of a batch that was not committed are the only thing that a kill may leave; the next writer deletes them."""
+def kill_repairing(folder, wanted, wanted_bytes):
+    """Codes are made again from the rows; whenever that is stopped, the old ones or the new ones are registered."""
+    seconds = 0
+    for kill in range(kills + 1):
+        path, = pathlib.Path(folder, "segments").glob("*.codes.npy" if kill % 2 else "*.scales.npy")
+        path.write_bytes(path.read_bytes()[:-4] + b"wrong")
+        start = time.monotonic()
+        if kill == 0:
+            run("repair", folder)
+            seconds = time.monotonic() - start
+        else:
+            killed(random.uniform(0.2, 1) * seconds, "repair", folder)
+            told(only_strays(run("check", folder), path.name), f"nothing else is damaged after repair was killed ({kill})")
+            run("repair", folder)
+        told(run("check", folder).strip() == "faults 0" and run("dump", folder) == wanted and segments(folder) == wanted_bytes,
+             "repair gives the same bytes again")
+
+
+def only_strays(output, damaged=None):
+    """Files of a batch that was not committed are the only thing that a kill may leave, beside what was damaged before;
+    the next writer deletes them."""
     *faults, count = output.strip().splitlines()
-    return count.startswith("faults ") and all(line.endswith("no segment that the catalogue knows has this file")
-                                               for line in faults)
+    return count.startswith("faults ") and all(line.endswith("no segment that the catalogue knows has this file") or
+                                               line.split(":")[0] == damaged for line in faults)
 
 
 with tempfile.TemporaryDirectory(prefix="cairn-kill-") as folder:

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "collection/store.h"
+#include "math/half.h"
 #include "model/onnx_write.h"
 #include "util/crc.h"
 #include "util/text.h"
@@ -205,6 +206,8 @@ int64_t collection_add_rows(cairn_collection *collection, const float *rows, siz
 	cn_segment_record record;
 	cairn_features *features;
 	int64_t segment, id;
+	size_t numbers = count * collection->dim;
+	uint16_t *halves = calloc(numbers, sizeof(*halves));
 	const cn_image_row image = { .path = "/three/rows.jpg", .width = 10, .height = 10, .hash = { 3, 3 } };
 	const cairn_keypoint point = { .x = 5, .y = 5 };
 	const float descriptor[128] = { 1 };
@@ -214,7 +217,9 @@ int64_t collection_add_rows(cairn_collection *collection, const float *rows, siz
 	assert_ok(cn_catalogue_add_image(collection->catalogue, &image, &id));
 	assert_ok(cn_catalogue_new_segment(collection->catalogue, &segment));
 	assert_ok(cn_store_new(&store, collection, segment, count));
-	assert_ok(cn_store_add(store, id, rows, count, set));
+	cn_halves_from_floats(rows, numbers, halves);
+	assert_ok(cn_store_add(store, id, halves, count, set));
+	free(halves);
 	assert_ok(cn_store_finish(store, &record));
 	assert_ok(cn_catalogue_set_segment(collection->catalogue, &collection->sources, &record));
 	assert_ok(cn_catalogue_commit(collection->catalogue));
@@ -277,6 +282,15 @@ char *collection_text(cairn_collection *collection)
 	char *copy = strdup(text.data);
 	cn_text_free(&text);
 	return copy;
+}
+
+void file_overwrite(const char *path, size_t at, const void *bytes, size_t length)
+{
+	FILE *file = fopen(path, "r+b");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, (long)at, SEEK_SET), 0);
+	assert_int_equal(fwrite(bytes, 1, length, file), length);
+	assert_int_equal(fclose(file), 0);
 }
 
 long file_size(const char *path)

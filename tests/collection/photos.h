@@ -60,6 +60,9 @@ int collection_faults(cairn_collection *collection, int repair);
 /** All records and features, one line an image; caller frees with free(). */
 char *collection_text(cairn_collection *collection);
 
+/** Change some bytes of a file, from `at` on. */
+void file_overwrite(const char *path, size_t at, const void *bytes, size_t length);
+
 /** Size of a file; -1 where it is not there. */
 long file_size(const char *path);
 

@@ -7,14 +7,17 @@
 
 int main(void)
 {
-	const float rows[] = { 1, 0, 0, 1, 0.6f, 0.8f };
+	const float rows[] = { 1, 0, 0, 1, 0.6f, 0.8f }, query[] = { 0, 1 };
 	const int64_t images[] = { 1, 2, 3 };
-	const cairn_index_part part = { rows, images, 3 };
-	const float query[] = { 0, 1 };
+	uint16_t halves[6];
+	int8_t codes[6];
+	float scales[3];
+	const cairn_index_part part = { halves, codes, scales, images, 3 };
 	cairn_index *index;
 	cairn_ranking *ranking;
-	if (cairn_index_new_flat(&index, 2, &part, 1, NULL, 0) < 0 ||
-	    cairn_index_search(index, query, 1, 2, 1, &ranking) < 0) {
+	if (cairn_index_encode(rows, 3, 2, halves, codes, scales) < 0 ||
+	    cairn_index_new_flat(&index, 2, &part, 1, NULL, 0) < 0 ||
+	    cairn_index_search(index, query, 1, 2, NULL, &ranking) < 0) {
 		fprintf(stderr, "%s\n", cairn_last_error());
 		return 1;
 	}

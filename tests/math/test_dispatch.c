@@ -49,6 +49,7 @@ static void a_level_can_be_forced_within_what_there_is(void **state)
 		assert_int_equal(cn_kernels_level(), smaller(level, best));
 	}
 	assert_in_range(cn_cpu_has_bf16(), 0, 1);
+	assert_in_range(cn_cpu_has_vpopcnt(), 0, 1);
 	assert_in_range(cn_cpu_is_fast_in_bf16(), 0, cn_cpu_has_bf16());
 }
 

@@ -1,0 +1,248 @@
+/*
+ * An index, and the course of a search.
+ *
+ *   rows --scan--> shortlists of rows, one a query and thread --half-precision rows--> scores --> the k best images
+ *
+ * The order of rows is total (score, then place), so neither the order in which threads take rows nor their number
+ * matters. Rows that do not count, removed ones and those that a filter leaves out, are cleared in a bitmap and never
+ * read.
+ */
+#include "index/index.h"
+
+#include "math/dot.h"
+#include "util/memory.h"
+
+#define CHUNK 1024 /* rows */
+/* Places that a thread's shortlists have together; where k is large, fewer queries are taken at once. */
+#define MOST_PLACES ((size_t)1 << 22)
+#define DIM_MAX     65536 /* sums of products of codes must fit into 32 bits */
+#define IVF_BLOCK   16384 /* queries at once: enough for every list to be probed by many */
+
+/* ---- making ---- */
+
+static int cut_into_chunks(cairn_index *index)
+{
+	size_t chunks = 0;
+	for (size_t p = 0; p < index->parts.count; p++)
+		chunks += index->parts.items[p].data.count / CHUNK + 1;
+	index->chunks = cn_alloc(chunks, sizeof(*index->chunks));
+	if (!index->chunks)
+		return CAIRN_ENOMEM;
+	for (size_t p = 0; p < index->parts.count; p++) {
+		size_t rows = index->parts.items[p].data.count;
+		for (size_t begin = 0; begin < rows; begin += CHUNK)
+			index->chunks[index->chunk_count++] =
+				(cn_chunk){ (uint32_t)p, (uint32_t)begin,
+					    (uint32_t)(rows - begin < CHUNK ? rows - begin : CHUNK) };
+	}
+	return 0;
+}
+
+int cairn_index_new_flat(cairn_index **out, size_t dim, const cairn_index_part *parts, size_t n, const int64_t *removed,
+			 size_t removed_count)
+{
+	cairn_index *index;
+	*out = NULL;
+	if (dim < 1 || dim > DIM_MAX)
+		return cn_fail(CAIRN_EINVALID, "an index of rows of %zu dimensions; 1 to %d are possible", dim,
+			       DIM_MAX);
+	CN_NEW(index, 1, sizeof(*index));
+	int status = cn_row_parts_init(&index->parts, dim, parts, n);
+	if (status == 0)
+		status = cut_into_chunks(index);
+	if (status == 0)
+		status = cn_row_parts_without(&index->parts, removed, removed_count, &index->live);
+	if (status < 0) {
+		cairn_index_free(index);
+		return status;
+	}
+	*out = index;
+	return 0;
+}
+
+int cairn_index_new_ivf(cairn_index **out, const cairn_ivf *ivf, const cairn_index_part *parts,
+			const cairn_ivf_lists *const *lists, size_t n, const int64_t *removed, size_t removed_count)
+{
+	CN_TRY(cairn_index_new_flat(out, ivf->dim, parts, n, removed, removed_count));
+	(*out)->lists = cn_memdup(lists, n * sizeof(*lists));
+	(*out)->ivf = ivf;
+	int status = (*out)->lists ? 0 : CAIRN_ENOMEM;
+	for (size_t i = 0; status == 0 && i < n; i++)
+		if (lists[i]->rows != parts[i].count)
+			status = cn_fail(CAIRN_EINVALID, "part %zu of the index has %zu rows, its lists %zu", i,
+					 parts[i].count, lists[i]->rows);
+	if (status < 0) {
+		cairn_index_free(*out);
+		*out = NULL;
+	}
+	return status;
+}
+
+void cairn_index_free(cairn_index *index)
+{
+	if (!index)
+		return;
+	cn_row_parts_free(&index->parts);
+	cn_free(index->chunks);
+	cn_free(index->live);
+	cn_free(index->lists);
+	cn_free(index);
+}
+
+size_t cairn_index_dim(const cairn_index *index)
+{
+	return index->parts.dim;
+}
+
+size_t cairn_index_rows(const cairn_index *index)
+{
+	return index->parts.rows;
+}
+
+/* ---- a block of queries ---- */
+
+/* What goes through the loop over queries. */
+struct ranking_loop {
+	const cn_search *search;
+	cairn_ranking *ranking;
+	size_t first; /* row of the ranking */
+};
+
+static int rank_query(const struct ranking_loop *loop, size_t query, cn_found *found)
+{
+	const cn_search *search = loop->search;
+	cn_shortlist *list = &search->workers[0].lists[query];
+	size_t depth = cairn_ranking_depth(loop->ranking), dim = search->index->parts.dim;
+	for (unsigned w = 1; w < search->worker_count; w++) {
+		const cn_shortlist *other = &search->workers[w].lists[query];
+		for (size_t i = 0; i < other->count; i++) {
+			cn_hit hit = cn_shortlist_at(other, i);
+			cn_shortlist_push(list, hit.score, hit.row);
+		}
+	}
+	size_t count = cn_rescore(&search->index->parts, search->vectors + query * dim, 1, list, found);
+	for (size_t i = 0; i < count && i < depth; i++)
+		CN_TRY(cairn_ranking_set(loop->ranking, loop->first + query, i, found[i].image, found[i].score));
+	return 0;
+}
+
+/* cn_loop_body over the queries of the block. */
+static int rank_range(void *context, size_t begin, size_t end, unsigned worker)
+{
+	const struct ranking_loop *loop = context;
+	for (size_t i = begin; i < end; i++)
+		CN_TRY(rank_query(loop, i, loop->search->workers[worker].found));
+	return 0;
+}
+
+static int search_block(cn_search *search, cairn_ranking *ranking, size_t first)
+{
+	struct ranking_loop loop = { search, ranking, first };
+	cn_number number = search->exact ? CN_NUMBER_F32 : CN_NUMBER_I8;
+	CN_TRY(cn_queries_init(&search->queries, number, search->vectors, search->count, search->index->parts.dim));
+	for (unsigned w = 0; w < search->worker_count; w++)
+		for (size_t q = 0; q < search->count; q++)
+			cn_shortlist_clear(&search->workers[w].lists[q]);
+	int status = search->probes ? cn_ivf_scan(search) : cn_flat_scan(search);
+	if (status == 0)
+		status = cn_parallel_for(search->pool, search->count, 8, rank_range, &loop);
+	cn_queries_free(&search->queries);
+	return status;
+}
+
+/* ---- beginning and end of a search ---- */
+
+static void free_workers(cn_search *search)
+{
+	for (unsigned w = 0; search->workers && w < search->worker_count; w++) {
+		cn_search_worker *worker = &search->workers[w];
+		for (size_t q = 0; worker->lists && q < search->block; q++)
+			cn_shortlist_free(&worker->lists[q]);
+		cn_free(worker->lists);
+		cn_free(worker->bases);
+		cn_free(worker->found);
+		cn_query_panels_free(&worker->panels);
+		cn_scan_scratch_free(&worker->scratch);
+	}
+	cn_free(search->workers);
+}
+
+static int make_workers(cn_search *search, size_t queries)
+{
+	size_t best = search->probes ? IVF_BLOCK
+				     : cn_query_panels_best(search->exact ? CN_NUMBER_F32 : CN_NUMBER_I8,
+							    search->index->parts.dim);
+	size_t most = MOST_PLACES / search->keep < 1 ? 1 : MOST_PLACES / search->keep;
+	search->block = best < most ? best : most;
+	search->block = queries < search->block ? queries : search->block;
+	CN_NEW(search->workers, search->worker_count, sizeof(*search->workers));
+	for (unsigned w = 0; w < search->worker_count; w++) {
+		cn_search_worker *worker = &search->workers[w];
+		CN_NEW(worker->lists, search->block, sizeof(*worker->lists));
+		CN_NEW(worker->bases, search->block, sizeof(*worker->bases));
+		CN_NEW(worker->found, search->keep, sizeof(*worker->found));
+		for (size_t q = 0; q < search->block; q++)
+			CN_TRY(cn_shortlist_init(&worker->lists[q], search->keep));
+	}
+	return 0;
+}
+
+static int check_search(const cairn_index *index, const float *vectors, size_t queries, size_t k,
+			const cairn_index_options *options)
+{
+	size_t dim = index->parts.dim;
+	if (options->version != CAIRN_INDEX_OPTIONS_VERSION)
+		return cn_fail(CAIRN_EINVALID, "index options of version %u, this library knows version %d",
+			       options->version, CAIRN_INDEX_OPTIONS_VERSION);
+	if (queries < 1 || k < 1 || k > SIZE_MAX / 2)
+		return cn_fail(CAIRN_EINVALID, "%zu queries for the best %zu images", queries, k);
+	for (size_t i = 0; i < queries; i++)
+		if (!cn_all_finite(vectors + i * dim, dim))
+			return cn_fail(CAIRN_EINVALID, "query %zu holds a number that is not finite", i);
+	return 0;
+}
+
+static int search_all(cn_search *search, const float *vectors, size_t queries, cairn_ranking *ranking)
+{
+	CN_TRY(make_workers(search, queries));
+	for (size_t q = 0; q < queries; q += search->block) {
+		search->vectors = vectors + q * search->index->parts.dim;
+		search->count = queries - q < search->block ? queries - q : search->block;
+		CN_TRY(search_block(search, ranking, q));
+	}
+	return 0;
+}
+
+int cairn_index_search(const cairn_index *index, const float *vectors, size_t queries, size_t k,
+		       const cairn_index_options *options, cairn_ranking **out)
+{
+	static const cairn_index_options defaults = CAIRN_INDEX_OPTIONS_INIT;
+	uint64_t *only = NULL;
+	cn_search search = { .index = index, .live = index->live };
+	int status = 0;
+	*out = NULL;
+	if (!options)
+		options = &defaults;
+	CN_TRY(check_search(index, vectors, queries, k, options));
+	search.exact = options->exact;
+	search.keep = cn_rows_to_keep(&index->parts, k, options->depth, options->exact);
+	if (options->only) {
+		CN_TRY(cn_row_parts_only(&index->parts, options->only, options->only_count, index->live, &only));
+		search.live = only;
+	}
+	search.probes = cn_ivf_probes(index, k, options);
+	CN_GOTO(status, cairn_ranking_new(out, queries, k));
+	/* Starting threads costs more than a small index takes. */
+	CN_GOTO(status, cn_workers_new(&search.pool, index->chunk_count < 2 ? 1 : options->threads));
+	search.worker_count = cn_workers_threads(search.pool);
+	status = search_all(&search, vectors, queries, *out);
+done:
+	if (status < 0) {
+		cairn_ranking_free(*out);
+		*out = NULL;
+	}
+	free_workers(&search);
+	cn_workers_free(search.pool);
+	cn_free(only);
+	return status;
+}

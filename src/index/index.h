@@ -1,0 +1,60 @@
+/*
+ * index/index.h - what the ways of searching an index share.
+ */
+#ifndef CN_INDEX_INDEX_H
+#define CN_INDEX_INDEX_H
+
+#include "index/ivf.h"
+#include "index/rescore.h"
+#include "index/row_parts.h"
+#include "math/scan.h"
+#include "util/parallel.h"
+
+/** Rows that a thread takes at once. */
+typedef struct {
+	uint32_t part;
+	uint32_t begin, count; /* rows of the part */
+} cn_chunk;
+
+struct cairn_index {
+	cn_row_parts parts;
+	cn_chunk *chunks;
+	size_t chunk_count;
+	uint64_t *live;                /**< NULL: all */
+	const cairn_ivf *ivf;          /**< NULL: all rows are scanned; borrowed */
+	const cairn_ivf_lists **lists; /**< one a part; borrowed */
+};
+
+/** What one thread needs for a block of queries. */
+typedef struct {
+	cn_shortlist *lists; /**< one a query */
+	cn_scan_scratch scratch;
+	cn_query_panels panels;
+	float *bases;    /**< room for a number a query */
+	cn_found *found; /**< `keep` places */
+} cn_search_worker;
+
+/** A search, and the block of queries that it is at. */
+typedef struct {
+	const cairn_index *index;
+	cn_workers *pool;
+	int exact;
+	size_t probes;        /**< lists a query; 0: all rows are scanned */
+	const uint64_t *live; /**< NULL: all */
+	size_t keep;          /**< rows a query */
+	size_t block;         /**< queries at once */
+	cn_search_worker *workers;
+	unsigned worker_count;
+	const float *vectors; /**< count x dim */
+	size_t count;
+	cn_queries queries; /**< the same, encoded */
+} cn_search;
+
+/** How many lists a search probes; 0: it scans rows. */
+size_t cn_ivf_probes(const cairn_index *index, size_t k, const cairn_index_options *options);
+
+/** Offer the rows to the workers' shortlists. */
+int cn_flat_scan(cn_search *search);
+int cn_ivf_scan(cn_search *search);
+
+#endif

@@ -1,0 +1,161 @@
+/*
+ * The quantizer of an inverted file: centroids, and how many lists must be probed for which recall.
+ */
+#include "index/ivf.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "math/codes.h"
+#include "util/crc.h"
+#include "util/file.h"
+#include "util/memory.h"
+
+#define MAGIC   "CAIRNQTZ"
+#define VERSION 1
+#define DIM_MAX 65536
+
+/* All numbers little endian, as the only machines that run cairn store them. */
+struct header {
+	char magic[8];
+	uint32_t version;
+	uint32_t dim;
+	uint64_t lists;
+	double error;
+	uint32_t reserved[6];
+	uint32_t contents_crc;
+	uint32_t header_crc; /* over all before it */
+};
+
+_Static_assert(sizeof(struct header) == 64, "the header has no holes");
+
+int cn_ivf_new(cairn_ivf **out, size_t dim, size_t lists)
+{
+	cairn_ivf *ivf;
+	size_t numbers;
+	CN_TRY(cn_size_mul(dim, lists, &numbers));
+	CN_NEW(ivf, 1, sizeof(*ivf));
+	ivf->dim = dim;
+	ivf->lists = lists;
+	ivf->centroids = cn_alloc(numbers, sizeof(*ivf->centroids));
+	ivf->codes = cn_alloc(numbers, 1);
+	ivf->scales = cn_alloc(lists, sizeof(*ivf->scales));
+	ivf->recall = cn_alloc_zero(CN_IVF_DEPTHS * CN_IVF_MAX_PROBES, sizeof(*ivf->recall));
+	if (!ivf->centroids || !ivf->codes || !ivf->scales || !ivf->recall) {
+		cairn_ivf_free(ivf);
+		return CAIRN_ENOMEM;
+	}
+	*out = ivf;
+	return 0;
+}
+
+void cn_ivf_finish(cairn_ivf *ivf)
+{
+	cn_codes_encode(ivf->centroids, ivf->lists, ivf->dim, ivf->codes, ivf->scales);
+	ivf->fingerprint = cn_crc32c(0, ivf->centroids, ivf->lists * ivf->dim * sizeof(*ivf->centroids));
+}
+
+void cairn_ivf_free(cairn_ivf *ivf)
+{
+	if (!ivf)
+		return;
+	cn_free(ivf->centroids);
+	cn_free(ivf->codes);
+	cn_free(ivf->scales);
+	cn_free(ivf->recall);
+	cn_free(ivf);
+}
+
+void cairn_ivf_get_info(const cairn_ivf *ivf, cairn_ivf_info *out)
+{
+	*out = (cairn_ivf_info){ ivf->dim, ivf->lists, ivf->error };
+}
+
+size_t cairn_ivf_probes(const cairn_ivf *ivf, size_t k, double recall)
+{
+	const float *measured = ivf->recall + (k <= 1 ? 0 : k <= 10 ? 1 : 2) * CN_IVF_MAX_PROBES;
+	size_t most = ivf->lists < CN_IVF_MAX_PROBES ? ivf->lists : CN_IVF_MAX_PROBES;
+	for (size_t probes = 1; probes <= most; probes++)
+		if ((double)measured[probes - 1] >= recall)
+			return probes;
+	return ivf->lists;
+}
+
+/* ---- the file: header, recall, centroids ---- */
+
+static uint32_t contents_crc(const cairn_ivf *ivf)
+{
+	uint32_t crc = cn_crc32c(0, ivf->recall, CN_IVF_DEPTHS * CN_IVF_MAX_PROBES * sizeof(*ivf->recall));
+	return cn_crc32c(crc, ivf->centroids, ivf->lists * ivf->dim * sizeof(*ivf->centroids));
+}
+
+int cairn_ivf_save(const cairn_ivf *ivf, const char *path)
+{
+	cn_atomic_file file;
+	struct header header = { .version = VERSION,
+				 .dim = (uint32_t)ivf->dim,
+				 .lists = ivf->lists,
+				 .error = ivf->error,
+				 .contents_crc = contents_crc(ivf) };
+	memcpy(header.magic, MAGIC, sizeof(header.magic));
+	header.header_crc = cn_crc32c(0, &header, offsetof(struct header, header_crc));
+	int status;
+	CN_TRY(cn_atomic_open(&file, path));
+	CN_GOTO(status, cn_atomic_write(&file, &header, sizeof(header)));
+	CN_GOTO(status, cn_atomic_write(&file, ivf->recall, CN_IVF_DEPTHS * CN_IVF_MAX_PROBES * sizeof(*ivf->recall)));
+	CN_GOTO(status, cn_atomic_write(&file, ivf->centroids, ivf->lists * ivf->dim * sizeof(*ivf->centroids)));
+	return cn_atomic_commit(&file);
+done:
+	cn_atomic_abort(&file);
+	return status;
+}
+
+static int check_header(const struct header *header, size_t length, const char *path)
+{
+	if (length < sizeof(*header) || memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0)
+		return cn_fail(CAIRN_EDAMAGED, "'%s' is not a quantizer of cairn", path);
+	if (header->version != VERSION)
+		return cn_fail(CAIRN_EUNSUPPORTED, "'%s' is a quantizer of version %u, this cairn knows version %d",
+			       path, header->version, VERSION);
+	if (header->header_crc != cn_crc32c(0, header, offsetof(struct header, header_crc)))
+		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the header is wrong", path);
+	size_t wanted = sizeof(*header) + sizeof(float) * CN_IVF_DEPTHS * CN_IVF_MAX_PROBES;
+	if (header->dim < 1 || header->dim > DIM_MAX || header->lists < 1 || header->lists > CN_IVF_MAX_LISTS ||
+	    wanted + header->lists * header->dim * sizeof(float) != length)
+		return cn_fail(CAIRN_EDAMAGED, "'%s' has %zu bytes, not what %llu centroids of %u dimensions take",
+			       path, length, (unsigned long long)header->lists, header->dim);
+	return 0;
+}
+
+static int read_contents(cairn_ivf *ivf, const cn_mapped *file, const struct header *header, const char *path)
+{
+	size_t recall = sizeof(float) * CN_IVF_DEPTHS * CN_IVF_MAX_PROBES;
+	memcpy(ivf->recall, file->bytes + sizeof(*header), recall);
+	memcpy(ivf->centroids, file->bytes + sizeof(*header) + recall, sizeof(float) * ivf->lists * ivf->dim);
+	ivf->error = header->error;
+	if (contents_crc(ivf) != header->contents_crc)
+		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the centroids is wrong", path);
+	cn_ivf_finish(ivf);
+	return 0;
+}
+
+int cairn_ivf_open(cairn_ivf **out, const char *path)
+{
+	cn_mapped file;
+	struct header header = { 0 };
+	cairn_ivf *ivf = NULL;
+	int status;
+	*out = NULL;
+	CN_TRY(cn_mapped_open(&file, path));
+	if (file.length >= sizeof(header))
+		memcpy(&header, file.bytes, sizeof(header));
+	CN_GOTO(status, check_header(&header, file.length, path));
+	CN_GOTO(status, cn_ivf_new(&ivf, header.dim, header.lists));
+	CN_GOTO(status, read_contents(ivf, &file, &header, path));
+	*out = ivf;
+	ivf = NULL;
+done:
+	cairn_ivf_free(ivf);
+	cn_mapped_close(&file);
+	return status;
+}

@@ -1,0 +1,40 @@
+/*
+ * index/ivf.h - what the files of the inverted file share.
+ */
+#ifndef CN_INDEX_IVF_H
+#define CN_INDEX_IVF_H
+
+#include "cairn/ivf.h"
+#include "util/mapped.h"
+
+#define CN_IVF_DEPTHS     3    /* k for which recall was measured: 1, 10, 100 */
+#define CN_IVF_MAX_PROBES 1024 /* most probes for which it was */
+#define CN_IVF_MAX_LISTS  (1u << 20)
+
+struct cairn_ivf {
+	size_t dim, lists;
+	float *centroids; /* lists x dim */
+	int8_t *codes;    /* the same, encoded */
+	float *scales;
+	double error;
+	float *recall;        /* CN_IVF_DEPTHS x CN_IVF_MAX_PROBES: with 1, 2, 3 ... probes */
+	uint32_t fingerprint; /* of the centroids */
+};
+
+/** Room for centroids and recall. */
+int cn_ivf_new(cairn_ivf **out, size_t dim, size_t lists);
+
+/** Fill in what follows from the centroids. */
+void cn_ivf_finish(cairn_ivf *ivf);
+
+struct cairn_ivf_lists {
+	cn_mapped file;
+	char *path;
+	size_t rows, dim, lists;
+	const uint64_t *starts;  /* lists + 1 */
+	const uint32_t *numbers; /* rows: which row of the part */
+	const float *scales;     /* rows */
+	const int8_t *codes;     /* rows x dim */
+};
+
+#endif

@@ -1,0 +1,333 @@
+/*
+ * Inverted files: the rows of a part in lists, written once.
+ *
+ *   +--------+--------+---------+--------+-------+
+ *   | header | starts | numbers | scales | codes |     each begins at a multiple of 64 bytes
+ *   +--------+--------+---------+--------+-------+
+ */
+#include <math.h>
+#include <string.h>
+
+#include "index/ivf.h"
+#include "math/assign.h"
+#include "math/codes.h"
+#include "math/half.h"
+#include "util/crc.h"
+#include "util/file.h"
+#include "util/memory.h"
+#include "util/parallel.h"
+#include "util/progress.h"
+
+#define MAGIC    "CAIRNIVF"
+#define VERSION  1
+#define ALIGN    64
+#define BATCH    8192 /* rows at once */
+#define SECTIONS 4
+
+enum { STARTS, NUMBERS, SCALES, CODES };
+
+/* All numbers little endian, as the only machines that run cairn store them. */
+struct header {
+	char magic[8];
+	uint32_t version;
+	uint32_t dim;
+	uint64_t lists, rows;
+	double error;
+	uint32_t quantizer; /* its fingerprint */
+	uint32_t crcs[SECTIONS];
+	uint32_t reserved[16];
+	uint32_t header_crc; /* over all before it */
+};
+
+_Static_assert(sizeof(struct header) == 128, "the header has no holes");
+
+static size_t padded(size_t length)
+{
+	return (length + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* Lengths without padding. */
+static void section_lengths(uint64_t rows, uint64_t lists, uint64_t dim, uint64_t out[SECTIONS])
+{
+	out[STARTS] = (lists + 1) * sizeof(uint64_t);
+	out[NUMBERS] = rows * sizeof(uint32_t);
+	out[SCALES] = rows * sizeof(float);
+	out[CODES] = rows * dim;
+}
+
+/* ---- writing ---- */
+
+struct writing {
+	const cairn_ivf *ivf;
+	const cairn_index_part *part;
+	cn_workers *pool;
+	cn_progress progress;
+	cn_atomic_file file;
+	struct header header;
+	uint32_t *list;    /* of each row */
+	uint64_t *starts;  /* lists + 1 */
+	uint32_t *numbers; /* rows, by list */
+	float *scales;
+	float *floats;  /* BATCH x dim */
+	int8_t *codes;  /* likewise */
+	double *errors; /* BATCH */
+	size_t first;   /* of the batch */
+};
+
+static int allocate(struct writing *writing)
+{
+	size_t rows = writing->part->count, dim = writing->ivf->dim;
+	CN_NEW(writing->list, rows, sizeof(*writing->list));
+	CN_NEW(writing->starts, writing->ivf->lists + 1, sizeof(*writing->starts));
+	CN_NEW(writing->numbers, rows, sizeof(*writing->numbers));
+	CN_NEW(writing->scales, rows, sizeof(*writing->scales));
+	CN_NEW(writing->floats, BATCH * dim, sizeof(*writing->floats));
+	CN_NEW(writing->codes, BATCH * dim, 1);
+	CN_NEW(writing->errors, BATCH, sizeof(*writing->errors));
+	return 0;
+}
+
+static int assign_rows(struct writing *writing)
+{
+	const cairn_ivf *ivf = writing->ivf;
+	size_t rows = writing->part->count, dim = ivf->dim;
+	for (size_t first = 0; first < rows; first += BATCH) {
+		size_t count = rows - first < BATCH ? rows - first : BATCH;
+		cn_halves_to_floats(writing->part->rows + first * dim, count * dim, writing->floats);
+		CN_TRY(cn_assign(writing->pool, writing->floats, count, ivf->centroids, ivf->lists, dim, 1,
+				 writing->list + first));
+		CN_TRY(cn_progress_add(&writing->progress, count, 0));
+	}
+	return 0;
+}
+
+/* A counting sort: within a list, rows keep their order. */
+static void sort_by_list(struct writing *writing)
+{
+	size_t rows = writing->part->count, lists = writing->ivf->lists;
+	for (size_t i = 0; i < rows; i++)
+		writing->starts[writing->list[i] + 1]++;
+	for (size_t l = 0; l < lists; l++)
+		writing->starts[l + 1] += writing->starts[l];
+	for (size_t i = 0; i < rows; i++)
+		writing->numbers[writing->starts[writing->list[i]]++] = (uint32_t)i;
+	/* Each start has moved to the next list's. */
+	for (size_t l = lists; l > 0; l--)
+		writing->starts[l] = writing->starts[l - 1];
+	writing->starts[0] = 0;
+}
+
+/* cn_loop_body over the batch. */
+static int encode_range(void *context, size_t begin, size_t end, unsigned worker)
+{
+	struct writing *writing = context;
+	size_t dim = writing->ivf->dim;
+	(void)worker;
+	for (size_t i = begin; i < end; i++) {
+		size_t row = writing->numbers[writing->first + i];
+		const float *centroid = writing->ivf->centroids + writing->list[row] * dim;
+		float *residual = writing->floats + i * dim;
+		double error = 0;
+		cn_halves_to_floats(writing->part->rows + row * dim, dim, residual);
+		for (size_t k = 0; k < dim; k++) {
+			residual[k] -= centroid[k];
+			error += (double)residual[k] * (double)residual[k];
+		}
+		writing->errors[i] = error;
+		cn_codes_encode(residual, 1, dim, writing->codes + i * dim, &writing->scales[writing->first + i]);
+	}
+	return 0;
+}
+
+static int write_section(struct writing *writing, int section, const void *bytes, size_t length)
+{
+	static const char zeros[ALIGN];
+	writing->header.crcs[section] = cn_crc32c(writing->header.crcs[section], bytes, length);
+	CN_TRY(cn_atomic_write(&writing->file, bytes, length));
+	return section == CODES ? 0 : cn_atomic_write(&writing->file, zeros, padded(length) - length);
+}
+
+/* Scales stand before the codes but are known only with them, so codes are made twice: that is cheaper than keeping
+ * them. */
+static int encode_all(struct writing *writing, int with_codes)
+{
+	size_t rows = writing->part->count, dim = writing->ivf->dim;
+	double error = 0;
+	for (writing->first = 0; writing->first < rows; writing->first += BATCH) {
+		size_t count = rows - writing->first < BATCH ? rows - writing->first : BATCH;
+		CN_TRY(cn_parallel_for(writing->pool, count, 256, encode_range, writing));
+		for (size_t i = 0; i < count; i++)
+			error += writing->errors[i];
+		if (with_codes)
+			CN_TRY(write_section(writing, CODES, writing->codes, count * dim));
+		CN_TRY(cn_progress_add(&writing->progress, with_codes ? count : 0, 0));
+	}
+	writing->header.error = rows ? error / (double)rows : 0;
+	return 0;
+}
+
+static int write_header(struct writing *writing)
+{
+	struct header *header = &writing->header;
+	memcpy(header->magic, MAGIC, sizeof(header->magic));
+	header->version = VERSION;
+	header->dim = (uint32_t)writing->ivf->dim;
+	header->lists = writing->ivf->lists;
+	header->rows = writing->part->count;
+	header->quantizer = writing->ivf->fingerprint;
+	header->header_crc = cn_crc32c(0, header, offsetof(struct header, header_crc));
+	if (fseek(writing->file.stream, 0, SEEK_SET) != 0)
+		return cn_fail_errno("cannot write '%s'", writing->file.path);
+	return cn_atomic_write(&writing->file, header, sizeof(*header));
+}
+
+static int write_all(struct writing *writing)
+{
+	static const struct header empty;
+	size_t rows = writing->part->count;
+	CN_TRY(allocate(writing));
+	CN_TRY(assign_rows(writing));
+	sort_by_list(writing);
+	CN_TRY(encode_all(writing, 0));
+	CN_TRY(cn_atomic_write(&writing->file, &empty, sizeof(empty)));
+	CN_TRY(write_section(writing, STARTS, writing->starts, (writing->ivf->lists + 1) * sizeof(*writing->starts)));
+	CN_TRY(write_section(writing, NUMBERS, writing->numbers, rows * sizeof(*writing->numbers)));
+	CN_TRY(write_section(writing, SCALES, writing->scales, rows * sizeof(*writing->scales)));
+	CN_TRY(encode_all(writing, 1));
+	return write_header(writing);
+}
+
+int cairn_ivf_write_lists(const cairn_ivf *ivf, const cairn_index_part *part, const char *path, unsigned threads,
+			  cairn_progress_cb progress, void *payload)
+{
+	struct writing writing = { .ivf = ivf, .part = part };
+	CN_TRY(cn_workers_new(&writing.pool, threads));
+	cn_progress_start(&writing.progress, progress, payload, "sorting rows into lists", 2 * (uint64_t)part->count);
+	int status = cn_atomic_open(&writing.file, path);
+	if (status == 0) {
+		status = write_all(&writing);
+		if (status == 0)
+			status = cn_atomic_commit(&writing.file);
+		else
+			cn_atomic_abort(&writing.file);
+	}
+	cn_progress_end(&writing.progress);
+	cn_workers_free(writing.pool);
+	cn_free(writing.list);
+	cn_free(writing.starts);
+	cn_free(writing.numbers);
+	cn_free(writing.scales);
+	cn_free(writing.floats);
+	cn_free(writing.codes);
+	cn_free(writing.errors);
+	return status;
+}
+
+/* ---- reading ---- */
+
+static int check_header(const struct header *header, const cn_mapped *file, const cairn_ivf *ivf, size_t rows,
+			const char *path)
+{
+	uint64_t lengths[SECTIONS], wanted = sizeof(*header);
+	if (file->length < sizeof(*header) || memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0)
+		return cn_fail(CAIRN_EDAMAGED, "'%s' is not an inverted file of cairn", path);
+	if (header->version != VERSION)
+		return cn_fail(CAIRN_EUNSUPPORTED,
+			       "'%s' is an inverted file of version %u, this cairn knows version %d", path,
+			       header->version, VERSION);
+	if (header->header_crc != cn_crc32c(0, header, offsetof(struct header, header_crc)))
+		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the header is wrong", path);
+	if (header->quantizer != ivf->fingerprint || header->dim != ivf->dim || header->lists != ivf->lists)
+		return cn_fail(CAIRN_EDAMAGED, "'%s' was written with another quantizer", path);
+	if (header->rows != rows)
+		return cn_fail(CAIRN_EDAMAGED, "'%s' has the lists of %llu rows, not of %zu", path,
+			       (unsigned long long)header->rows, rows);
+	section_lengths(rows, ivf->lists, ivf->dim, lengths);
+	for (int i = 0; i < SECTIONS; i++)
+		wanted += i == CODES ? lengths[i] : padded(lengths[i]);
+	if (wanted != file->length)
+		return cn_fail(CAIRN_EDAMAGED, "'%s' has %zu bytes instead of %llu", path, file->length,
+			       (unsigned long long)wanted);
+	return 0;
+}
+
+/* What a search follows must lead nowhere else, whatever the bytes. */
+static int check_lists(const cairn_ivf_lists *lists)
+{
+	for (size_t l = 0; l < lists->lists; l++)
+		if (lists->starts[l] > lists->starts[l + 1])
+			return cn_fail(CAIRN_EDAMAGED, "'%s': list %zu ends before it begins", lists->path, l);
+	if (lists->starts[0] != 0 || lists->starts[lists->lists] != lists->rows)
+		return cn_fail(CAIRN_EDAMAGED, "'%s': the lists do not hold the %zu rows", lists->path, lists->rows);
+	for (size_t i = 0; i < lists->rows; i++)
+		if (lists->numbers[i] >= lists->rows)
+			return cn_fail(CAIRN_EDAMAGED, "'%s': row %u of %zu", lists->path, lists->numbers[i],
+				       lists->rows);
+	return 0;
+}
+
+static int open_lists(cairn_ivf_lists *lists, const char *path, const cairn_ivf *ivf, size_t rows)
+{
+	struct header header = { 0 };
+	uint64_t lengths[SECTIONS];
+	lists->path = cn_strdup(path);
+	if (!lists->path)
+		return CAIRN_ENOMEM;
+	CN_TRY(cn_mapped_open(&lists->file, path));
+	if (lists->file.length >= sizeof(header))
+		memcpy(&header, lists->file.bytes, sizeof(header));
+	CN_TRY(check_header(&header, &lists->file, ivf, rows, path));
+	lists->rows = rows;
+	lists->dim = ivf->dim;
+	lists->lists = ivf->lists;
+	section_lengths(rows, ivf->lists, ivf->dim, lengths);
+	const uint8_t *at = lists->file.bytes + sizeof(header);
+	lists->starts = (const uint64_t *)at;
+	lists->numbers = (const uint32_t *)(at += padded(lengths[STARTS]));
+	lists->scales = (const float *)(at += padded(lengths[NUMBERS]));
+	lists->codes = (const int8_t *)(at + padded(lengths[SCALES]));
+	return check_lists(lists);
+}
+
+int cairn_ivf_lists_open(cairn_ivf_lists **out, const char *path, const cairn_ivf *ivf, size_t rows)
+{
+	cairn_ivf_lists *lists;
+	*out = NULL;
+	CN_NEW(lists, 1, sizeof(*lists));
+	int status = open_lists(lists, path, ivf, rows);
+	if (status < 0)
+		cairn_ivf_lists_free(lists);
+	else
+		*out = lists;
+	return status;
+}
+
+void cairn_ivf_lists_free(cairn_ivf_lists *lists)
+{
+	if (!lists)
+		return;
+	cn_mapped_close(&lists->file);
+	cn_free(lists->path);
+	cn_free(lists);
+}
+
+int cairn_ivf_lists_check(const cairn_ivf_lists *lists)
+{
+	static const char *const names[SECTIONS] = { "starts", "numbers", "scales", "codes" };
+	const void *sections[SECTIONS] = { lists->starts, lists->numbers, lists->scales, lists->codes };
+	struct header header;
+	uint64_t lengths[SECTIONS];
+	memcpy(&header, lists->file.bytes, sizeof(header));
+	section_lengths(lists->rows, lists->lists, lists->dim, lengths);
+	for (int i = 0; i < SECTIONS; i++)
+		if (cn_crc32c(0, sections[i], lengths[i]) != header.crcs[i])
+			return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the %s is wrong", lists->path, names[i]);
+	return 0;
+}
+
+double cairn_ivf_lists_error(const cairn_ivf_lists *lists)
+{
+	struct header header;
+	memcpy(&header, lists->file.bytes, sizeof(header));
+	return header.error;
+}

@@ -1,0 +1,212 @@
+/*
+ * Search in an inverted file.
+ *
+ *   queries --scan of centroids--> the lists to probe --sorted by list--> for each list, the queries that probe it
+ *                                                                         scan of its rows --> shortlists
+ *
+ * Turned round like this, a list is read and packed once for all of its queries. A row's score is the query's product
+ * with the centroid and with the codes of the row's difference from it.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/index.h"
+#include "math/dot.h"
+#include "util/memory.h"
+
+#define TASK 64 /* queries whose lists are chosen at once */
+
+struct probe {
+	uint32_t query, list;
+	float base; /* the query's product with the centroid */
+};
+
+struct ivf_search {
+	cn_search *search;
+	const cairn_ivf *ivf;
+	size_t probes;
+	uint32_t *order;         /* 0, 1, 2 ... */
+	cn_shortlist *centroids; /* one a query */
+	struct probe *probed;    /* count x probes, by query */
+	size_t *starts;          /* lists + 1: of what follows */
+	uint32_t *which;         /* the same by list: queries */
+	float *bases;
+	uint32_t *visited; /* lists that any query probes */
+	size_t visited_count;
+};
+
+/* ---- which lists ---- */
+
+static int best_base_first(const void *left, const void *right)
+{
+	const struct probe *a = left, *b = right;
+	if (a->base != b->base)
+		return a->base > b->base ? -1 : 1;
+	return (a->list > b->list) - (a->list < b->list);
+}
+
+/* Of the centroids that are best by their codes, the best. */
+static void choose_lists(const struct ivf_search *ivf_search, size_t query, struct probe *scratch)
+{
+	const cairn_ivf *ivf = ivf_search->ivf;
+	cn_shortlist *list = &ivf_search->centroids[query];
+	const float *vector = ivf_search->search->vectors + query * ivf->dim;
+	cn_shortlist_cut(list);
+	for (size_t i = 0; i < list->count; i++) {
+		uint32_t centroid = cn_shortlist_at(list, i).row;
+		scratch[i] = (struct probe){ (uint32_t)query, centroid,
+					     cn_dot(vector, ivf->centroids + centroid * ivf->dim, ivf->dim) };
+	}
+	qsort(scratch, list->count, sizeof(*scratch), best_base_first);
+	memcpy(ivf_search->probed + query * ivf_search->probes, scratch, ivf_search->probes * sizeof(*scratch));
+}
+
+/* cn_loop_body over queries. */
+static int choose_range(void *context, size_t begin, size_t end, unsigned number)
+{
+	const struct ivf_search *ivf_search = context;
+	const cairn_ivf *ivf = ivf_search->ivf;
+	cn_search_worker *worker = &ivf_search->search->workers[number];
+	const cn_rows centroids = {
+		.stored = CN_ROWS_I8, .rows = ivf->codes, .scales = ivf->scales, .count = ivf->lists
+	};
+	struct probe *scratch = cn_alloc(ivf->lists, sizeof(*scratch));
+	if (!scratch)
+		return CAIRN_ENOMEM;
+	int status = cn_query_panels_pack(&worker->panels, &ivf_search->search->queries, ivf_search->order + begin,
+					  end - begin);
+	if (status == 0)
+		status = cn_scan_rows(&worker->panels, &centroids, NULL, ivf_search->centroids, &worker->scratch);
+	for (size_t i = begin; status == 0 && i < end; i++)
+		choose_lists(ivf_search, i, scratch);
+	cn_free(scratch);
+	return status;
+}
+
+/* A counting sort of the probes by list. */
+static void turn_round(struct ivf_search *ivf_search)
+{
+	size_t count = ivf_search->search->count * ivf_search->probes, lists = ivf_search->ivf->lists;
+	size_t *starts = ivf_search->starts;
+	for (size_t i = 0; i < count; i++)
+		starts[ivf_search->probed[i].list + 1]++;
+	for (size_t l = 0; l < lists; l++) {
+		if (starts[l + 1])
+			ivf_search->visited[ivf_search->visited_count++] = (uint32_t)l;
+		starts[l + 1] += starts[l];
+	}
+	for (size_t i = 0; i < count; i++) {
+		size_t place = starts[ivf_search->probed[i].list]++;
+		ivf_search->which[place] = ivf_search->probed[i].query;
+		ivf_search->bases[place] = ivf_search->probed[i].base;
+	}
+	for (size_t l = lists; l > 0; l--)
+		starts[l] = starts[l - 1];
+	starts[0] = 0;
+}
+
+/* ---- scanning them ---- */
+
+static int scan_list(const struct ivf_search *ivf_search, size_t list, cn_search_worker *worker)
+{
+	const cn_search *search = ivf_search->search;
+	const cairn_index *index = search->index;
+	size_t first = ivf_search->starts[list], queries = ivf_search->starts[list + 1] - first;
+	CN_TRY(cn_query_panels_pack(&worker->panels, &search->queries, ivf_search->which + first, queries));
+	for (size_t p = 0; p < index->parts.count; p++) {
+		const cairn_ivf_lists *lists = index->lists[p];
+		size_t begin = lists->starts[list];
+		const cn_rows rows = { .stored = CN_ROWS_I8,
+				       .rows = lists->codes + begin * lists->dim,
+				       .scales = lists->scales + begin,
+				       .numbers = lists->numbers + begin,
+				       .count = lists->starts[list + 1] - begin,
+				       .first = (uint32_t)index->parts.items[p].first,
+				       .live = search->live,
+				       .live_from = index->parts.items[p].first };
+		CN_TRY(cn_scan_rows(&worker->panels, &rows, ivf_search->bases + first, worker->lists,
+				    &worker->scratch));
+	}
+	return 0;
+}
+
+/* cn_loop_body over the lists that are visited. */
+static int scan_range(void *context, size_t begin, size_t end, unsigned worker)
+{
+	const struct ivf_search *ivf_search = context;
+	for (size_t i = begin; i < end; i++)
+		CN_TRY(scan_list(ivf_search, ivf_search->visited[i], &ivf_search->search->workers[worker]));
+	return 0;
+}
+
+/* ---- both ---- */
+
+static int allocate(struct ivf_search *ivf_search)
+{
+	size_t count = ivf_search->search->count, lists = ivf_search->ivf->lists, probed;
+	/* By their codes, centroids that are about equal may change places. */
+	size_t keep = ivf_search->probes + ivf_search->probes / 8 + 4;
+	CN_TRY(cn_size_mul(count, ivf_search->probes, &probed));
+	CN_NEW(ivf_search->order, count, sizeof(*ivf_search->order));
+	CN_NEW(ivf_search->centroids, count, sizeof(*ivf_search->centroids));
+	CN_NEW(ivf_search->probed, probed, sizeof(*ivf_search->probed));
+	CN_NEW(ivf_search->starts, lists + 1, sizeof(*ivf_search->starts));
+	CN_NEW(ivf_search->which, probed, sizeof(*ivf_search->which));
+	CN_NEW(ivf_search->bases, probed, sizeof(*ivf_search->bases));
+	CN_NEW(ivf_search->visited, lists, sizeof(*ivf_search->visited));
+	for (size_t i = 0; i < count; i++) {
+		ivf_search->order[i] = (uint32_t)i;
+		CN_TRY(cn_shortlist_init(&ivf_search->centroids[i], keep < lists ? keep : lists));
+	}
+	return 0;
+}
+
+static void release(struct ivf_search *ivf_search)
+{
+	for (size_t i = 0; ivf_search->centroids && i < ivf_search->search->count; i++)
+		cn_shortlist_free(&ivf_search->centroids[i]);
+	cn_free(ivf_search->order);
+	cn_free(ivf_search->centroids);
+	cn_free(ivf_search->probed);
+	cn_free(ivf_search->starts);
+	cn_free(ivf_search->which);
+	cn_free(ivf_search->bases);
+	cn_free(ivf_search->visited);
+}
+
+int cn_ivf_scan(cn_search *search)
+{
+	struct ivf_search ivf_search = { .search = search, .ivf = search->index->ivf, .probes = search->probes };
+	int status = allocate(&ivf_search);
+	if (status == 0)
+		status = cn_parallel_for(search->pool, search->count, TASK, choose_range, &ivf_search);
+	if (status == 0) {
+		turn_round(&ivf_search);
+		status = cn_parallel_for(search->pool, ivf_search.visited_count, 1, scan_range, &ivf_search);
+	}
+	release(&ivf_search);
+	return status;
+}
+
+/* ---- how many lists ---- */
+
+/* Where a filter leaves a part of the rows, so many lists more are probed; where the rows that it leaves are no more
+ * than would be scanned, they are scanned themselves. */
+size_t cn_ivf_probes(const cairn_index *index, size_t k, const cairn_index_options *options)
+{
+	const cairn_ivf *ivf = index->ivf;
+	if (!ivf || options->exact || index->parts.rows == 0)
+		return 0;
+	size_t probes = options->probes ? options->probes
+					: cairn_ivf_probes(ivf, k, options->recall > 0 ? options->recall : 0.95);
+	probes = probes < ivf->lists ? probes : ivf->lists;
+	if (!options->only)
+		return probes;
+	double left = (double)options->only_count / (double)index->parts.rows;
+	double scanned = (double)probes / (double)ivf->lists;
+	if (left <= scanned)
+		return 0;
+	double more = ceil((double)probes / (left < 1 ? left : 1));
+	return more < (double)ivf->lists ? (size_t)more : ivf->lists;
+}

@@ -1,0 +1,262 @@
+/*
+ * Training a quantizer. Centroids come from k-means on a sample. Then some rows are taken as queries: how far down the
+ * order of lists those of their true neighbours stand tells how many must be probed, without searching once.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "index/ivf.h"
+#include "index/row_parts.h"
+#include "math/assign.h"
+#include "math/dot.h"
+#include "math/half.h"
+#include "math/kmeans.h"
+#include "util/memory.h"
+#include "util/random.h"
+
+#define POINTS     128 /* rows a centroid that k-means works on */
+#define ITERATIONS 10
+#define QUERIES    1000
+#define NEIGHBOURS 100
+
+static const size_t depths[CN_IVF_DEPTHS] = { 1, 10, NEIGHBOURS };
+
+struct training {
+	cairn_ivf *ivf;
+	cn_row_parts parts;
+	const cairn_ivf_options *options;
+	cn_workers *pool;
+	cairn_progress_cb progress;
+	void *payload;
+};
+
+/* Where row `at` of all is, counted without the gaps between parts. */
+static const uint16_t *row_at(const cn_row_parts *parts, size_t at)
+{
+	for (size_t p = 0; p < parts->count; p++) {
+		if (at < parts->items[p].data.count)
+			return parts->items[p].data.rows + at * parts->dim;
+		at -= parts->items[p].data.count;
+	}
+	return NULL;
+}
+
+/* Every row has the same chance, and the choice depends on the seed alone; ascending. */
+static void choose(size_t *chosen, size_t count, size_t total, uint64_t seed)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < total && kept < count; i++)
+		if (cn_random_below(&seed, total - i) < count - kept)
+			chosen[kept++] = i;
+}
+
+/* @param[out] numbers which rows; @param[out] rows the same as floats; the caller frees both */
+static int sample_rows(const cn_row_parts *parts, size_t count, uint64_t seed, size_t **numbers, float **rows)
+{
+	size_t size;
+	*rows = NULL;
+	*numbers = cn_alloc(count, sizeof(**numbers));
+	CN_TRY(cn_size_mul(count, parts->dim, &size));
+	*rows = cn_alloc(size, sizeof(**rows));
+	if (!*numbers || !*rows)
+		return CAIRN_ENOMEM;
+	choose(*numbers, count, parts->rows, seed);
+	for (size_t i = 0; i < count; i++)
+		cn_halves_to_floats(row_at(parts, (*numbers)[i]), parts->dim, *rows + i * parts->dim);
+	return 0;
+}
+
+static int train_centroids(struct training *training)
+{
+	cairn_ivf *ivf = training->ivf;
+	size_t rows = training->parts.rows, wanted = ivf->lists * POINTS, count = wanted < rows ? wanted : rows;
+	const cn_kmeans_options options = { .clusters = ivf->lists,
+					    .iterations = ITERATIONS,
+					    .seed = training->options->seed };
+	cn_kmeans_result result;
+	size_t *numbers;
+	float *sample;
+	int status = sample_rows(&training->parts, count, training->options->seed, &numbers, &sample);
+	if (status == 0)
+		status = cn_kmeans(training->pool, sample, count, ivf->dim, &options, training->progress,
+				   training->payload, ivf->centroids, &result);
+	cn_free(numbers);
+	cn_free(sample);
+	if (status == 0)
+		ivf->error = result.error;
+	return status;
+}
+
+/* ---- recall ---- */
+
+/* Rows stand for images, so that the neighbours found are rows. */
+static int number_as_images(const struct training *training, cairn_index_part *parts, int64_t **ids)
+{
+	*ids = cn_alloc(training->parts.rows, sizeof(**ids));
+	if (!*ids)
+		return CAIRN_ENOMEM;
+	for (size_t i = 0; i < training->parts.rows; i++)
+		(*ids)[i] = (int64_t)i;
+	size_t first = 0;
+	for (size_t p = 0; p < training->parts.count; p++) {
+		parts[p] = training->parts.items[p].data;
+		parts[p].images = *ids + first;
+		first += parts[p].count;
+	}
+	return 0;
+}
+
+static int find_neighbours(const struct training *training, const float *queries, size_t count, cairn_ranking **out)
+{
+	cairn_index_options how = CAIRN_INDEX_OPTIONS_INIT;
+	cairn_index *index = NULL;
+	int64_t *ids = NULL;
+	cairn_index_part *parts = cn_alloc(training->parts.count, sizeof(*parts));
+	int status = parts ? number_as_images(training, parts, &ids) : CAIRN_ENOMEM;
+	if (status == 0)
+		status = cairn_index_new_flat(&index, training->parts.dim, parts, training->parts.count, NULL, 0);
+	how.threads = training->options->threads;
+	/* The row itself is found too. */
+	if (status == 0)
+		status = cairn_index_search(index, queries, count, NEIGHBOURS + 1, &how, out);
+	cairn_index_free(index);
+	cn_free(ids);
+	cn_free(parts);
+	return status;
+}
+
+/* How many lists have a larger product with the query than list `list`; of equal ones the first comes first. */
+static size_t place_of(const float *products, size_t lists, size_t list)
+{
+	size_t place = 0;
+	for (size_t i = 0; i < lists; i++)
+		place += products[i] > products[list] || (products[i] == products[list] && i < list);
+	return place;
+}
+
+/* What the loop over queries needs. */
+struct measuring {
+	const struct training *training;
+	const size_t *numbers; /* of the queries among the rows */
+	const float *queries;
+	const cairn_ranking *ranking;
+	uint32_t *places; /* queries x NEIGHBOURS */
+	float *scratch;   /* for each worker: lists products, NEIGHBOURS rows */
+};
+
+/* Lists of the true neighbours: where they stand in the query's order. CN_IVF_MAX_LISTS where there is no neighbour. */
+static int find_places(const struct measuring *measuring, size_t query, float *products)
+{
+	const cairn_ivf *ivf = measuring->training->ivf;
+	const int64_t *found = cairn_ranking_images(measuring->ranking, query);
+	size_t dim = ivf->dim, count = 0, all = cairn_ranking_count(measuring->ranking, query);
+	float *neighbours = products + ivf->lists;
+	uint32_t lists[NEIGHBOURS], *places = measuring->places + query * NEIGHBOURS;
+	for (size_t i = 0; i < all && count < NEIGHBOURS; i++)
+		if ((size_t)found[i] != measuring->numbers[query])
+			cn_halves_to_floats(row_at(&measuring->training->parts, (size_t)found[i]), dim,
+					    neighbours + count++ * dim);
+	CN_TRY(cn_assign(NULL, neighbours, count, ivf->centroids, ivf->lists, dim, 1, lists));
+	cn_dot_rows(measuring->queries + query * dim, ivf->centroids, ivf->lists, dim, products);
+	for (size_t i = 0; i < NEIGHBOURS; i++)
+		places[i] = i < count ? (uint32_t)place_of(products, ivf->lists, lists[i]) : CN_IVF_MAX_LISTS;
+	return 0;
+}
+
+/* cn_loop_body over queries. */
+static int find_places_of_range(void *context, size_t begin, size_t end, unsigned worker)
+{
+	const struct measuring *measuring = context;
+	const cairn_ivf *ivf = measuring->training->ivf;
+	for (size_t i = begin; i < end; i++)
+		CN_TRY(find_places(measuring, i, measuring->scratch + worker * (ivf->lists + NEIGHBOURS * ivf->dim)));
+	return 0;
+}
+
+/* Of the first `depth` neighbours of all queries, which share is in the first 1, 2, 3 ... lists. */
+static void accumulate(const uint32_t *places, size_t queries, size_t depth, float *recall)
+{
+	size_t total = 0, sum = 0;
+	uint32_t at[CN_IVF_MAX_PROBES] = { 0 };
+	for (size_t q = 0; q < queries; q++)
+		for (size_t i = 0; i < depth; i++) {
+			uint32_t place = places[q * NEIGHBOURS + i];
+			total += place < CN_IVF_MAX_LISTS;
+			if (place < CN_IVF_MAX_PROBES)
+				at[place]++;
+		}
+	for (size_t i = 0; i < CN_IVF_MAX_PROBES; i++) {
+		sum += at[i];
+		recall[i] = total ? (float)((double)sum / (double)total) : 1;
+	}
+}
+
+static int measure_recall(struct training *training)
+{
+	cairn_ivf *ivf = training->ivf;
+	size_t rows = training->parts.rows, count = QUERIES < rows ? QUERIES : rows, *numbers;
+	size_t workers = cn_workers_threads(training->pool);
+	float *queries;
+	cairn_ranking *ranking = NULL;
+	int status = sample_rows(&training->parts, count, training->options->seed + 1, &numbers, &queries);
+	struct measuring measuring = { .training = training, .numbers = numbers, .queries = queries };
+	measuring.places = cn_alloc(count * NEIGHBOURS, sizeof(*measuring.places));
+	measuring.scratch = cn_alloc(workers * (ivf->lists + NEIGHBOURS * ivf->dim), sizeof(*measuring.scratch));
+	if (status == 0 && (!measuring.places || !measuring.scratch))
+		status = CAIRN_ENOMEM;
+	if (status == 0)
+		status = find_neighbours(training, queries, count, &ranking);
+	measuring.ranking = ranking;
+	if (status == 0)
+		status = cn_parallel_for(training->pool, count, 8, find_places_of_range, &measuring);
+	for (size_t i = 0; status == 0 && i < CN_IVF_DEPTHS; i++)
+		accumulate(measuring.places, count, depths[i], ivf->recall + i * CN_IVF_MAX_PROBES);
+	cairn_ranking_free(ranking);
+	cn_free(measuring.places);
+	cn_free(measuring.scratch);
+	cn_free(numbers);
+	cn_free(queries);
+	return status;
+}
+
+/* ---- both ---- */
+
+static int train(struct training *training)
+{
+	CN_TRY(train_centroids(training));
+	cn_ivf_finish(training->ivf);
+	return measure_recall(training);
+}
+
+int cairn_ivf_train(cairn_ivf **out, size_t dim, const cairn_index_part *parts, size_t n,
+		    const cairn_ivf_options *options, cairn_progress_cb progress, void *payload)
+{
+	static const cairn_ivf_options defaults = CAIRN_IVF_OPTIONS_INIT;
+	struct training training = { .options = options ? options : &defaults,
+				     .progress = progress,
+				     .payload = payload };
+	int status;
+	*out = NULL;
+	if (training.options->version != CAIRN_IVF_OPTIONS_VERSION)
+		return cn_fail(CAIRN_EINVALID, "quantizer options of version %u, this library knows version %d",
+			       training.options->version, CAIRN_IVF_OPTIONS_VERSION);
+	CN_TRY(cn_row_parts_init(&training.parts, dim, parts, n));
+	size_t rows = training.parts.rows, lists = training.options->lists;
+	if (lists == 0)
+		lists = (size_t)fmax(1, 2 * sqrt((double)rows));
+	if (dim < 1 || lists > rows || lists > CN_IVF_MAX_LISTS)
+		CN_GOTO(status, cn_fail(CAIRN_EINVALID,
+					"%zu lists for %zu rows of %zu dimensions; there must be as many rows, and "
+					"at most %u lists",
+					lists, rows, dim, CN_IVF_MAX_LISTS));
+	CN_GOTO(status, cn_workers_new(&training.pool, training.options->threads));
+	CN_GOTO(status, cn_ivf_new(&training.ivf, dim, lists));
+	CN_GOTO(status, train(&training));
+	*out = training.ivf;
+	training.ivf = NULL;
+done:
+	cairn_ivf_free(training.ivf);
+	cn_workers_free(training.pool);
+	cn_row_parts_free(&training.parts);
+	return status;
+}
