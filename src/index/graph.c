@@ -167,18 +167,29 @@ static int make_queries(struct graph *graph)
 	return cn_query_panels_pack(&graph->panels, &graph->queries, NULL, count);
 }
 
-/* Threads begin with what the queries' own lists have reached, so that they take little that is of no use. */
+/* What a query's own list has reached; scores below it are of no use to threads. */
+static float reached(struct graph *graph, size_t query)
+{
+	size_t first = graph->own->block * graph->plan.block_images;
+	cn_shortlist *list = &graph->own->lists[graph->names[query] - first];
+	if (!graph->wants_own)
+		return INFINITY;
+	cn_shortlist_cut(list);
+	return list->threshold;
+}
+
 static void empty_lists(struct graph *graph)
 {
-	size_t capacity = graph->own->capacity, first = graph->own->block * graph->plan.block_images;
-	for (unsigned w = 0; w < cn_workers_threads(graph->pool); w++)
-		for (size_t q = 0; q < graph->query_count; q++) {
+	size_t capacity = graph->own->capacity;
+	for (size_t q = 0; q < graph->query_count; q++) {
+		float threshold = reached(graph, q);
+		for (unsigned w = 0; w < cn_workers_threads(graph->pool); w++) {
 			cn_shortlist *list = &graph->workers[w].lists[q];
 			cn_shortlist_place(list, graph->key.keep, graph->workers[w].keys + q * capacity, capacity);
 			list->distinct = graph->own->distinct;
-			list->threshold =
-				graph->wants_own ? graph->own->lists[graph->names[q] - first].threshold : INFINITY;
+			list->threshold = threshold;
 		}
+	}
 }
 
 static int scan_chunk(struct graph *graph, struct worker *worker, cn_span chunk)
