@@ -5,7 +5,7 @@ import faiss
 from common import Ratios, in_turn
 from nearest import Index, bandwidth_and_peak, recall, timed, unit_vectors
 
-ROWS, DIM, QUERIES, K, ROUNDS = 300_000, 512, 100, 100, 7
+ROWS, DIM, QUERIES, K, ROUNDS = 300_000, 512, 30, 100, 7
 FLOOR = 0.999
 
 

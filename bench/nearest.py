@@ -1,6 +1,7 @@
 """What the benchmarks of search share: cairn's index through the public functions of include/cairn/index.h, made data, recall, and the
 limits of the machine."""
 import ctypes
+import os
 import subprocess
 import time
 
@@ -38,16 +39,34 @@ def load_library():
     return library
 
 
+class Rows:
+    """Rows as an index keeps them, in arrays that may be mapped files; their ids are 0, 1, 2 ..."""
+
+    def __init__(self, halves, codes, scales):
+        self.library, self.halves, self.codes, self.scales = load_library(), halves, codes, scales
+        self.shape, self.images = halves.shape, np.arange(len(halves))
+        self.part = Part(halves.ctypes.data, codes.ctypes.data, scales.ctypes.data, self.images.ctypes.data, len(halves))
+
+    @classmethod
+    def of(cls, rows):
+        """Of float32 rows."""
+        made = cls(np.empty(rows.shape, np.uint16), np.empty(rows.shape, np.int8), np.empty(len(rows), np.float32))
+        made.encode(0, rows)
+        return made
+
+    def encode(self, first, rows):
+        where = slice(first, first + len(rows))
+        halves, codes, scales = self.halves[where], self.codes[where], self.scales[where]
+        if self.library.cairn_index_encode(rows.ctypes.data, *rows.shape, halves.ctypes.data, codes.ctypes.data, scales.ctypes.data) < 0:
+            raise RuntimeError(self.library.cairn_last_error().decode())
+
+
 class Index:
-    """A flat index over float32 rows, which get the ids 0, 1, 2 ..."""
+    """A flat index over float32 rows, or over Rows."""
 
     def __init__(self, rows):
-        self.library = load_library()
-        self.count, self.dim = rows.shape
-        self.halves, self.codes = np.empty(rows.shape, np.uint16), np.empty(rows.shape, np.int8)
-        self.scales, self.images = np.empty(self.count, np.float32), np.arange(self.count)
-        self.call("cairn_index_encode", rows.ctypes.data, self.count, self.dim, self.halves.ctypes.data, self.codes.ctypes.data, self.scales.ctypes.data)
-        self.part = Part(self.halves.ctypes.data, self.codes.ctypes.data, self.scales.ctypes.data, self.images.ctypes.data, self.count)
+        self.rows = rows if isinstance(rows, Rows) else Rows.of(rows)
+        self.library, (self.count, self.dim), self.part = self.rows.library, self.rows.shape, self.rows.part
         self.index = ctypes.c_void_p()
         self.call("cairn_index_new_flat", ctypes.byref(self.index), self.dim, ctypes.byref(self.part), 1, None, 0)
 
@@ -69,16 +88,17 @@ class IvfOptions(ctypes.Structure):
 
 
 class InvertedFile(Index):
-    """An index with lists, in a file of the folder."""
+    """An index with lists, in files of the folder."""
 
-    def __init__(self, rows, folder, lists=0):
+    def __init__(self, rows, folder, name, lists=0):
         super().__init__(rows)
         self.library.cairn_index_free(self.index)
-        self.quantizer, self.lists, path = ctypes.c_void_p(), ctypes.c_void_p(), f"{folder}/lists.ivf".encode()
+        self.quantizer, self.lists, path = ctypes.c_void_p(), ctypes.c_void_p(), f"{folder}/{name}.ivf"
         self.call("cairn_ivf_train", ctypes.byref(self.quantizer), self.dim, ctypes.byref(self.part), 1, ctypes.byref(IvfOptions(1, 0, lists, 1)), None, None)
-        self.call("cairn_ivf_write_lists", self.quantizer, ctypes.byref(self.part), path, 0, None, None)
-        self.call("cairn_ivf_lists_open", ctypes.byref(self.lists), path, self.quantizer, self.count)
+        self.call("cairn_ivf_write_lists", self.quantizer, ctypes.byref(self.part), path.encode(), 0, None, None)
+        self.call("cairn_ivf_lists_open", ctypes.byref(self.lists), path.encode(), self.quantizer, self.count)
         self.call("cairn_index_new_ivf", ctypes.byref(self.index), self.quantizer, ctypes.byref(self.part), ctypes.byref(self.lists), 1, None, 0)
+        self.file_bytes = os.path.getsize(path)
 
 
 def unit_vectors(count, dim, seed):

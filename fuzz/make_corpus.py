@@ -271,10 +271,47 @@ def features_faulty():
     yield "start", b"CAIRNFEA"
 
 
+# ---- inverted files ----
+
+def inverted_file(dim, words, flags, *blocks, kind=b"test"):
+    """Lengths and offsets right; the target puts the checksums right. A block: ids with the number of words of each, and
+    lists of (word, bytes of codes, bytes of factors, images)."""
+    body, table = b"", b""
+    for images, lists in blocks:
+        head = b"".join(struct.pack("<q", image) for image, _ in images) + b"".join(struct.pack("<I", count) for _, count in images)
+        postings, end = b"", 0
+        for word, codes, factors, places in lists:
+            end += len(places)
+            head += struct.pack("<III", word, end, 0)
+            postings += codes + factors + struct.pack(f"<{len(places)}H", *places)
+        table += struct.pack("<QIIII", 128 + len(body), len(images), len(lists), end, 0)
+        body += head + postings + bytes(-len(head + postings) % 8)
+    length = 128 + len(body) + len(table)
+    header = b"CAIRNASM" + struct.pack("<IIIIIIQQQ64s", 1, dim, words, flags, 0, len(blocks), sum(len(images) for images, _ in blocks),
+                                       128 + len(body), length, kind)
+    return header.ljust(128, b"\0") + body + table
+
+
+def asmk_good():
+    yield "two-blocks", inverted_file(4, 9, 1, ([(1, 2), (5, 1)], [(0, bytes(16), b"", (0, 1)), (8, bytes(8), b"", (0,))]),
+                                      ([(6, 0), (7, 1)], [(3, bytes(8), b"", (1,))]))
+    yield "bytes", inverted_file(3, 2, 2, ([(0, 1), (2**40, 1)], [(1, bytes(range(6)), bytes(8), (0, 1))]))
+    yield "none", inverted_file(64, 65536, 1)
+
+
+def asmk_faulty():
+    yield "backwards", inverted_file(4, 9, 1, ([(5, 1), (1, 0)], [(0, bytes(8), b"", (0,))]))
+    yield "outside", inverted_file(4, 9, 1, ([(1, 1)], [(0, bytes(8), b"", (700,))]))
+    yield "twice", inverted_file(4, 9, 1, ([(1, 2)], [(0, bytes(16), b"", (0, 0))]))
+    yield "no-such-word", inverted_file(4, 9, 1, ([(1, 1)], [(9, bytes(8), b"", (0,))]))
+    yield "overlong", inverted_file(4, 9, 1, ([(1, 1)], [(0, bytes(8), b"", (0,))]))[:-16] + b"\xff" * 16
+    yield "start", b"CAIRNASM"
+
+
 # ---- all ----
 
 SEEDS = {"npy": (npy_good, npy_faulty), "image": (image_good, image_faulty), "checkpoint": (checkpoint_good, checkpoint_faulty),
-         "bundle": (bundle_good, bundle_faulty), "features": (features_good, features_faulty)}
+         "asmk": (asmk_good, asmk_faulty), "bundle": (bundle_good, bundle_faulty), "features": (features_good, features_faulty)}
 FLIPS = 8
 
 

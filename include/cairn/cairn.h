@@ -10,6 +10,7 @@
  *     ranking.h      the K best images for Q queries
  *     index.h        nearest neighbours
  *     graph.h        the nearest neighbours of every image
+ *     asmk.h         search by local features: codebooks, inverted files
  *     collection.h   images remembered on disk
  *     search.h       one question answered; reports
  *     eval.h         benchmark scores
@@ -17,6 +18,7 @@
 #ifndef CAIRN_CAIRN_H
 #define CAIRN_CAIRN_H
 
+#include "cairn/asmk.h"
 #include "cairn/collection.h"
 #include "cairn/descriptors.h"
 #include "cairn/error.h"

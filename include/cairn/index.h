@@ -49,9 +49,10 @@ CAIRN_API int cairn_index_encode(const float *rows, size_t count, size_t dim, ui
 typedef struct {
 	uint32_t version; /**< CAIRN_INDEX_OPTIONS_VERSION */
 	unsigned threads; /**< 0: one for each core */
-	/** How many of the best rows by 8-bit codes are scored anew in half precision; 0: 1.5 k + 20, which finds 0.999
-	 * of the exact best on all that was measured (docs/benchmarks.md). Counted in images where images own several
-	 * rows. */
+	/** How many of the best images by 8-bit codes are scored anew in half precision; 0: 1.5 k + 20, with lists
+	 * 1.25 k + 2. That finds at least 0.999 of the exact k best of rows spread as descriptors of different places
+	 * are; where hundreds of rows differ from each other by a cosine of less than 0.01, or all have one large
+	 * number in common, codes and half-precision numbers tell them apart no longer (docs/methods.md, "Search"). */
 	size_t depth;
 	int exact; /**< 1: all rows are scored in half precision, and the codes are not read */
 	/** Of an index with lists (cairn/ivf.h): the share of the true k best that is to be found, 0: 0.95; how many
@@ -76,7 +77,7 @@ typedef struct {
  * @param      dim    dimensions of a row, >= 1
  * @param      parts  n parts; their arrays must outlive the index
  * @param      removed NULL, or ids to leave out, ascending
- * @return 0; CAIRN_EINVALID; CAIRN_ENOMEM
+ * @return 0; CAIRN_EINVALID naming the number or id at fault; CAIRN_ELIMIT beyond 2^32 rows; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_index_new_flat(cairn_index **out, size_t dim, const cairn_index_part *parts, size_t n,
 				   const int64_t *removed, size_t removed_count);
@@ -91,7 +92,7 @@ CAIRN_API size_t cairn_index_rows(const cairn_index *index);
 
 /**
  * The k best images for each query; equal scores are ordered by ascending id. Results do not depend on the number of
- * threads.
+ * threads, nor, unless images have rows in several parts and scores are equal, on how rows are divided into parts.
  *
  * @param[out] out     a new ranking of `queries` rows and depth k; the caller frees it. Scores are inner products with
  *                     the half-precision rows

@@ -38,7 +38,7 @@
 /* Memory of one thread. */
 struct worker {
 	cn_shortlist *lists; /* a query of a band each */
-	uint64_t *keys;
+	cn_hit *items;
 	cn_scan_scratch scratch;
 	float *vectors;  /* of one image */
 	cn_found *found; /* as many as a list keeps */
@@ -172,8 +172,6 @@ static float reached(struct graph *graph, size_t query)
 {
 	size_t first = graph->own->block * graph->plan.block_images;
 	cn_shortlist *list = &graph->own->lists[graph->names[query] - first];
-	if (!graph->wants_own)
-		return INFINITY;
 	cn_shortlist_cut(list);
 	return list->threshold;
 }
@@ -185,7 +183,7 @@ static void empty_lists(struct graph *graph)
 		float threshold = reached(graph, q);
 		for (unsigned w = 0; w < cn_workers_threads(graph->pool); w++) {
 			cn_shortlist *list = &graph->workers[w].lists[q];
-			cn_shortlist_place(list, graph->key.keep, graph->workers[w].keys + q * capacity, capacity);
+			cn_shortlist_place(list, graph->key.keep, graph->workers[w].items + q * capacity, capacity);
 			list->distinct = graph->own->distinct;
 			list->threshold = threshold;
 		}
@@ -214,7 +212,8 @@ static int scan_chunk(struct graph *graph, struct worker *worker, cn_span chunk)
 		return cn_scan_rows(&graph->panels, &rows, NULL, worker->lists, &worker->scratch);
 	const cn_row_lists row_lists = { graph->names, graph->partner->lists,
 					 (uint32_t)(graph->partner->block * graph->plan.block_images) };
-	return cn_scan_both(&graph->panels, &rows, worker->lists, &row_lists, &worker->scratch);
+	return cn_scan_both(&graph->panels, &rows, graph->wants_own ? worker->lists : NULL, &row_lists,
+			    &worker->scratch);
 }
 
 /* cn_loop_body over chunks from first_chunk on. */
@@ -231,10 +230,8 @@ static void join_query(struct graph *graph, size_t query, cn_shortlist *list)
 {
 	for (unsigned w = 0; w < cn_workers_threads(graph->pool); w++) {
 		const cn_shortlist *found = &graph->workers[w].lists[query];
-		for (size_t i = 0; i < found->count; i++) {
-			cn_hit hit = cn_shortlist_at(found, i);
-			cn_shortlist_push(list, hit.score, hit.row);
-		}
+		for (size_t i = 0; i < found->count; i++)
+			cn_shortlist_push(list, found->items[i].score, found->items[i].row);
 	}
 }
 
@@ -267,7 +264,8 @@ static int run_step(struct graph *graph, size_t chunks)
 {
 	int status = make_queries(graph);
 	if (status == 0) {
-		empty_lists(graph);
+		if (graph->wants_own)
+			empty_lists(graph);
 		status = cn_parallel_for(graph->pool, chunks, 1, scan_range, graph);
 	}
 	if (status == 0 && graph->wants_own)
@@ -341,16 +339,14 @@ static void rank_image(struct graph *graph, struct worker *worker, size_t image,
 	const cn_image_rows *among = graph->among;
 	size_t k = graph->plan.demand.k;
 	cn_shortlist_cut(list);
-	for (size_t i = 0; i < list->count; i++) {
-		cn_hit hit = cn_shortlist_at(list, i);
-		list->keys[i] = cn_hit_key(hit.score, among->first[hit.row]);
-	}
+	for (size_t i = 0; i < list->count; i++)
+		list->items[i].row = among->first[list->items[i].row];
 	cn_image_rows_read(&graph->images, image, worker->vectors);
 	size_t count =
 		cn_rescore(among->parts, worker->vectors, cn_image_rows_of(&graph->images, image), list, worker->found);
 	list->count = count < k ? count : k;
 	for (size_t i = 0; i < list->count; i++)
-		list->keys[i] = cn_hit_key(worker->found[i].score, among->image[worker->found[i].row]);
+		list->items[i] = (cn_hit){ worker->found[i].score, among->image[worker->found[i].row] };
 }
 
 /* cn_loop_body over the batch. */
@@ -395,7 +391,7 @@ static int write_ids(struct graph *graph, cn_atomic_file *file, const cn_shortli
 	int64_t *ids = line;
 	size_t k = graph->plan.demand.k;
 	for (size_t i = 0; i < k; i++)
-		ids[i] = i < list->count ? graph->among->ids[cn_shortlist_at(list, i).row] : -1;
+		ids[i] = i < list->count ? graph->among->ids[list->items[i].row] : -1;
 	graph->neighbours += list->count;
 	return cn_atomic_write(file, ids, k * sizeof(*ids));
 }
@@ -405,7 +401,7 @@ static int write_scores(struct graph *graph, cn_atomic_file *file, const cn_shor
 	float *scores = line;
 	size_t k = graph->plan.demand.k;
 	for (size_t i = 0; i < k; i++)
-		scores[i] = i < list->count ? cn_shortlist_at(list, i).score : -INFINITY;
+		scores[i] = i < list->count ? list->items[i].score : -INFINITY;
 	return cn_atomic_write(file, scores, k * sizeof(*scores));
 }
 
@@ -502,15 +498,15 @@ static int make_key(struct graph *graph)
 static int make_room(struct graph *graph)
 {
 	const cn_graph_plan *plan = &graph->plan;
-	size_t dim = graph->images.parts->dim, most = graph->images.parts->rows_an_image, queries, keys, numbers;
+	size_t dim = graph->images.parts->dim, most = graph->images.parts->rows_an_image, queries, items, numbers;
 	int distinct = most > 1 || graph->among->parts->rows_an_image > 1;
 	CN_TRY(cn_size_mul(plan->block_images, most, &queries));
 	queries = queries < plan->most_queries ? queries : plan->most_queries;
 	for (size_t i = 0; i < 2 && i < plan->blocks; i++)
 		if (i == 0 || plan->demand.self)
 			CN_TRY(cn_graph_state_init(&graph->held[i], plan->block_images, graph->key.keep, distinct));
-	CN_TRY(cn_shortlist_capacity(graph->key.keep, &keys));
-	CN_TRY(cn_size_mul(keys, queries, &keys));
+	CN_TRY(cn_shortlist_capacity(graph->key.keep, &items));
+	CN_TRY(cn_size_mul(items, queries, &items));
 	CN_TRY(cn_size_mul(queries, dim, &numbers));
 	CN_NEW(graph->names, queries, sizeof(*graph->names));
 	CN_NEW(graph->vectors, numbers, sizeof(*graph->vectors));
@@ -518,10 +514,10 @@ static int make_room(struct graph *graph)
 	for (unsigned w = 0; w < plan->demand.threads; w++) {
 		struct worker *worker = &graph->workers[w];
 		worker->lists = cn_alloc(queries, sizeof(*worker->lists));
-		worker->keys = cn_alloc(keys, sizeof(*worker->keys));
+		worker->items = cn_alloc(items, sizeof(*worker->items));
 		worker->found = cn_alloc(graph->key.keep, sizeof(*worker->found));
 		worker->vectors = cn_alloc(most, dim * sizeof(*worker->vectors));
-		if (!worker->lists || !worker->keys || !worker->found || !worker->vectors)
+		if (!worker->lists || !worker->items || !worker->found || !worker->vectors)
 			return CAIRN_ENOMEM;
 	}
 	return 0;
@@ -531,7 +527,7 @@ static void free_graph(struct graph *graph)
 {
 	for (unsigned w = 0; graph->workers && w < graph->plan.demand.threads; w++) {
 		cn_free(graph->workers[w].lists);
-		cn_free(graph->workers[w].keys);
+		cn_free(graph->workers[w].items);
 		cn_free(graph->workers[w].found);
 		cn_free(graph->workers[w].vectors);
 		cn_scan_scratch_free(&graph->workers[w].scratch);

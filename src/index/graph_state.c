@@ -1,7 +1,7 @@
 /*
  * Lists of a block of images, and their files:
  *
- *     header | count of each list | keys of the lists | CRC-32C of all before it
+ *     header | count of each list | items of the lists | CRC-32C of all before it
  */
 #include "index/graph_state.h"
 
@@ -30,18 +30,19 @@ struct header {
 };
 
 _Static_assert(sizeof(struct header) == 80, "the header has no holes");
+_Static_assert(sizeof(cn_hit) == 8, "an item has no holes");
 
 /* ---- in memory ---- */
 
 int cn_graph_state_init(cn_graph_state *out, size_t room, size_t keep, int distinct)
 {
-	size_t keys = 0;
+	size_t items = 0;
 	*out = (cn_graph_state){ .room = room, .block = SIZE_MAX, .distinct = distinct };
 	CN_TRY(cn_shortlist_capacity(keep, &out->capacity));
-	CN_TRY(cn_size_mul(room, out->capacity, &keys));
-	out->keys = cn_alloc(keys, sizeof(*out->keys));
+	CN_TRY(cn_size_mul(room, out->capacity, &items));
+	out->items = cn_alloc(items, sizeof(*out->items));
 	out->lists = cn_alloc(room, sizeof(*out->lists));
-	if (out->keys && out->lists)
+	if (out->items && out->lists)
 		return 0;
 	cn_graph_state_free(out);
 	return CAIRN_ENOMEM;
@@ -49,7 +50,7 @@ int cn_graph_state_init(cn_graph_state *out, size_t room, size_t keep, int disti
 
 void cn_graph_state_free(cn_graph_state *state)
 {
-	cn_free(state->keys);
+	cn_free(state->items);
 	cn_free(state->lists);
 	*state = (cn_graph_state){ .block = SIZE_MAX };
 }
@@ -61,7 +62,7 @@ void cn_graph_state_start(cn_graph_state *state, const cn_graph_key *key, size_t
 	state->mark = (cn_graph_mark){ 0, 0 };
 	state->is_changed = 0;
 	for (size_t i = 0; i < count; i++) {
-		cn_shortlist_place(&state->lists[i], key->keep, state->keys + i * state->capacity, state->capacity);
+		cn_shortlist_place(&state->lists[i], key->keep, state->items + i * state->capacity, state->capacity);
 		state->lists[i].distinct = state->distinct;
 	}
 }
@@ -87,7 +88,7 @@ static int put_all(struct writer *writer, const struct header *header, const cn_
 		CN_TRY(put(writer, &count, sizeof(count)));
 	}
 	for (size_t i = 0; i < state->count; i++)
-		CN_TRY(put(writer, state->lists[i].keys, state->lists[i].count * sizeof(uint64_t)));
+		CN_TRY(put(writer, state->lists[i].items, state->lists[i].count * sizeof(cn_hit)));
 	uint32_t crc = writer->crc;
 	return put(writer, &crc, sizeof(crc));
 }
@@ -123,7 +124,7 @@ int cn_graph_state_save(cn_graph_state *state, const cn_graph_key *key, const ch
 struct reader {
 	cn_mapped file;
 	struct header header;
-	const uint8_t *counts, *keys;
+	const uint8_t *counts, *items;
 };
 
 static int damaged(const char *path, const char *what)
@@ -141,24 +142,24 @@ static uint32_t count_at(const struct reader *reader, uint64_t i)
 static int check_sizes(struct reader *reader, const char *path)
 {
 	const struct header *header = &reader->header;
-	uint64_t left = reader->file.length - sizeof(*header) - sizeof(uint32_t), keys = 0;
+	uint64_t left = reader->file.length - sizeof(*header) - sizeof(uint32_t), items = 0;
 	if (header->count > left / sizeof(uint32_t))
 		return damaged(path, "it ends too early");
 	if (header->ranked > header->count || header->keep == 0 || header->block_images < header->count)
 		return damaged(path, "its numbers contradict each other");
 	reader->counts = reader->file.bytes + sizeof(*header);
-	reader->keys = reader->counts + header->count * sizeof(uint32_t);
+	reader->items = reader->counts + header->count * sizeof(uint32_t);
 	for (uint64_t i = 0; i < header->count; i++) {
 		if (count_at(reader, i) > header->keep)
 			return damaged(path, "a list is too long");
-		keys += count_at(reader, i);
+		items += count_at(reader, i);
 	}
-	if (left - header->count * sizeof(uint32_t) != keys * sizeof(uint64_t))
+	if (left - header->count * sizeof(uint32_t) != items * sizeof(cn_hit))
 		return damaged(path, "its length is not what its lists need");
-	for (uint64_t i = 0; i < keys; i++) {
-		uint64_t key;
-		memcpy(&key, reader->keys + i * sizeof(key), sizeof(key));
-		if (cn_hit_of_key(key).row >= header->among || isnan(cn_hit_of_key(key).score))
+	for (uint64_t i = 0; i < items; i++) {
+		cn_hit item;
+		memcpy(&item, reader->items + i * sizeof(item), sizeof(item));
+		if (item.row >= header->among || isnan(item.score))
 			return damaged(path, "a list names what is not there");
 	}
 	return 0;
@@ -190,13 +191,13 @@ static int open_state(struct reader *reader, const char *path)
 
 static void take_lists(cn_graph_state *state, const struct reader *reader)
 {
-	const uint8_t *at = reader->keys;
+	const uint8_t *at = reader->items;
 	for (size_t i = 0; i < state->count; i++) {
 		cn_shortlist *list = &state->lists[i];
 		list->count = count_at(reader, i);
 		if (list->count)
-			memcpy(list->keys, at, list->count * sizeof(*list->keys));
-		at += list->count * sizeof(*list->keys);
+			memcpy(list->items, at, list->count * sizeof(*list->items));
+		at += list->count * sizeof(*list->items);
 		cn_shortlist_tighten(list);
 	}
 }

@@ -15,6 +15,7 @@
 #define CHUNK 1024 /* rows */
 /* Places that a thread's shortlists have together; where k is large, fewer queries are taken at once. */
 #define MOST_PLACES ((size_t)1 << 22)
+#define SMALL       1e6   /* numbers multiplied */
 #define DIM_MAX     65536 /* sums of products of codes must fit into 32 bits */
 #define IVF_BLOCK   16384 /* queries at once: enough for every list to be probed by many */
 
@@ -115,10 +116,8 @@ static int rank_query(const struct ranking_loop *loop, size_t query, cn_found *f
 	size_t depth = cairn_ranking_depth(loop->ranking), dim = search->index->parts.dim;
 	for (unsigned w = 1; w < search->worker_count; w++) {
 		const cn_shortlist *other = &search->workers[w].lists[query];
-		for (size_t i = 0; i < other->count; i++) {
-			cn_hit hit = cn_shortlist_at(other, i);
-			cn_shortlist_push(list, hit.score, hit.row);
-		}
+		for (size_t i = 0; i < other->count; i++)
+			cn_shortlist_push(list, other->items[i].score, other->items[i].row);
 	}
 	size_t count = cn_rescore(&search->index->parts, search->vectors + query * dim, 1, list, found);
 	for (size_t i = 0; i < count && i < depth; i++)
@@ -202,6 +201,22 @@ static int check_search(const cairn_index *index, const float *vectors, size_t q
 	return 0;
 }
 
+/* Waking threads takes longer than so little work. */
+static int is_small(const cn_search *search, size_t queries)
+{
+	const cairn_index *index = search->index;
+	double share = search->probes ? (double)search->probes / (double)index->ivf->lists : 1;
+	return share * (double)index->parts.rows * (double)index->parts.dim * (double)queries < SMALL;
+}
+
+/* How many of the best images by codes are scored anew. Codes of differences from a centroid are finer. */
+static size_t images_to_keep(const cn_search *search, size_t k, size_t depth)
+{
+	if (search->probes && depth == 0 && !search->exact)
+		return k + k / 4 + 2;
+	return cn_images_to_keep(k, depth, search->exact);
+}
+
 static int search_all(cn_search *search, const float *vectors, size_t queries, cairn_ranking *ranking)
 {
 	CN_TRY(make_workers(search, queries));
@@ -225,15 +240,14 @@ int cairn_index_search(const cairn_index *index, const float *vectors, size_t qu
 		options = &defaults;
 	CN_TRY(check_search(index, vectors, queries, k, options));
 	search.exact = options->exact;
-	search.keep = cn_rows_to_keep(&index->parts, k, options->depth, options->exact);
 	if (options->only) {
 		CN_TRY(cn_row_parts_only(&index->parts, options->only, options->only_count, index->live, &only));
 		search.live = only;
 	}
 	search.probes = cn_ivf_probes(index, k, options);
+	search.keep = cn_rows_to_keep(&index->parts, images_to_keep(&search, k, options->depth));
 	CN_GOTO(status, cairn_ranking_new(out, queries, k));
-	/* Starting threads costs more than a small index takes. */
-	CN_GOTO(status, cn_workers_new(&search.pool, index->chunk_count < 2 ? 1 : options->threads));
+	CN_GOTO(status, cn_workers_new(&search.pool, is_small(&search, queries) ? 1 : options->threads));
 	search.worker_count = cn_workers_threads(search.pool);
 	status = search_all(&search, vectors, queries, *out);
 done:

@@ -22,7 +22,7 @@ struct cairn_index {
 	size_t chunk_count;
 	uint64_t *live;                /**< NULL: all */
 	const cairn_ivf *ivf;          /**< NULL: all rows are scanned; borrowed */
-	const cairn_ivf_lists **lists; /**< one a part; borrowed */
+	const cairn_ivf_lists **lists; /**< by cn_row_part.given; borrowed */
 };
 
 /** What one thread needs for a block of queries. */

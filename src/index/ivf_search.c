@@ -54,7 +54,7 @@ static void choose_lists(const struct ivf_search *ivf_search, size_t query, stru
 	const float *vector = ivf_search->search->vectors + query * ivf->dim;
 	cn_shortlist_cut(list);
 	for (size_t i = 0; i < list->count; i++) {
-		uint32_t centroid = cn_shortlist_at(list, i).row;
+		uint32_t centroid = list->items[i].row;
 		scratch[i] = (struct probe){ (uint32_t)query, centroid,
 					     cn_dot(vector, ivf->centroids + centroid * ivf->dim, ivf->dim) };
 	}
@@ -115,7 +115,7 @@ static int scan_list(const struct ivf_search *ivf_search, size_t list, cn_search
 	size_t first = ivf_search->starts[list], queries = ivf_search->starts[list + 1] - first;
 	CN_TRY(cn_query_panels_pack(&worker->panels, &search->queries, ivf_search->which + first, queries));
 	for (size_t p = 0; p < index->parts.count; p++) {
-		const cairn_ivf_lists *lists = index->lists[p];
+		const cairn_ivf_lists *lists = index->lists[index->parts.items[p].given];
 		size_t begin = lists->starts[list];
 		const cn_rows rows = { .stored = CN_ROWS_I8,
 				       .rows = lists->codes + begin * lists->dim,

@@ -21,16 +21,15 @@ size_t cn_images_to_keep(size_t k, size_t depth, int exact)
 	return depth < k ? k : depth;
 }
 
-size_t cn_rows_to_keep(const cn_row_parts *parts, size_t k, size_t depth, int exact)
+size_t cn_rows_to_keep(const cn_row_parts *parts, size_t images)
 {
-	size_t rows = parts->rows ? parts->rows : 1, images = cn_images_to_keep(k, depth, exact);
+	size_t rows = parts->rows ? parts->rows : 1;
 	return images < rows / parts->rows_an_image ? images * parts->rows_an_image : rows;
 }
 
-/* Of keys, whose lower halves hold rows. */
 static int by_row(const void *left, const void *right)
 {
-	uint32_t a = cn_hit_of_key(*(const uint64_t *)left).row, b = cn_hit_of_key(*(const uint64_t *)right).row;
+	uint32_t a = ((const cn_hit *)left)->row, b = ((const cn_hit *)right)->row;
 	return (a > b) - (a < b);
 }
 
@@ -93,7 +92,7 @@ static size_t drop_duplicates(cn_found *found, size_t count)
 
 static uint32_t row_of(const cn_shortlist *list, size_t i)
 {
-	return cn_shortlist_at(list, i).row;
+	return list->items[i].row;
 }
 
 size_t cn_rescore(const cn_row_parts *parts, const float *vectors, size_t count, cn_shortlist *list, cn_found *found)
@@ -102,7 +101,7 @@ size_t cn_rescore(const cn_row_parts *parts, const float *vectors, size_t count,
 	int several = parts->rows_an_image > 1;
 	cn_shortlist_cut(list);
 	if (several && list->count > 1)
-		qsort(list->keys, list->count, sizeof(*list->keys), by_row);
+		qsort(list->items, list->count, sizeof(*list->items), by_row);
 	for (size_t i = 0; i < list->count && i < AHEAD; i++)
 		fetch(parts, row_of(list, i));
 	for (size_t i = 0; i < list->count; i++) {

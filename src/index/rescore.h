@@ -15,15 +15,15 @@ typedef struct {
 } cn_found;
 
 /**
- * How many images a shortlist must keep for the best k.
+ * How many of the best images by codes must be scored anew for the best k to be among them.
  *
  * @param depth 0: 1.5 k + 20
- * @param exact 1: shortlists are by half-precision rows, and `depth` does not matter
+ * @param exact 1: the shortlist is by half-precision rows, and `depth` does not matter
  */
 size_t cn_images_to_keep(size_t k, size_t depth, int exact);
 
-/** How many rows, likewise. */
-size_t cn_rows_to_keep(const cn_row_parts *parts, size_t k, size_t depth, int exact);
+/** How many rows a shortlist must keep for the best `images` images. */
+size_t cn_rows_to_keep(const cn_row_parts *parts, size_t images);
 
 /**
  * Score the images of a shortlist's rows anew by the best pair of vector and row, best first; of equal scores the

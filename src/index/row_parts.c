@@ -18,12 +18,6 @@ static int by_id(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-static int by_first_id(const void *left, const void *right)
-{
-	const cairn_index_part *a = left, *b = right;
-	return (a->images[0] > b->images[0]) - (a->images[0] < b->images[0]);
-}
-
 static size_t longest_run(const int64_t *ids, size_t count)
 {
 	size_t longest = 1, run = 1;
@@ -32,24 +26,6 @@ static size_t longest_run(const int64_t *ids, size_t count)
 		longest = run > longest ? run : longest;
 	}
 	return longest;
-}
-
-/* Segments of a collection follow one another, so that mostly a glance at their ends tells that no image is in two. */
-static int look_for_shared(cn_row_parts *parts, const cairn_index_part *given, size_t n)
-{
-	cairn_index_part *sorted = cn_alloc(n, sizeof(*sorted));
-	size_t count = 0;
-	if (!sorted)
-		return CAIRN_ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		if (given[i].count)
-			sorted[count++] = given[i];
-	if (count > 1)
-		qsort(sorted, count, sizeof(*sorted), by_first_id);
-	for (size_t i = 1; i < count; i++)
-		parts->shared |= sorted[i].images[0] <= sorted[i - 1].images[sorted[i - 1].count - 1];
-	cn_free(sorted);
-	return 0;
 }
 
 static int count_rows_an_image(cn_row_parts *parts)
@@ -82,6 +58,9 @@ static int count_rows_an_image(cn_row_parts *parts)
 
 static int check_part(const cairn_index_part *part, size_t number)
 {
+	if (part->count > UINT32_MAX)
+		return cn_fail(CAIRN_ELIMIT, "part %zu of the index has %zu rows; an index has %u at most", number,
+			       part->count, UINT32_MAX);
 	for (size_t i = 0; i < part->count; i++)
 		if (part->images[i] < 0 || (i && part->images[i] < part->images[i - 1]))
 			return cn_fail(CAIRN_EINVALID,
@@ -90,26 +69,51 @@ static int check_part(const cairn_index_part *part, size_t number)
 	return 0;
 }
 
-static int number_rows(cn_row_parts *parts, const cairn_index_part *given)
+static int64_t first_id(const cairn_index_part *part)
 {
+	return part->count ? part->images[0] : -1;
+}
+
+static int by_first_id(const void *left, const void *right)
+{
+	int64_t a = first_id(&((const cn_row_part *)left)->data), b = first_id(&((const cn_row_part *)right)->data);
+	return (a > b) - (a < b);
+}
+
+/* Parts of images that are in no other part follow each other, as mostly a glance at their ends tells. */
+static int number_rows(cn_row_parts *parts)
+{
+	int64_t last = -1;
+	if (parts->count > 1)
+		qsort(parts->items, parts->count, sizeof(*parts->items), by_first_id);
 	for (size_t i = 0; i < parts->count; i++) {
-		CN_TRY(check_part(&given[i], i));
-		parts->items[i] = (cn_row_part){ given[i], parts->numbers };
-		parts->rows += given[i].count;
-		parts->numbers += (given[i].count + WORD - 1) / WORD * WORD;
-		if (given[i].count > UINT32_MAX || parts->numbers > UINT32_MAX)
+		const cairn_index_part *part = &parts->items[i].data;
+		parts->items[i].first = parts->numbers;
+		parts->rows += part->count;
+		parts->numbers += (part->count + WORD - 1) / WORD * WORD;
+		if (parts->numbers > UINT32_MAX)
 			return cn_fail(CAIRN_ELIMIT, "an index of more than %u rows", UINT32_MAX);
+		if (part->count == 0)
+			continue;
+		parts->shared |= part->images[0] <= last;
+		last = part->images[part->count - 1];
 	}
 	return 0;
 }
 
 int cn_row_parts_init(cn_row_parts *out, size_t dim, const cairn_index_part *parts, size_t n)
 {
+	int status = 0;
 	*out = (cn_row_parts){ .dim = dim, .count = n };
 	out->items = cn_alloc(n, sizeof(*out->items));
-	int status = out->items ? number_rows(out, parts) : CAIRN_ENOMEM;
+	if (!out->items)
+		return CAIRN_ENOMEM;
+	for (size_t i = 0; status == 0 && i < n; i++) {
+		out->items[i] = (cn_row_part){ .data = parts[i], .given = i };
+		status = check_part(&parts[i], i);
+	}
 	if (status == 0)
-		status = look_for_shared(out, parts, n);
+		status = number_rows(out);
 	if (status == 0)
 		status = count_rows_an_image(out);
 	if (status < 0)

@@ -1,7 +1,9 @@
 /*
  * index/row_parts.h - the parts of an index as one sequence of numbered rows, and bitmaps over them.
  *
- * Each part begins at a multiple of 64, so that no two share a word of a bitmap; the numbers between are of no row.
+ * Parts are numbered in the order of their first images, so that rows with equal scores are in the order of their
+ * images' ids, however the parts were given. Each part begins at a multiple of 64, so that no two share a word of a
+ * bitmap; the numbers between are of no row.
  */
 #ifndef CN_INDEX_ROW_PARTS_H
 #define CN_INDEX_ROW_PARTS_H
@@ -12,11 +14,12 @@
 typedef struct {
 	cairn_index_part data;
 	size_t first; /**< number of its first row */
+	size_t given; /**< its place among the parts as they were given */
 } cn_row_part;
 
 typedef struct {
 	size_t dim;
-	cn_row_part *items;
+	cn_row_part *items; /**< by first image id, empty ones first */
 	size_t count;
 	size_t rows;          /**< of all parts */
 	size_t numbers;       /**< one above the largest */

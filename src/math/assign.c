@@ -38,25 +38,30 @@ struct work {
 	unsigned worker_count;
 };
 
+static int is_nearer(cn_hit a, cn_hit b)
+{
+	return a.score > b.score || (a.score == b.score && a.row < b.row);
+}
+
 /* Of the centroids on the list the n nearest; of equally near ones the smaller index comes first. @return the score of
  * the last of them */
 static float choose(const struct work *work, const float *row, cn_shortlist *list, uint32_t *nearest)
 {
-	uint64_t best[CN_ASSIGN_MAX + SPARE];
+	cn_hit best[CN_ASSIGN_MAX + SPARE];
 	size_t count = 0, dim = work->dim;
 	const float *centroids = work->centroids.rows;
 	for (size_t i = 0; i < list->count; i++) {
-		uint32_t c = cn_shortlist_at(list, i).row;
-		uint64_t key = cn_hit_key(cn_dot(centroids + c * dim, row, dim) + work->centroids.offsets[c], c);
+		uint32_t c = list->items[i].row;
+		cn_hit hit = { cn_dot(centroids + c * dim, row, dim) + work->centroids.offsets[c], c };
 		size_t place = count++;
-		for (; place > 0 && key > best[place - 1]; place--)
+		for (; place > 0 && is_nearer(hit, best[place - 1]); place--)
 			best[place] = best[place - 1];
-		best[place] = key;
+		best[place] = hit;
 	}
 	/* Where no score is a number, there are none. */
 	for (size_t i = 0; i < work->n; i++)
-		nearest[i] = i < count ? cn_hit_of_key(best[i]).row : (uint32_t)i;
-	return count < work->n ? INFINITY : cn_hit_of_key(best[work->n - 1]).score;
+		nearest[i] = i < count ? best[i].row : (uint32_t)i;
+	return count < work->n ? INFINITY : best[work->n - 1].score;
 }
 
 /* Scans for some of the worker's rows. */

@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 /** The most dimensions: sums stay within 32 bits. */
-#define CN_CODES_MAX_DIM 4096
+#define CN_CODE_PRODUCTS_MAX_DIM 4096
 
-/** out[i] = query . rows[i]; rows: count x dim, C order, dim <= CN_CODES_MAX_DIM. */
+/** out[i] = query . rows[i]; rows: count x dim, C order, dim <= CN_CODE_PRODUCTS_MAX_DIM. */
 void cn_code_products(const int8_t *query, const int8_t *rows, size_t count, size_t dim, int32_t *out);
 
 #endif

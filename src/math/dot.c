@@ -112,8 +112,8 @@ __attribute__((target("avx2,fma,f16c"))) static float dot_half_avx2(const float 
 	size_t i = 0;
 	for (; i + 8 <= n; i += 8)
 		sum[i / 8 % 2] =
-			_mm256_fmadd_ps(_mm256_loadu_ps(a + i),
-					_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(b + i))), sum[i / 8 % 2]);
+			_mm256_fmadd_ps(_mm256_loadu_ps(a + i), _mm256_cvtph_ps(_mm_loadu_si128((const void *)(b + i))),
+					sum[i / 8 % 2]);
 	float rest = 0;
 	for (; i < n; i++)
 		rest += a[i] * cn_half_to_float(b[i]);
@@ -128,7 +128,7 @@ AVX512 static float dot_half_avx512(const float *a, const uint16_t *b, size_t n)
 #pragma GCC unroll 4
 		for (size_t k = 0; k < 4; k++)
 			sum[k] = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + 16 * k),
-						 _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(b + i + 16 * k))),
+						 _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(b + i + 16 * k))),
 						 sum[k]);
 	for (; i < n; i += 16) {
 		__mmask16 mask = n - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (n - i)) - 1);

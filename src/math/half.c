@@ -53,7 +53,7 @@ AVX2 static size_t from_floats_avx2(const float *values, size_t count, uint16_t 
 	size_t i = 0;
 	for (; i + 8 <= count; i += 8) {
 		__m256 v = _mm256_max_ps(least, _mm256_min_ps(most, _mm256_loadu_ps(values + i)));
-		_mm_storeu_si128((__m128i *)(halves + i), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+		_mm_storeu_si128((void *)(halves + i), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
 	}
 	return i;
 }
@@ -64,7 +64,7 @@ AVX512 static size_t from_floats_avx512(const float *values, size_t count, uint1
 	size_t i = 0;
 	for (; i + 16 <= count; i += 16) {
 		__m512 v = _mm512_max_ps(least, _mm512_min_ps(most, _mm512_loadu_ps(values + i)));
-		_mm256_storeu_si256((__m256i *)(halves + i), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+		_mm256_storeu_si256((void *)(halves + i), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
 	}
 	return i;
 }
@@ -73,7 +73,7 @@ AVX2 static size_t to_floats_avx2(const uint16_t *halves, size_t count, float *v
 {
 	size_t i = 0;
 	for (; i + 8 <= count; i += 8)
-		_mm256_storeu_ps(values + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(halves + i))));
+		_mm256_storeu_ps(values + i, _mm256_cvtph_ps(_mm_loadu_si128((const void *)(halves + i))));
 	return i;
 }
 
@@ -81,7 +81,7 @@ AVX512 static size_t to_floats_avx512(const uint16_t *halves, size_t count, floa
 {
 	size_t i = 0;
 	for (; i + 16 <= count; i += 16)
-		_mm512_storeu_ps(values + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(halves + i))));
+		_mm512_storeu_ps(values + i, _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(halves + i))));
 	return i;
 }
 

@@ -28,8 +28,8 @@ AVX2 static void transpose(const uint32_t *words, size_t count, size_t words_a_r
 			vector left[FOUR], right[FOUR];                                                                \
 			_Pragma("GCC unroll 4") for (int i = 0; i < FOUR; i++) left[i] = right[i] = zero();            \
 			for (size_t w = 0; w < words; w++, q += count, r += ROWS) {                                    \
-				__m256i a = _mm256_load_si256((const __m256i *)r);                                     \
-				__m256i b = _mm256_load_si256((const __m256i *)(r + LANES));                           \
+				__m256i a = _mm256_load_si256((const void *)r);                                        \
+				__m256i b = _mm256_load_si256((const void *)(r + LANES));                              \
 				_Pragma("GCC unroll 4") for (int i = 0; i < FOUR; i++)                                 \
 				{                                                                                      \
 					__m256i word = _mm256_set1_epi32((int32_t)q[i]);                               \
@@ -96,7 +96,7 @@ AVX2 static void finish_codes(cn_tile *tile, size_t queries, const cn_finish *ho
 {
 	const __m256 scale_left = _mm256_loadu_ps(how->scales), scale_right = _mm256_loadu_ps(how->scales + LANES);
 	for (size_t q = 0; q < queries; q++) {
-		const __m256i *sums = (const __m256i *)(tile->whole + q * ROWS);
+		const __m256i *sums = (const void *)(tile->whole + q * ROWS);
 		__m256 left = _mm256_cvtepi32_ps(_mm256_load_si256(sums));
 		__m256 right = _mm256_cvtepi32_ps(_mm256_load_si256(sums + 1));
 		reached[q] = finish_row(tile->real + q * ROWS, _mm256_mul_ps(left, scale_left),
@@ -116,9 +116,9 @@ AVX2 static int32_t dot(const int8_t *a, const int8_t *b, size_t dim)
 	__m256i sum = _mm256_setzero_si256();
 	size_t k = 0;
 	for (; k + 16 <= dim; k += 16)
-		sum = _mm256_add_epi32(
-			sum, _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(a + k))),
-					       _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(b + k)))));
+		sum = _mm256_add_epi32(sum,
+				       _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)(a + k))),
+							 _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)(b + k)))));
 	__m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
 	half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
 	int32_t out = _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1)));

@@ -11,7 +11,6 @@
 
 #define ROWS   32
 #define LANES  16
-#define AHEAD  2048 /* bytes fetched before they are needed */
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
 #define BF16   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
 #define INLINE static inline __attribute__((always_inline))
@@ -147,45 +146,31 @@ AVX512 static void finish_reals(cn_tile *tile, size_t queries, const cn_finish *
 					_mm512_load_ps(tile->real + q * ROWS + LANES), how, q);
 }
 
-/* One row of codes is read as 64 bytes a step; four rows at a time keep as many sums going. */
-AVX512 INLINE void dot_some(const int8_t *query, const int8_t *rows, size_t count, size_t dim, int32_t *sums)
+/* Row after row, so that memory is read in one stream: rows side by side, or fetching ahead, takes half as long again.
+ */
+AVX512 static int32_t dot(const int8_t *query, const int8_t *row, size_t dim)
 {
 	const __m512i sign = _mm512_set1_epi8((char)0x80);
-	__m512i sum[4];
-#pragma GCC unroll 4
-	for (size_t r = 0; r < count; r++)
-		sum[r] = _mm512_setzero_si512();
+	__m512i even = _mm512_setzero_si512(), odd = even;
 	size_t k = 0;
-	for (; k + 64 <= dim; k += 64) {
-		__m512i q = _mm512_loadu_si512(query + k);
-#pragma GCC unroll 4
-		for (size_t r = 0; r < count; r++) {
-			const int8_t *at = rows + r * dim + k;
-			_mm_prefetch((const char *)at + AHEAD, _MM_HINT_T0);
-			sum[r] = _mm512_dpbusd_epi32(sum[r], _mm512_xor_si512(_mm512_loadu_si512(at), sign), q);
-		}
+	for (; k + 128 <= dim; k += 128) {
+		__m512i a = _mm512_xor_si512(_mm512_loadu_si512(row + k), sign);
+		__m512i b = _mm512_xor_si512(_mm512_loadu_si512(row + k + 64), sign);
+		even = _mm512_dpbusd_epi32(even, a, _mm512_loadu_si512(query + k));
+		odd = _mm512_dpbusd_epi32(odd, b, _mm512_loadu_si512(query + k + 64));
 	}
-	if (k < dim) {
-		__mmask64 rest = ~0ull >> (64 - (dim - k));
-		__m512i q = _mm512_maskz_loadu_epi8(rest, query + k);
-#pragma GCC unroll 4
-		for (size_t r = 0; r < count; r++) {
-			__m512i codes = _mm512_maskz_loadu_epi8(rest, rows + r * dim + k);
-			sum[r] = _mm512_dpbusd_epi32(sum[r], _mm512_xor_si512(codes, sign), q);
-		}
+	for (; k < dim; k += 64) {
+		__mmask64 rest = dim - k < 64 ? ~0ull >> (64 - (dim - k)) : ~0ull;
+		__m512i codes = _mm512_xor_si512(_mm512_maskz_loadu_epi8(rest, row + k), sign);
+		even = _mm512_dpbusd_epi32(even, codes, _mm512_maskz_loadu_epi8(rest, query + k));
 	}
-#pragma GCC unroll 4
-	for (size_t r = 0; r < count; r++)
-		sums[r] = _mm512_reduce_add_epi32(sum[r]);
+	return _mm512_reduce_add_epi32(_mm512_add_epi32(even, odd));
 }
 
 AVX512 static void dot_rows(const int8_t *query, const int8_t *rows, size_t count, size_t dim, int32_t *sums)
 {
-	size_t i = 0;
-	for (; i + 4 <= count; i += 4)
-		dot_some(query, rows + i * dim, 4, dim, sums + i);
-	for (; i < count; i++)
-		dot_some(query, rows + i * dim, 1, dim, sums + i);
+	for (size_t i = 0; i < count; i++)
+		sums[i] = dot(query, rows + i * dim, dim);
 }
 
 const cn_panel_form cn_panel_forms_avx512[CN_NUMBERS] = {

@@ -19,6 +19,7 @@
  */
 #include "math/scan.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -43,7 +44,9 @@ CN_INLINE void to_bf16_inlined(const float *restrict from, size_t count, uint16_
 	for (size_t i = 0; i < count; i++) {
 		uint32_t bits;
 		memcpy(&bits, &from[i], sizeof(bits));
-		to[i] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+		uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+		/* Rounding carries a NaN of many ones over into a zero. */
+		to[i] = (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? 0x7fc0 : rounded);
 	}
 }
 
@@ -236,13 +239,17 @@ static float scale_of(const struct scan *scan, size_t query)
 	return scan->panels->queries->scales[number_of(scan->panels, query)];
 }
 
-/* A little low, since it is computed in another way than the scores that the lists compare. */
+/*
+ * A little low, since it is computed in another way than the scores that the lists compare: by more than the roundings
+ * of both, which are in proportion to their numbers, or to the least normal number where these are less.
+ */
 static void set_limit(struct scan *scan, size_t query)
 {
-	float scale = scale_of(scan, query), above = list_of(scan, query)->threshold - base_of(scan, query);
-	if (scale > 0 && above < INFINITY) {
+	float scale = scale_of(scan, query), base = base_of(scan, query),
+	      above = list_of(scan, query)->threshold - base;
+	if (scale > 0) {
 		float limit = above / scale;
-		scan->limits[query] = limit - fabsf(limit) * 1e-6f - fabsf(base_of(scan, query)) / scale * 1e-6f;
+		scan->limits[query] = limit - fabsf(limit) * 1e-6f - (fabsf(base) + FLT_MIN) / scale * 1e-6f;
 	} else {
 		scan->limits[query] = above > 0 ? INFINITY : -INFINITY;
 	}
@@ -333,6 +340,13 @@ static void row_to_words(struct scan *scan, size_t row, uint32_t *words)
 	}
 }
 
+/* A damaged file may hold any scale; an infinite one would put the row before all others. */
+static float scale_of_row(const struct scan *scan, size_t row)
+{
+	float scale = scan->rows->scales[row];
+	return isfinite(scale) ? scale : NAN;
+}
+
 static void pack_rows(struct scan *scan, size_t count)
 {
 	size_t words = scan->panels->queries->words_a_row;
@@ -340,7 +354,7 @@ static void pack_rows(struct scan *scan, size_t count)
 		row_to_words(scan, scan->at[i], scan->words + i * words);
 	scan->form->transpose(scan->words, count, words, scan->panel);
 	for (size_t i = 0; i < count; i++) {
-		scan->scales[i] = scan->rows->scales ? scan->rows->scales[scan->at[i]] : 1;
+		scan->scales[i] = scan->rows->scales ? scale_of_row(scan, scan->at[i]) : 1;
 		scan->offsets[i] = scan->rows->offsets ? scan->rows->offsets[scan->at[i]] : 0;
 	}
 }
@@ -400,7 +414,7 @@ static void finish(struct scan *scan, cn_tile *tile, size_t first, size_t wide, 
 	scan->form->finish(tile, wide, &how, reached);
 	for (size_t q = 0; q < wide && first + q < scan->panels->count; q++) {
 		const float *scores = tile->real + q * scan->form->rows;
-		if (reached[q] & valid)
+		if (scan->lists && reached[q] & valid)
 			offer(scan, first + q, reached[q] & valid, scores);
 		if (scan->row_lists && rows_reached[q] & valid)
 			offer_to_rows(scan, first + q, rows_reached[q] & valid, scores);
@@ -443,7 +457,7 @@ static void scan_run(struct scan *scan, size_t row, size_t count)
 		size_t wide = count - begin < scan->form->rows ? count - begin : scan->form->rows;
 		for (size_t i = 0; i < wide; i++) {
 			scan->at[i] = (uint32_t)(row + begin + i);
-			scan->scales[i] = scan->rows->scales[row + begin + i];
+			scan->scales[i] = scale_of_row(scan, row + begin + i);
 			tile.whole[i] = sums[begin + i];
 		}
 		set_row_limits(scan, wide);
@@ -483,7 +497,8 @@ static int run(struct scan *scan, cn_scan_scratch *scratch)
 		scan->query_scales[i] = 0;
 	}
 	for (size_t i = 0; i < panels->count; i++) {
-		set_limit(scan, i);
+		if (scan->lists)
+			set_limit(scan, i);
 		scan->excess[i] = panels->queries->excess[number_of(panels, i)];
 		scan->query_scales[i] = scale_of(scan, i);
 	}

@@ -90,6 +90,8 @@ typedef struct {
  * Offer every live row to every query's list, and the query with the same score to the row's list. Pairs whose row's
  * name is not above the query's are passed over: where queries are rows too, these are the query itself, and pairs of
  * which the row is the query when its turn comes.
+ *
+ * @param lists NULL: only the rows have lists
  */
 int cn_scan_both(const cn_query_panels *panels, const cn_rows *rows, cn_shortlist *lists, const cn_row_lists *row_lists,
 		 cn_scan_scratch *scratch);

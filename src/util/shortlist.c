@@ -1,26 +1,26 @@
 /*
- * Cutting a list to its best: quickselect with a pivot from a sample, that divides without branches, since which way a
- * key goes cannot be guessed.
+ * Cutting a list to its best: quickselect with a pivot from a sample, then a sort if order is wanted.
  */
 #include "util/shortlist.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "util/memory.h"
 
 #define SLACK  64 /* least room beyond what is kept */
 #define SAMPLE 15
-#define FEW    64 /* of so few keys, three are sample enough */
+#define FEW    64 /* of so few, three are sample enough */
 
 int cn_shortlist_capacity(size_t keep, size_t *capacity)
 {
 	return cn_size_add(keep, keep < SLACK ? SLACK : keep, capacity);
 }
 
-void cn_shortlist_place(cn_shortlist *list, size_t keep, uint64_t *keys, size_t capacity)
+void cn_shortlist_place(cn_shortlist *list, size_t keep, cn_hit *items, size_t capacity)
 {
-	*list = (cn_shortlist){ .keys = keys, .keep = keep, .capacity = capacity, .threshold = -INFINITY };
+	*list = (cn_shortlist){ .items = items, .keep = keep, .capacity = capacity, .threshold = -INFINITY };
 }
 
 int cn_shortlist_init(cn_shortlist *list, size_t keep)
@@ -28,16 +28,16 @@ int cn_shortlist_init(cn_shortlist *list, size_t keep)
 	size_t capacity;
 	*list = (cn_shortlist){ 0 };
 	CN_TRY(cn_shortlist_capacity(keep, &capacity));
-	uint64_t *keys = cn_alloc(capacity, sizeof(*keys));
-	if (!keys)
+	cn_hit *items = cn_alloc(capacity, sizeof(*items));
+	if (!items)
 		return CAIRN_ENOMEM;
-	cn_shortlist_place(list, keep, keys, capacity);
+	cn_shortlist_place(list, keep, items, capacity);
 	return 0;
 }
 
 void cn_shortlist_free(cn_shortlist *list)
 {
-	cn_free(list->keys);
+	cn_free(list->items);
 	*list = (cn_shortlist){ 0 };
 }
 
@@ -47,61 +47,98 @@ void cn_shortlist_clear(cn_shortlist *list)
 	list->threshold = -INFINITY;
 }
 
+/* ---- which is better, in one comparison ---- */
+
+/* Larger is better. Floats are ordered as numbers with a sign of their own; -0 counts as 0. */
+static inline uint64_t key_of(cn_hit item)
+{
+	float score = item.score + 0.0f;
+	uint32_t bits;
+	memcpy(&bits, &score, sizeof(bits));
+	bits ^= bits >> 31 ? 0xffffffffu : 0x80000000u;
+	return (uint64_t)bits << 32 | ~item.row;
+}
+
+static inline cn_hit hit_of(uint64_t key)
+{
+	uint32_t bits = (uint32_t)(key >> 32);
+	cn_hit item = { 0, ~(uint32_t)key };
+	bits ^= bits >> 31 ? 0x80000000u : 0xffffffffu;
+	memcpy(&item.score, &bits, sizeof(bits));
+	return item;
+}
+
+/* Keys take the places of items while the best are selected. */
+static inline uint64_t get(const cn_hit *items, size_t i)
+{
+	uint64_t key;
+	memcpy(&key, &items[i], sizeof(key));
+	return key;
+}
+
+static inline void put(cn_hit *items, size_t i, uint64_t key)
+{
+	memcpy(&items[i], &key, sizeof(key));
+}
+
 /* ---- selecting ---- */
 
 /* The place of a key that will probably come to stand near `keep`: the one of a sample that stands there in it. */
-static size_t choose_pivot(const uint64_t *keys, size_t count, size_t keep)
+static size_t choose_pivot(const cn_hit *items, size_t first, size_t last, size_t keep)
 {
-	size_t many = count < FEW ? 3 : SAMPLE, places[SAMPLE];
+	size_t count = last - first + 1, many = count < FEW ? 3 : SAMPLE, places[SAMPLE];
 	for (size_t i = 0; i < many; i++) {
-		size_t place = i * (count - 1) / (many - 1), at = i;
-		for (; at > 0 && keys[places[at - 1]] < keys[place]; at--)
+		size_t place = first + i * (count - 1) / (many - 1), at = i;
+		for (; at > 0 && get(items, places[at - 1]) < get(items, place); at--)
 			places[at] = places[at - 1];
 		places[at] = place;
 	}
-	return places[keep * many / count];
+	return places[(keep - first) * many / count];
 }
 
-/* Keys above the pivot to the front, then the pivot, then the others. @return how many are above */
-static size_t divide(uint64_t *keys, size_t count, size_t pivot_place)
+/* Keys before the returned place are above that which stands there, those behind are not. */
+static size_t divide(cn_hit *items, size_t first, size_t last, size_t pivot_place)
 {
-	uint64_t pivot = keys[pivot_place];
-	size_t above = 0;
-	keys[pivot_place] = keys[count - 1];
-	for (size_t i = 0; i + 1 < count; i++) {
-		uint64_t key = keys[i];
-		keys[i] = keys[above];
-		keys[above] = key;
-		above += key > pivot;
+	uint64_t pivot = get(items, pivot_place);
+	size_t place = first;
+	put(items, pivot_place, get(items, last));
+	for (size_t i = first; i < last; i++) {
+		/* No branch: which way it goes cannot be guessed. */
+		uint64_t key = get(items, i);
+		put(items, i, get(items, place));
+		put(items, place, key);
+		place += key > pivot;
 	}
-	keys[count - 1] = keys[above];
-	keys[above] = pivot;
-	return above;
+	put(items, last, get(items, place));
+	put(items, place, pivot);
+	return place;
 }
 
-/* The `keep` largest to the front. */
-static void select_largest(uint64_t *keys, size_t count, size_t keep)
+/* The `keep` best to the front. */
+static void select_best(cn_hit *items, size_t count, size_t keep)
 {
-	while (keep > 0 && keep < count) {
-		size_t above = divide(keys, count, choose_pivot(keys, count, keep));
-		if (above >= keep) {
-			count = above;
-			continue;
-		}
-		keys += above + 1;
-		count -= above + 1;
-		keep -= above + 1;
+	size_t first = 0, last = count - 1;
+	for (size_t i = 0; i < count; i++)
+		put(items, i, key_of(items[i]));
+	while (first < last) {
+		size_t place = divide(items, first, last, choose_pivot(items, first, last, keep));
+		if (place == keep)
+			break;
+		if (place < keep)
+			first = place + 1;
+		else
+			last = place - 1;
 	}
+	for (size_t i = 0; i < keep; i++)
+		items[i] = hit_of(get(items, i));
 }
-
-/* ---- cutting ---- */
 
 static int by_row_best_first(const void *left, const void *right)
 {
-	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-	if ((uint32_t)a != (uint32_t)b)
-		return (uint32_t)a > (uint32_t)b ? -1 : 1;
-	return (a < b) - (a > b);
+	cn_hit a = *(const cn_hit *)left, b = *(const cn_hit *)right;
+	if (a.row != b.row)
+		return a.row < b.row ? -1 : 1;
+	return (a.score < b.score) - (a.score > b.score);
 }
 
 static void leave_distinct(cn_shortlist *list)
@@ -109,10 +146,10 @@ static void leave_distinct(cn_shortlist *list)
 	size_t count = 1;
 	if (list->count < 2)
 		return;
-	qsort(list->keys, list->count, sizeof(*list->keys), by_row_best_first);
+	qsort(list->items, list->count, sizeof(*list->items), by_row_best_first);
 	for (size_t i = 1; i < list->count; i++)
-		if ((uint32_t)list->keys[i] != (uint32_t)list->keys[count - 1])
-			list->keys[count++] = list->keys[i];
+		if (list->items[i].row != list->items[count - 1].row)
+			list->items[count++] = list->items[i];
 	list->count = count;
 }
 
@@ -121,7 +158,7 @@ void cn_shortlist_cut(cn_shortlist *list)
 	if (list->distinct)
 		leave_distinct(list);
 	if (list->count > list->keep) {
-		select_largest(list->keys, list->count, list->keep);
+		select_best(list->items, list->count, list->keep);
 		list->count = list->keep;
 	}
 	cn_shortlist_tighten(list);
@@ -131,21 +168,21 @@ void cn_shortlist_tighten(cn_shortlist *list)
 {
 	if (list->count < list->keep)
 		return;
-	uint64_t least = list->keys[0];
+	float worst = list->items[0].score;
 	for (size_t i = 1; i < list->count; i++)
-		least = list->keys[i] < least ? list->keys[i] : least;
-	list->threshold = cn_hit_of_key(least).score;
+		worst = list->items[i].score < worst ? list->items[i].score : worst;
+	list->threshold = worst;
 }
 
-static int compare(const void *left, const void *right)
+static int best_first(const void *left, const void *right)
 {
-	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-	return (a < b) - (a > b);
+	uint64_t a = key_of(*(const cn_hit *)left), b = key_of(*(const cn_hit *)right);
+	return a > b ? -1 : a < b;
 }
 
 void cn_shortlist_sort(cn_shortlist *list)
 {
 	cn_shortlist_cut(list);
 	if (list->count > 1)
-		qsort(list->keys, list->count, sizeof(*list->keys), compare);
+		qsort(list->items, list->count, sizeof(*list->items), best_first);
 }

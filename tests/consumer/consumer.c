@@ -13,11 +13,12 @@ int main(void)
 	int8_t codes[6];
 	float scales[3];
 	const cairn_index_part part = { halves, codes, scales, images, 3 };
+	const cairn_index_options options = CAIRN_INDEX_OPTIONS_INIT;
 	cairn_index *index;
 	cairn_ranking *ranking;
 	if (cairn_index_encode(rows, 3, 2, halves, codes, scales) < 0 ||
 	    cairn_index_new_flat(&index, 2, &part, 1, NULL, 0) < 0 ||
-	    cairn_index_search(index, query, 1, 2, NULL, &ranking) < 0) {
+	    cairn_index_search(index, query, 1, 2, &options, &ranking) < 0) {
 		fprintf(stderr, "%s\n", cairn_last_error());
 		return 1;
 	}

@@ -5,6 +5,7 @@
 
 #include "math/dispatch.h"
 #include "math/dot.h"
+#include "math/half.h"
 #include "support.h"
 
 #define MOST 2100
@@ -27,30 +28,64 @@ static void assert_near(float found, double wanted, double magnitude, size_t len
 	}
 }
 
+/* What the products of two vectors are, and what the promise is in proportion to. */
+struct products {
+	double dot, dot_size, distance, squares;
+};
+
+static struct products multiply(const float *a, const float *b, size_t n)
+{
+	struct products sums = { 0 };
+	for (size_t i = 0; i < n; i++) {
+		double x = (double)a[i], y = (double)b[i];
+		sums.dot += x * y;
+		sums.dot_size += fabs(x * y);
+		sums.distance += (x - y) * (x - y);
+		sums.squares += x * x;
+	}
+	return sums;
+}
+
 static void check_length(size_t n, float size, uint64_t *seed)
 {
-	double dot = 0, dot_size = 0, distance = 0, squares = 0;
 	/* Ends exactly where the numbers end, so that AddressSanitizer sees what is read beyond. */
 	float *a = malloc(n * sizeof(*a) + !n), *b = malloc(n * sizeof(*b) + !n);
 	random_numbers(a, n, size, seed);
 	random_numbers(b, n, size, seed);
-	for (size_t i = 0; i < n; i++) {
-		double x = (double)a[i], y = (double)b[i];
-		dot += x * y;
-		dot_size += fabs(x * y);
-		distance += (x - y) * (x - y);
-		squares += x * x;
-	}
+	struct products wanted = multiply(a, b, n);
 	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
 		cn_kernels_force((cn_kernels)level);
 		float first = cn_dot(a, b, n), again = cn_dot(a, b, n);
-		assert_near(first, dot, dot_size, n, "dot");
+		assert_near(first, wanted.dot, wanted.dot_size, n, "dot");
 		assert_memory_equal(&first, &again, sizeof(first));
-		assert_near(cn_distance_squared(a, b, n), distance, distance, n, "distance");
-		assert_near(cn_norm(a, n), sqrt(squares), sqrt(squares), n, "norm");
+		assert_near(cn_distance_squared(a, b, n), wanted.distance, wanted.distance, n, "distance");
+		assert_near(cn_norm(a, n), sqrt(wanted.squares), sqrt(wanted.squares), n, "norm");
 	}
 	free(a);
 	free(b);
+}
+
+/* `b` is of half-precision numbers: subnormal ones where `half_size` is small. */
+static void check_half_length(size_t n, float size, float half_size, uint64_t *seed)
+{
+	float *a = malloc(n * sizeof(*a) + !n), *b = malloc(n * sizeof(*b) + !n);
+	uint16_t *halves = malloc(n * sizeof(*halves) + !n);
+	random_numbers(a, n, size, seed);
+	random_numbers(b, n, half_size, seed);
+	for (size_t i = 0; i < n; i++) {
+		halves[i] = cn_half_from_float(b[i]);
+		b[i] = cn_half_to_float(halves[i]);
+	}
+	struct products wanted = multiply(a, b, n);
+	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+		cn_kernels_force((cn_kernels)level);
+		float first = cn_dot_half(a, halves, n), again = cn_dot_half(a, halves, n);
+		assert_near(first, wanted.dot, wanted.dot_size, n, "dot with halves");
+		assert_memory_equal(&first, &again, sizeof(first));
+	}
+	free(a);
+	free(b);
+	free(halves);
 }
 
 static void all_levels_keep_the_promise(void **state)
@@ -61,6 +96,9 @@ static void all_levels_keep_the_promise(void **state)
 		check_length(lengths[i], 1, &seed);
 		check_length(lengths[i], 1e-12f, &seed);
 		check_length(lengths[i], 1e12f, &seed);
+		check_half_length(lengths[i], 1, 1, &seed);
+		check_half_length(lengths[i], 1e30f, 10000, &seed);
+		check_half_length(lengths[i], 1e-12f, 1e-6f, &seed);
 	}
 }
 
@@ -78,6 +116,30 @@ static void rows_are_single_products(void **state)
 		for (size_t i = 0; i < ROWS; i++) {
 			float wanted = cn_dot(a, rows + i * DIM, DIM);
 			assert_memory_equal(&out[i], &wanted, sizeof(wanted));
+		}
+	}
+}
+
+/* A damaged file may hold what is no number, anywhere in a row. */
+static void halves_that_are_no_numbers_stay_so(void **state)
+{
+	enum { DIM = 83 };
+	float a[DIM];
+	uint16_t b[DIM];
+	(void)state;
+	for (size_t i = 0; i < DIM; i++) {
+		a[i] = 1;
+		b[i] = 0x3c00;
+	}
+	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+		cn_kernels_force((cn_kernels)level);
+		assert_true(cn_dot_half(a, b, DIM) == DIM);
+		for (size_t i = 0; i < DIM; i++) {
+			b[i] = 0x7fff;
+			assert_true(isnan(cn_dot_half(a, b, DIM)));
+			b[i] = 0xfc00;
+			assert_true(cn_dot_half(a, b, DIM) == -INFINITY);
+			b[i] = 0x3c00;
 		}
 	}
 }
@@ -120,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_levels_keep_the_promise),
 		cmocka_unit_test(rows_are_single_products),
+		cmocka_unit_test(halves_that_are_no_numbers_stay_so),
 		cmocka_unit_test(normalised_vectors_have_norm_one),
 		cmocka_unit_test(numbers_that_are_not_finite_are_seen),
 	};

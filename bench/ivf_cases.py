@@ -1,0 +1,157 @@
+"""What ivf_batch.py and ivf_single.py share: the data, cairn and its peers at many settings, and the choice of each one's best.
+
+The data: "clustered-1m-256", a million unit vectors of 256 dimensions and 10,000 queries of the same kind, each one of 20,000 centres plus
+normally distributed noise of 0.7; the centres are random combinations of 64 directions. "rootsift-1m-128": RootSIFT descriptors of the
+photographs of roxford-mini and ukbench-sample; those of roxford-mini's queries are the queries.
+
+For each system and each recall that is aimed at, the fastest of its settings that reaches it is looked for; these are then timed in turn.
+Indexes are kept in build/bench-ivf, since some take many minutes to build."""
+import json
+import os
+import subprocess
+import tempfile
+import time
+
+import faiss
+import numpy as np
+
+from common import BUILD, DATA, Ratios, in_turn
+from nearest import Index, InvertedFile, recall, timed
+
+CACHE = BUILD / "bench-ivf"
+K, QUERIES, SINGLE, ROUNDS = 10, 10_000, 300, 5
+TARGETS = (0.90, 0.95, 0.99)
+COUNTS = 0.95  # the target whose ratio counts
+PROBES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+
+
+def kept(name, make):
+    """The array of that name, made once."""
+    path = CACHE / f"{name}.npy"
+    if not path.exists():
+        np.save(path, make())
+    return np.load(path)
+
+
+def clustered(count, seed):
+    """See above."""
+    fixed, random = np.random.default_rng(0), np.random.default_rng(seed)
+    centres = fixed.standard_normal((20_000, 64), dtype=np.float32) @ (fixed.standard_normal((64, 256), dtype=np.float32) / 8)
+    rows = centres[random.integers(0, len(centres), count)] + 0.7 * random.standard_normal((count, 256), dtype=np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def rootsift(folders, most):
+    """RootSIFT descriptors of the photographs, a seeded choice of at most so many."""
+    paths = sorted(path for folder in folders for path in (DATA / folder).rglob("*.jpg"))
+    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+        lines = "".join(f"{number}\t{path}\n" for number, path in enumerate(paths))
+        subprocess.run([BUILD / "bench" / "dump_features", "rootsift", folder], input=lines, text=True, check=True)
+        rows = np.concatenate([np.load(f"{folder}/{number}.descriptors.npy") for number in range(len(paths))])
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return np.random.default_rng(0).permutation(rows)[:most]
+
+
+class Cairn:
+    def __init__(self, case, rows, lists=0):
+        self.name, start = f"cairn, {lists or 'default'} lists", time.perf_counter()
+        self.index = InvertedFile(rows, CACHE, f"{case}-{lists}", lists)
+        self.seconds = time.perf_counter() - start
+        self.bytes = self.index.file_bytes / len(rows) + 2 * rows.shape[1]
+        self.settings = [{"probes": probes} for probes in PROBES]
+
+    def search(self, queries, probes):
+        return self.index.search(queries, K, probes=probes)
+
+
+class Faiss:
+    def __init__(self, case, rows, spec, settings, training=1.0):
+        self.name, path = spec, CACHE / f"{case}-{spec.replace(',', '_')}.faiss"
+        if path.exists():
+            self.seconds = float(path.with_suffix(".seconds").read_text())
+            self.index = faiss.read_index(str(path))
+        else:
+            start = time.perf_counter()
+            self.index = faiss.index_factory(rows.shape[1], spec, faiss.METRIC_INNER_PRODUCT)
+            self.index.train(rows[: int(len(rows) * training)])
+            self.index.add(rows)
+            self.seconds = time.perf_counter() - start
+            faiss.write_index(self.index, str(path))
+            path.with_suffix(".seconds").write_text(str(self.seconds))
+        self.bytes, self.settings = os.path.getsize(path) / len(rows), settings
+
+    def search(self, queries, **settings):
+        for name, value in settings.items():
+            faiss.ParameterSpace().set_index_parameter(self.index, name, value)
+        return self.index.search(queries, K)[1]
+
+
+def systems(case, rows):
+    refined = [{"nprobe": probes, "k_factor_rf": factor} for probes in PROBES for factor in (2, 4, 10)]
+    flat = [{"nprobe": probes} for probes in PROBES]
+    graph = [{"efSearch": ef} for ef in (16, 24, 32, 48, 64, 96, 128, 192, 256, 384)]
+    half = rows.shape[1] // 4
+    yield Cairn(case, rows)
+    for lists in (1024, 4096):
+        yield Faiss(case, rows, f"IVF{lists},PQ{half}x4fs,Refine(SQfp16)", refined, 0.3)
+        yield Faiss(case, rows, f"IVF{lists},PQ{half // 2}x4fs,Refine(SQfp16)", refined, 0.3)
+    yield Faiss(case, rows, "IVF1024,Flat", flat, 0.3)
+    yield Faiss(case, rows, "HNSW32", graph)
+
+
+def program(system, queries, setting, single):
+    """Seconds a query."""
+    if single:
+        system.search(queries[:1], **setting)
+        settings = {} if isinstance(system, Faiss) else setting
+        return timed(lambda: [system.search(queries[i : i + 1], **settings) for i in range(SINGLE)], SINGLE)
+    return timed(lambda: system.search(queries, **setting), len(queries))
+
+
+def best_settings(system, queries, truth, single):
+    """For each target the fastest setting that reaches it, as far as one run tells."""
+    points = []
+    for setting in system.settings:
+        found = recall(system.search(queries[:2000], **setting), truth[:2000])
+        points.append((program(system, queries[:2000], setting, single)(), found, setting))
+    best = {}
+    for target in TARGETS:
+        reaching = [point for point in points if point[1] >= target]
+        if reaching:
+            best[target] = min(reaching, key=lambda point: point[0])[2]
+    return best
+
+
+def measure(ratios, case, rows, queries, single):
+    exact = Index(rows)
+    truth = kept(f"{case}-truth", lambda: exact.search(queries, K, exact=1))
+    all_systems, chosen = list(systems(case, rows)), []
+    for system in all_systems:
+        print(f"{case}: {system.name}: built in {system.seconds:.0f} s, {system.bytes:.0f} bytes a vector", flush=True)
+        chosen.append(best_settings(system, queries, truth, single))
+    for target in TARGETS:
+        able = [(system, best[target]) for system, best in zip(all_systems, chosen) if target in best]
+        if able[0][0] is not all_systems[0]:
+            raise SystemExit(f"{case}: cairn does not reach a recall of {target}")
+        runs = []
+        for system, setting in able:
+            def run(system=system, setting=setting):
+                return program(system, queries, setting, single)()
+            runs.append(run)
+        times = in_turn(ROUNDS, *runs)
+        for (system, setting), seconds in zip(able, times):
+            found = recall(system.search(queries, **setting), truth)
+            print(f"{case}: recall >= {target:.2f}: {system.name} {json.dumps(setting)}: {1 / seconds:.0f} queries/s, recall@{K} {found:.4f}", flush=True)
+        fastest = min(range(1, len(able)), key=lambda i: times[i])
+        ratios.add(f"{case}-{target:.2f}", times[fastest] / times[0], f"FAISS {faiss.__version__} {able[fastest][0].name}", target == COUNTS)
+
+
+def main(name, single):
+    CACHE.mkdir(exist_ok=True)
+    ratios = Ratios(name)
+    measure(ratios, "clustered-1m-256", kept("rows", lambda: clustered(1_000_000, 1)), kept("queries", lambda: clustered(QUERIES, 2)), single)
+    if (DATA / "roxford-mini").is_dir():
+        photographs = ["roxford-mini/jpg", "ukbench-sample"]
+        measure(ratios, "rootsift-1m-128", kept("rootsift", lambda: rootsift(photographs, 1_000_000)),
+                kept("rootsift-queries", lambda: rootsift(["roxford-mini/queries"], QUERIES)), single)
+    ratios.end()

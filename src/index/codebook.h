@@ -1,0 +1,17 @@
+/*
+ * index/codebook.h - the codebook behind cairn/asmk.h.
+ */
+#ifndef CN_INDEX_CODEBOOK_H
+#define CN_INDEX_CODEBOOK_H
+
+#include "cairn/asmk.h"
+
+#define CN_CODEBOOK_MAX_WORDS (1u << 20)
+
+struct cairn_codebook {
+	float *vectors; /* words x dim */
+	size_t words, dim;
+	uint32_t crc; /* CRC-32C of the vectors: files know their codebook by it */
+};
+
+#endif
