@@ -19,7 +19,7 @@
 static int wants_version;
 
 static const struct command *const commands[] = {
-	&cmd_init,    &cmd_add,   &cmd_search, &cmd_verify, &cmd_info, &cmd_remove,
+	&cmd_init,    &cmd_add,   &cmd_search, &cmd_verify, &cmd_knn,  &cmd_info, &cmd_remove,
 	&cmd_compact, &cmd_check, &cmd_model,  &cmd_eval,   &cmd_help, NULL,
 };
 

@@ -155,6 +155,23 @@ int parse_whole(const char *text, uint64_t least, uint64_t most, uint64_t *out)
 	return 1;
 }
 
+int parse_bytes(const char *text, uint64_t least, uint64_t most, uint64_t *out)
+{
+	static const char units[] = "KMGT";
+	size_t digits = strspn(text, "0123456789");
+	const char *unit = text[digits] ? strchr(units, text[digits]) : NULL;
+	uint64_t value;
+	if (text[digits] && (!unit || text[digits + 1]))
+		return 0;
+	char *number = need_text("%.*s", (int)digits, text);
+	int good = parse_whole(number, 0, UINT64_MAX, &value);
+	free(number);
+	if (!good || (unit && __builtin_mul_overflow(value, (uint64_t)1 << 10 * (unit - units + 1), &value)))
+		return 0;
+	*out = value;
+	return value >= least && value <= most;
+}
+
 int parse_real(const char *text, double least, double most, double *out)
 {
 	char *end;

@@ -9,6 +9,7 @@
  *     verify.h       matching and geometric verification of two images
  *     ranking.h      the K best images for Q queries
  *     index.h        nearest neighbours
+ *     graph.h        the nearest neighbours of every image
  *     asmk.h         search by local features: codebooks, inverted files
  *     collection.h   images remembered on disk
  *     search.h       one question answered; reports
@@ -23,6 +24,7 @@
 #include "cairn/error.h"
 #include "cairn/eval.h"
 #include "cairn/features.h"
+#include "cairn/graph.h"
 #include "cairn/image.h"
 #include "cairn/index.h"
 #include "cairn/model.h"

@@ -16,7 +16,6 @@
 /* Places that a thread's shortlists have together; where k is large, fewer queries are taken at once. */
 #define MOST_PLACES ((size_t)1 << 22)
 #define SMALL       1e6   /* numbers multiplied */
-#define EXACT_SPARE 16    /* rows kept beyond k, since sums differ in their last bits */
 #define DIM_MAX     65536 /* sums of products of codes must fit into 32 bits */
 #define IVF_BLOCK   16384 /* queries at once: enough for every list to be probed by many */
 
@@ -120,7 +119,7 @@ static int rank_query(const struct ranking_loop *loop, size_t query, cn_found *f
 		for (size_t i = 0; i < other->count; i++)
 			cn_shortlist_push(list, other->items[i].score, other->items[i].row);
 	}
-	size_t count = cn_rescore(&search->index->parts, search->vectors + query * dim, list, found);
+	size_t count = cn_rescore(&search->index->parts, search->vectors + query * dim, 1, list, found);
 	for (size_t i = 0; i < count && i < depth; i++)
 		CN_TRY(cairn_ranking_set(loop->ranking, loop->first + query, i, found[i].image, found[i].score));
 	return 0;
@@ -213,11 +212,9 @@ static int is_small(const cn_search *search, size_t queries)
 /* How many of the best images by codes are scored anew. Codes of differences from a centroid are finer. */
 static size_t images_to_keep(const cn_search *search, size_t k, size_t depth)
 {
-	if (search->exact)
-		return k + EXACT_SPARE;
-	if (depth)
-		return depth < k ? k : depth;
-	return search->probes ? k + k / 4 + 2 : k + k / 2 + 20;
+	if (search->probes && depth == 0 && !search->exact)
+		return k + k / 4 + 2;
+	return cn_images_to_keep(k, depth, search->exact);
 }
 
 static int search_all(cn_search *search, const float *vectors, size_t queries, cairn_ranking *ranking)

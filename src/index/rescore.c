@@ -8,8 +8,18 @@
 
 #include "math/dot.h"
 
-#define AHEAD 8  /* rows */
-#define LINE  64 /* bytes of the cache */
+#define AHEAD       8  /* rows */
+#define LINE        64 /* bytes of the cache */
+#define EXACT_SPARE 16 /* images kept beyond k, since sums differ in their last bits */
+
+size_t cn_images_to_keep(size_t k, size_t depth, int exact)
+{
+	if (exact)
+		return k + EXACT_SPARE;
+	if (depth == 0)
+		return k + k / 2 + 20;
+	return depth < k ? k : depth;
+}
 
 size_t cn_rows_to_keep(const cn_row_parts *parts, size_t images)
 {
@@ -47,22 +57,24 @@ static void fetch(const cn_row_parts *parts, uint32_t row)
 }
 
 /* The image of `row` with the score of its best row in this part. */
-static cn_found score_image(const cn_row_parts *parts, const float *vector, uint32_t row)
+static cn_found score_image(const cn_row_parts *parts, const float *vectors, size_t count, uint32_t row)
 {
 	const cn_row_part *part = cn_row_parts_find(parts, row);
 	const int64_t *images = part->data.images;
 	size_t begin = row - part->first, end = begin + 1;
-	cn_found found = { -INFINITY, images[begin] };
+	cn_found found = { -INFINITY, row, images[begin] };
 	if (parts->rows_an_image > 1) {
 		while (begin > 0 && images[begin - 1] == found.image)
 			begin--;
 		while (end < part->data.count && images[end] == found.image)
 			end++;
 	}
-	for (size_t i = begin; i < end; i++) {
-		float score = cn_dot_half(vector, part->data.rows + i * parts->dim, parts->dim);
-		found.score = score > found.score ? score : found.score;
-	}
+	for (size_t i = begin; i < end; i++)
+		for (size_t v = 0; v < count; v++) {
+			float score =
+				cn_dot_half(vectors + v * parts->dim, part->data.rows + i * parts->dim, parts->dim);
+			found.score = score > found.score ? score : found.score;
+		}
 	return found;
 }
 
@@ -83,9 +95,9 @@ static uint32_t row_of(const cn_shortlist *list, size_t i)
 	return list->items[i].row;
 }
 
-size_t cn_rescore(const cn_row_parts *parts, const float *vector, cn_shortlist *list, cn_found *found)
+size_t cn_rescore(const cn_row_parts *parts, const float *vectors, size_t count, cn_shortlist *list, cn_found *found)
 {
-	size_t count = 0;
+	size_t many = 0;
 	int several = parts->rows_an_image > 1;
 	cn_shortlist_cut(list);
 	if (several && list->count > 1)
@@ -97,12 +109,12 @@ size_t cn_rescore(const cn_row_parts *parts, const float *vector, cn_shortlist *
 			fetch(parts, row_of(list, i + AHEAD));
 		if (several && i && cn_row_parts_same_image(parts, row_of(list, i - 1), row_of(list, i)))
 			continue;
-		found[count] = score_image(parts, vector, row_of(list, i));
-		count += found[count].score > -INFINITY;
+		found[many] = score_image(parts, vectors, count, row_of(list, i));
+		many += found[many].score > -INFINITY;
 	}
 	if (parts->shared)
-		count = drop_duplicates(found, count);
-	if (count > 1)
-		qsort(found, count, sizeof(*found), best_first);
-	return count;
+		many = drop_duplicates(found, many);
+	if (many > 1)
+		qsort(found, many, sizeof(*found), best_first);
+	return many;
 }

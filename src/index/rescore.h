@@ -10,21 +10,30 @@
 /** An image with the score of its best row. */
 typedef struct {
 	float score;
+	uint32_t row; /**< the one by which it was found */
 	int64_t image;
 } cn_found;
+
+/**
+ * How many of the best images by codes must be scored anew for the best k to be among them.
+ *
+ * @param depth 0: 1.5 k + 20
+ * @param exact 1: the shortlist is by half-precision rows, and `depth` does not matter
+ */
+size_t cn_images_to_keep(size_t k, size_t depth, int exact);
 
 /** How many rows a shortlist must keep for the best `images` images. */
 size_t cn_rows_to_keep(const cn_row_parts *parts, size_t images);
 
 /**
- * Score the images of a shortlist's rows anew, best first; of equal scores the smaller id comes first. Each image comes
- * once. What has no number for a score is left out.
+ * Score the images of a shortlist's rows anew by the best pair of vector and row, best first; of equal scores the
+ * smaller id comes first. Each image comes once. What has no number for a score is left out.
  *
- * @param      vector parts->dim numbers
- * @param      list   its order is lost
- * @param[out] found  room for list->keep
+ * @param      vectors count x parts->dim
+ * @param      list    its order is lost
+ * @param[out] found   room for list->keep
  * @return how many
  */
-size_t cn_rescore(const cn_row_parts *parts, const float *vector, cn_shortlist *list, cn_found *found);
+size_t cn_rescore(const cn_row_parts *parts, const float *vectors, size_t count, cn_shortlist *list, cn_found *found);
 
 #endif

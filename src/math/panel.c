@@ -63,12 +63,16 @@ DEFINE_MULTIPLIES(f32, float, real, product_f32)
 
 static uint32_t finish_row(float *scores, const cn_finish *how, size_t query)
 {
-	uint32_t reached = 0;
+	uint32_t reached = 0, rows_reached = 0;
 	for (size_t r = 0; r < ROWS; r++) {
 		if (how->offsets)
 			scores[r] += how->offsets[r];
 		reached |= (uint32_t)(scores[r] >= how->limits[query]) << r;
+		if (how->row_limits)
+			rows_reached |= (uint32_t)(scores[r] * how->query_scales[query] >= how->row_limits[r]) << r;
 	}
+	if (how->row_limits)
+		how->rows_reached[query] = rows_reached;
 	return reached;
 }
 

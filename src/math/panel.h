@@ -38,6 +38,10 @@ typedef struct {
 	const float *scales;   /**< R; of codes alone */
 	const float *offsets;  /**< R, or NULL: none */
 	const float *limits;   /**< a query each: which scores are reached is told */
+	/* For products that serve the lists of both sides: */
+	const float *row_limits;   /**< R, or NULL: none; of scores times the query's scale */
+	const float *query_scales; /**< a query each */
+	uint32_t *rows_reached;    /**< out, a query each: bit r is set where row r's limit is reached */
 } cn_finish;
 
 typedef struct {

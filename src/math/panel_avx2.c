@@ -68,6 +68,12 @@ DEFINE_MULTIPLY(i16, __m256i, _mm256_setzero_si256, ADD_I16, _mm256_store_si256)
 DEFINE_MULTIPLY(f32, __m256, _mm256_setzero_ps, ADD_F32, _mm256_store_ps)
 DEFINE_MULTIPLY(bf16, __m256, _mm256_setzero_ps, ADD_BF16, _mm256_store_ps)
 
+AVX2 INLINE uint32_t at_least(__m256 left, __m256 right, __m256 left_limits, __m256 right_limits)
+{
+	return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(left, left_limits, _CMP_GE_OQ)) |
+	       (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(right, right_limits, _CMP_GE_OQ)) << LANES;
+}
+
 AVX2 INLINE uint32_t finish_row(float *scores, __m256 left, __m256 right, const cn_finish *how, size_t query)
 {
 	const __m256 limit = _mm256_set1_ps(how->limits[query]);
@@ -77,8 +83,13 @@ AVX2 INLINE uint32_t finish_row(float *scores, __m256 left, __m256 right, const 
 	}
 	_mm256_store_ps(scores, left);
 	_mm256_store_ps(scores + LANES, right);
-	return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(left, limit, _CMP_GE_OQ)) |
-	       (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(right, limit, _CMP_GE_OQ)) << LANES;
+	if (how->row_limits) {
+		const __m256 scale = _mm256_set1_ps(how->query_scales[query]);
+		how->rows_reached[query] =
+			at_least(_mm256_mul_ps(left, scale), _mm256_mul_ps(right, scale),
+				 _mm256_loadu_ps(how->row_limits), _mm256_loadu_ps(how->row_limits + LANES));
+	}
+	return at_least(left, right, limit, limit);
 }
 
 AVX2 static void finish_codes(cn_tile *tile, size_t queries, const cn_finish *how, uint32_t *reached)

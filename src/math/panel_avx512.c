@@ -103,6 +103,12 @@ DEFINE_MULTIPLIES(f32, AVX512, __m512, _mm512_setzero_ps, ADD_F32, _mm512_store_
 DEFINE_MULTIPLIES(widened, AVX512, __m512, _mm512_setzero_ps, ADD_WIDENED, _mm512_store_ps)
 DEFINE_MULTIPLIES(bf16, BF16, __m512, _mm512_setzero_ps, ADD_BF16, _mm512_store_ps)
 
+AVX512 INLINE uint32_t at_least(__m512 left, __m512 right, __m512 left_limits, __m512 right_limits)
+{
+	return (uint32_t)_mm512_cmp_ps_mask(left, left_limits, _CMP_GE_OQ) |
+	       (uint32_t)_mm512_cmp_ps_mask(right, right_limits, _CMP_GE_OQ) << LANES;
+}
+
 AVX512 INLINE uint32_t finish_row(float *scores, __m512 left, __m512 right, const cn_finish *how, size_t query)
 {
 	const __m512 limit = _mm512_set1_ps(how->limits[query]);
@@ -112,8 +118,13 @@ AVX512 INLINE uint32_t finish_row(float *scores, __m512 left, __m512 right, cons
 	}
 	_mm512_store_ps(scores, left);
 	_mm512_store_ps(scores + LANES, right);
-	return (uint32_t)_mm512_cmp_ps_mask(left, limit, _CMP_GE_OQ) |
-	       (uint32_t)_mm512_cmp_ps_mask(right, limit, _CMP_GE_OQ) << LANES;
+	if (how->row_limits) {
+		const __m512 scale = _mm512_set1_ps(how->query_scales[query]);
+		how->rows_reached[query] =
+			at_least(_mm512_mul_ps(left, scale), _mm512_mul_ps(right, scale),
+				 _mm512_loadu_ps(how->row_limits), _mm512_loadu_ps(how->row_limits + LANES));
+	}
+	return at_least(left, right, limit, limit);
 }
 
 AVX512 static void finish_codes(cn_tile *tile, size_t queries, const cn_finish *how, uint32_t *reached)

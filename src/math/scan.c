@@ -212,14 +212,16 @@ struct scan {
 	const cn_rows *rows;
 	const float *bases;
 	cn_shortlist *lists;
+	const cn_row_lists *row_lists; /* NULL: none */
 	float *limits; /* a packed query each: of scores before they are multiplied with its scale and added to its base
 			*/
 	int32_t *excess;                 /* likewise */
+	float *query_scales;             /* likewise */
 	uint32_t *words;                 /* R rows of words */
 	uint32_t *panel;                 /* the same, packed */
 	float *reals;                    /* a row */
 	uint32_t at[CN_PANEL_MOST_ROWS]; /* the rows of the panel */
-	float scales[CN_PANEL_MOST_ROWS], offsets[CN_PANEL_MOST_ROWS];
+	float scales[CN_PANEL_MOST_ROWS], offsets[CN_PANEL_MOST_ROWS], row_limits[CN_PANEL_MOST_ROWS];
 };
 
 static cn_shortlist *list_of(const struct scan *scan, size_t query)
@@ -261,7 +263,7 @@ static int lay_out(struct scan *scan, cn_scan_scratch *scratch)
 	size_t padded = (scan->panels->count + CN_PANEL_MOST_QUERIES + 15) / 16 * 16, panel, reals;
 	CN_TRY(cn_size_mul(scan->form->rows, words, &panel));
 	reals = (dim + 15) / 16 * 16;
-	CN_TRY(cn_size_mul(2 * panel + 2 * padded + reals + 64, sizeof(uint32_t), &size));
+	CN_TRY(cn_size_mul(2 * panel + 3 * padded + reals + 64, sizeof(uint32_t), &size));
 	if (size > scratch->size) {
 		cn_scan_scratch_free(scratch);
 		scratch->memory = cn_alloc_aligned(size, 1);
@@ -274,7 +276,8 @@ static int lay_out(struct scan *scan, cn_scan_scratch *scratch)
 	scan->words = scan->panel + panel;
 	scan->limits = (float *)(scan->words + panel);
 	scan->excess = (int32_t *)(scan->limits + padded);
-	scan->reals = (float *)(scan->excess + padded);
+	scan->query_scales = (float *)(scan->excess + padded);
+	scan->reals = scan->query_scales + padded;
 	return 0;
 }
 
@@ -356,28 +359,74 @@ static void pack_rows(struct scan *scan, size_t count)
 	}
 }
 
+static uint32_t name_of(const struct scan *scan, int lane)
+{
+	uint32_t row = scan->at[lane];
+	if (scan->rows->names)
+		return scan->rows->names[row];
+	return scan->rows->first + (scan->rows->numbers ? scan->rows->numbers[row] : row);
+}
+
+static uint32_t query_name(const struct scan *scan, size_t query)
+{
+	return scan->row_lists->names[number_of(scan->panels, query)];
+}
+
 static void offer(struct scan *scan, size_t query, uint32_t reached, const float *scores)
 {
 	cn_shortlist *list = list_of(scan, query);
 	float before = list->threshold, scale = scale_of(scan, query), base = base_of(scan, query);
 	for (; reached; reached &= reached - 1) {
 		int lane = __builtin_ctz(reached);
-		uint32_t row = scan->at[lane], number = scan->rows->numbers ? scan->rows->numbers[row] : row;
-		cn_shortlist_push(list, scores[lane] * scale + base, scan->rows->first + number);
+		uint32_t name = name_of(scan, lane);
+		if (!scan->row_lists || name > query_name(scan, query))
+			cn_shortlist_push(list, scores[lane] * scale + base, name);
 	}
 	if (list->threshold > before)
 		set_limit(scan, query);
 }
 
+static void offer_to_rows(struct scan *scan, size_t query, uint32_t reached, const float *scores)
+{
+	uint32_t own = query_name(scan, query);
+	for (; reached; reached &= reached - 1) {
+		int lane = __builtin_ctz(reached);
+		uint32_t name = name_of(scan, lane);
+		if (name <= own)
+			continue;
+		cn_shortlist *list = &scan->row_lists->lists[name - scan->row_lists->first];
+		cn_shortlist_push(list, scores[lane] * scan->query_scales[query], own);
+		scan->row_limits[lane] = list->threshold;
+	}
+}
+
 static void finish(struct scan *scan, cn_tile *tile, size_t first, size_t wide, size_t count)
 {
-	const cn_finish how = { scan->excess + first, scan->scales, scan->rows->offsets ? scan->offsets : NULL,
-				scan->limits + first };
+	uint32_t rows_reached[CN_PANEL_MOST_QUERIES];
+	const cn_finish how = { scan->excess + first,
+				scan->scales,
+				scan->rows->offsets ? scan->offsets : NULL,
+				scan->limits + first,
+				scan->row_lists ? scan->row_limits : NULL,
+				scan->query_scales + first,
+				rows_reached };
 	uint32_t reached[CN_PANEL_MOST_QUERIES], valid = ~0u >> (32 - count);
 	scan->form->finish(tile, wide, &how, reached);
-	for (size_t q = 0; q < wide && first + q < scan->panels->count; q++)
-		if (reached[q] & valid)
-			offer(scan, first + q, reached[q] & valid, tile->real + q * scan->form->rows);
+	for (size_t q = 0; q < wide && first + q < scan->panels->count; q++) {
+		const float *scores = tile->real + q * scan->form->rows;
+		if (scan->lists && reached[q] & valid)
+			offer(scan, first + q, reached[q] & valid, scores);
+		if (scan->row_lists && rows_reached[q] & valid)
+			offer_to_rows(scan, first + q, rows_reached[q] & valid, scores);
+	}
+}
+
+static void set_row_limits(struct scan *scan, size_t count)
+{
+	for (size_t i = 0; scan->row_lists && i < CN_PANEL_MOST_ROWS; i++)
+		scan->row_limits[i] =
+			i < count ? scan->row_lists->lists[name_of(scan, (int)i) - scan->row_lists->first].threshold
+				  : INFINITY;
 }
 
 static void scan_panels(struct scan *scan)
@@ -386,6 +435,7 @@ static void scan_panels(struct scan *scan)
 	cn_tile tile;
 	while ((count = next_rows(scan, &row, scan->form->rows)) > 0) {
 		pack_rows(scan, count);
+		set_row_limits(scan, count);
 		for (size_t first = 0; first < scan->panels->count; first += CN_PANEL_MOST_QUERIES) {
 			size_t wide = panel_queries(scan->panels->count, first);
 			scan->form->multiply[wide / 4 - 1](scan->panels->panels + first * words, scan->panel, words,
@@ -410,6 +460,7 @@ static void scan_run(struct scan *scan, size_t row, size_t count)
 			scan->scales[i] = scale_of_row(scan, row + begin + i);
 			tile.whole[i] = sums[begin + i];
 		}
+		set_row_limits(scan, wide);
 		finish(scan, &tile, 0, 1, wide);
 	}
 }
@@ -435,26 +486,39 @@ static void scan_runs(struct scan *scan)
 	}
 }
 
+static int run(struct scan *scan, cn_scan_scratch *scratch)
+{
+	const cn_query_panels *panels = scan->panels;
+	scan->form = cn_panel_form_of(panels->queries->number);
+	CN_TRY(lay_out(scan, scratch));
+	for (size_t i = 0; i < panels->count + CN_PANEL_MOST_QUERIES; i++) {
+		scan->limits[i] = INFINITY;
+		scan->excess[i] = 0;
+		scan->query_scales[i] = 0;
+	}
+	for (size_t i = 0; i < panels->count; i++) {
+		if (scan->lists)
+			set_limit(scan, i);
+		scan->excess[i] = panels->queries->excess[number_of(panels, i)];
+		scan->query_scales[i] = scale_of(scan, i);
+	}
+	if (is_taken_as_it_lies(panels))
+		scan_runs(scan);
+	else
+		scan_panels(scan);
+	return 0;
+}
+
 int cn_scan_rows(const cn_query_panels *panels, const cn_rows *rows, const float *bases, cn_shortlist *lists,
 		 cn_scan_scratch *scratch)
 {
-	struct scan scan = { .panels = panels,
-			     .form = cn_panel_form_of(panels->queries->number),
-			     .rows = rows,
-			     .bases = bases,
-			     .lists = lists };
-	CN_TRY(lay_out(&scan, scratch));
-	for (size_t i = 0; i < panels->count + CN_PANEL_MOST_QUERIES; i++) {
-		scan.limits[i] = INFINITY;
-		scan.excess[i] = 0;
-	}
-	for (size_t i = 0; i < panels->count; i++) {
-		set_limit(&scan, i);
-		scan.excess[i] = panels->queries->excess[number_of(panels, i)];
-	}
-	if (is_taken_as_it_lies(panels))
-		scan_runs(&scan);
-	else
-		scan_panels(&scan);
-	return 0;
+	struct scan scan = { .panels = panels, .rows = rows, .bases = bases, .lists = lists };
+	return run(&scan, scratch);
+}
+
+int cn_scan_both(const cn_query_panels *panels, const cn_rows *rows, cn_shortlist *lists, const cn_row_lists *row_lists,
+		 cn_scan_scratch *scratch)
+{
+	struct scan scan = { .panels = panels, .rows = rows, .lists = lists, .row_lists = row_lists };
+	return run(&scan, scratch);
 }

@@ -57,7 +57,8 @@ typedef struct {
 	size_t count;
 	const uint32_t *numbers; /**< NULL: 0, 1, 2 ...; else which row each is */
 	uint32_t first;          /**< row n is `first` + n in shortlists */
-	const uint64_t *live;    /**< NULL: all; else bit (live_from + n) tells whether row n counts */
+	const uint32_t *names; /**< NULL, or count: what the rows are in shortlists instead; several may be the same */
+	const uint64_t *live;  /**< NULL: all; else bit (live_from + n) tells whether row n counts */
 	size_t live_from;
 } cn_rows;
 
@@ -76,6 +77,23 @@ void cn_scan_scratch_free(cn_scan_scratch *scratch);
  * @param lists by the numbers of the packed queries
  */
 int cn_scan_rows(const cn_query_panels *panels, const cn_rows *rows, const float *bases, cn_shortlist *lists,
+		 cn_scan_scratch *scratch);
+
+/** Lists of the rows of a scan, for products that serve both sides. */
+typedef struct {
+	const uint32_t *names; /**< what the queries are in these lists, by their numbers */
+	cn_shortlist *lists;   /**< a row that is n in shortlists has the list n - first */
+	uint32_t first;
+} cn_row_lists;
+
+/**
+ * Offer every live row to every query's list, and the query with the same score to the row's list. Pairs whose row's
+ * name is not above the query's are passed over: where queries are rows too, these are the query itself, and pairs of
+ * which the row is the query when its turn comes.
+ *
+ * @param lists NULL: only the rows have lists
+ */
+int cn_scan_both(const cn_query_panels *panels, const cn_rows *rows, cn_shortlist *lists, const cn_row_lists *row_lists,
 		 cn_scan_scratch *scratch);
 
 #endif

@@ -182,7 +182,7 @@ static int sync_stream(cn_atomic_file *file)
 	return 0;
 }
 
-static int sync_parent(const char *path)
+int cn_parent_sync(const char *path)
 {
 	char *folder = cn_strndup(path, (size_t)(cn_path_base(path) - path));
 	int status;
@@ -206,7 +206,7 @@ int cn_atomic_commit(cn_atomic_file *file)
 		}
 		cn_free(file->temporary);
 		file->temporary = NULL;
-		status = sync_parent(file->path);
+		status = cn_parent_sync(file->path);
 	}
 done:
 	cn_atomic_abort(file);

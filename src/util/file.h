@@ -39,6 +39,7 @@ int cn_file_write(const char *path, const void *bytes, size_t length);
 
 int cn_folder_make(const char *path); /**< with its parents; 0 if it is there */
 int cn_folder_sync(const char *path);
+int cn_parent_sync(const char *path);   /**< the folder that a file is in */
 int cn_folder_remove(const char *path); /**< with all it holds; 0 if it is not there */
 
 /** Names in a folder ("." and ".." left out), in byte order. Free with cn_names_free(). */

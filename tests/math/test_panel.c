@@ -145,19 +145,23 @@ static void tiles_are_sums_of_products(void **state)
 
 /* ---- scores ---- */
 
-static void check_finish(const struct named_form *form, size_t queries, int has_offsets, uint64_t *seed)
+static void check_finish(const struct named_form *form, size_t queries, int has_offsets, int has_row_limits,
+			 uint64_t *seed)
 {
 	static const float strange[] = { NAN, INFINITY, -INFINITY, 0 };
 	size_t rows = form->form->rows, codes = form->number == CN_NUMBER_I8;
 	int32_t excess[CN_PANEL_MOST_QUERIES];
 	float scales[CN_PANEL_MOST_ROWS], offsets[CN_PANEL_MOST_ROWS], limits[CN_PANEL_MOST_QUERIES];
-	uint32_t reached[CN_PANEL_MOST_QUERIES];
+	float row_limits[CN_PANEL_MOST_ROWS], query_scales[CN_PANEL_MOST_QUERIES];
+	uint32_t reached[CN_PANEL_MOST_QUERIES], rows_reached[CN_PANEL_MOST_QUERIES];
 	cn_tile tile, sums;
 	for (size_t i = 0; i < rows; i++) {
+		row_limits[i] = i % 6 ? cn_test_normal(seed) * 1e5f : strange[i / 6 % 4];
 		scales[i] = i % 8 ? cn_test_normal(seed) : strange[i / 8 % 4];
 		offsets[i] = i % 7 ? cn_test_normal(seed) * 1e5f : strange[i / 7 % 4];
 	}
 	for (size_t i = 0; i < queries; i++) {
+		query_scales[i] = cn_test_normal(seed);
 		excess[i] = form->form->excess ? (int32_t)(cn_test_random(seed) % 65536) : 0;
 		limits[i] = i % 5 ? cn_test_normal(seed) * 1e5f : strange[i / 5];
 	}
@@ -168,7 +172,10 @@ static void check_finish(const struct named_form *form, size_t queries, int has_
 		else
 			sums.real[i] = (float)whole * 0.3f;
 	}
-	const cn_finish how = { excess, scales, has_offsets ? offsets : NULL, limits };
+	const cn_finish how = {
+		excess,       scales,      has_offsets ? offsets : NULL, limits, has_row_limits ? row_limits : NULL,
+		query_scales, rows_reached
+	};
 	tile = sums;
 	form->form->finish(&tile, queries, &how, reached);
 	for (size_t q = 0; q < queries; q++)
@@ -180,6 +187,10 @@ static void check_finish(const struct named_form *form, size_t queries, int has_
 			assert_equal_at(tile.real[at] == wanted || (isnan(tile.real[at]) && isnan(wanted)), form,
 					"score", q, r);
 			assert_equal_at((reached[q] >> r & 1) == (wanted >= limits[q]), form, "reaching", q, r);
+			if (has_row_limits)
+				assert_equal_at((rows_reached[q] >> r & 1) ==
+							(wanted * query_scales[q] >= row_limits[r]),
+						form, "reaching the row's", q, r);
 		}
 }
 
@@ -189,10 +200,9 @@ static void scores_that_reach_the_limit_are_told(void **state)
 	uint64_t seed = 3;
 	(void)state;
 	for (size_t f = all_forms(forms); f-- > 0;)
-		for (size_t queries = 1; queries <= CN_PANEL_MOST_QUERIES; queries++) {
-			check_finish(&forms[f], queries, 0, &seed);
-			check_finish(&forms[f], queries, 1, &seed);
-		}
+		for (size_t queries = 1; queries <= CN_PANEL_MOST_QUERIES; queries++)
+			for (int what = 0; what < 4; what++)
+				check_finish(&forms[f], queries, what & 1, what >> 1, &seed);
 }
 
 /* ---- one query ---- */

@@ -614,6 +614,119 @@ static void short_memory_is_reported(void **state)
 	}
 }
 
+/* ---- lists of both sides ---- */
+
+/* What is scanned: the first `count` rows are the queries too, and each three of them are one in lists. */
+struct both {
+	const char *what;
+	size_t count;
+	int has_query_lists;
+};
+
+#define BOTH_KEEP 7
+
+static void push_naive(cn_hit *best, size_t *count, float score, uint32_t name)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (best[i].row == name) {
+			best[i].score = score > best[i].score ? score : best[i].score;
+			return;
+		}
+	best[(*count)++] = (cn_hit){ score, name };
+}
+
+static void assert_both(cn_shortlist *list, cn_hit *best, size_t count, const char *what, int level, size_t at)
+{
+	size_t used = count < BOTH_KEEP ? count : BOTH_KEEP;
+	cn_shortlist_sort(list);
+	if (count > 1)
+		qsort(best, count, sizeof(*best), cn_test_best_first);
+	int same = list->count == used;
+	for (size_t i = 0; same && i < used; i++)
+		same = list->items[i].row == best[i].row && list->items[i].score == best[i].score;
+	if (!same)
+		fail_msg("%s, level %d: list %zu", what, level, at);
+}
+
+static float both_score(const struct world *world, size_t query, size_t row)
+{
+	float score = (float)world->products[query * ROWS + row];
+	if (world->kind.number == CN_NUMBER_I8)
+		score = score * world->scales[row] * world->query_scales[query];
+	return score;
+}
+
+static void check_both(const struct world *world, const struct both *both, int level)
+{
+	uint32_t names[ROWS];
+	cn_shortlist query_lists[QUERIES], row_lists[ROWS / 3];
+	cn_queries queries;
+	cn_query_panels panels = { 0 };
+	cn_scan_scratch scratch = { 0 };
+	cn_hit best[ROWS];
+	for (size_t i = 0; i < ROWS; i++)
+		names[i] = (uint32_t)(FIRST + i / 3);
+	for (size_t i = 0; i < QUERIES; i++)
+		assert_ok(cn_shortlist_init(&query_lists[i], BOTH_KEEP));
+	for (size_t i = 0; i < ROWS / 3; i++)
+		assert_ok(cn_shortlist_init(&row_lists[i], BOTH_KEEP));
+	for (size_t i = 0; i < QUERIES; i++)
+		query_lists[i].distinct = 1;
+	for (size_t i = 0; i < ROWS / 3; i++)
+		row_lists[i].distinct = 1;
+	const cn_rows rows = { .stored = world->kind.stored,
+			       .rows = world->stored,
+			       .scales = world->kind.stored == CN_ROWS_I8 ? world->scales : NULL,
+			       .count = ROWS,
+			       .names = names };
+	const cn_row_lists to = { names, row_lists, FIRST };
+	assert_ok(cn_queries_init(&queries, world->kind.number, world->queries, QUERIES, world->dim));
+	assert_ok(cn_query_panels_pack(&panels, &queries, NULL, both->count));
+	assert_ok(cn_scan_both(&panels, &rows, both->has_query_lists ? query_lists : NULL, &to, &scratch));
+	for (size_t q = 0; q < both->count; q++) {
+		size_t count = 0;
+		for (size_t r = 0; both->has_query_lists && r < ROWS; r++)
+			if (names[r] > names[q])
+				push_naive(best, &count, both_score(world, q, r), names[r]);
+		assert_both(&query_lists[q], best, count, both->what, level, q);
+	}
+	for (uint32_t n = 0; n < ROWS / 3; n++) {
+		size_t count = 0;
+		for (size_t r = 3 * n; r < 3 * n + 3; r++)
+			for (size_t q = 0; q < both->count; q++)
+				if (names[q] < names[r])
+					push_naive(best, &count, both_score(world, q, r), names[q]);
+		assert_both(&row_lists[n], best, count, both->what, level, n);
+	}
+	for (size_t i = 0; i < QUERIES; i++)
+		cn_shortlist_free(&query_lists[i]);
+	for (size_t i = 0; i < ROWS / 3; i++)
+		cn_shortlist_free(&row_lists[i]);
+	cn_scan_scratch_free(&scratch);
+	cn_query_panels_free(&panels);
+	cn_queries_free(&queries);
+}
+
+static void both_sides_get_the_same_score(void **state)
+{
+	static const struct both cases[] = {
+		{ "both", QUERIES, 1 },
+		{ "some", 5, 1 },
+		{ "one query", 1, 1 },
+		{ "rows alone", QUERIES, 0 },
+	};
+	(void)state;
+	for (size_t k = 0; k < KINDS; k++)
+		for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++) {
+			struct world world;
+			cn_kernels_force((cn_kernels)level);
+			make_world(&world, kinds[k], 37, 2, 9);
+			for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+				check_both(&world, &cases[i], level);
+			free_world(&world);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -623,6 +736,7 @@ int main(void)
 		cmocka_unit_test(sums_of_codes_do_not_overflow),
 		cmocka_unit_test(damaged_rows_are_never_found_and_hide_no_other),
 		cmocka_unit_test(as_many_queries_are_packed_as_stay_in_the_cache),
+		cmocka_unit_test(both_sides_get_the_same_score),
 		cmocka_unit_test(short_memory_is_reported),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

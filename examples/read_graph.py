@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""Read what `cairn knn` wrote: the nearest pairs of images that are among each other's neighbours. Needs NumPy.
+Usage: read_graph.py PREFIX [PAIRS]"""
+import sys
+
+import numpy
+
+
+def read_graph(prefix):
+    """(images, ids, scores): the image of each line, its neighbours (-1 where there are fewer) and their scores."""
+    return tuple(numpy.load(f"{prefix}.{kind}.npy", mmap_mode="r") for kind in ("images", "ids", "scores"))
+
+
+def mutual_pairs(images, ids, scores):
+    """Yields (score, one, other) for each pair of images that are among each other's neighbours, one < other."""
+    lines = {image: set(line) for image, line in zip(images.tolist(), ids.tolist())}
+    for image, line, values in zip(images.tolist(), ids.tolist(), scores.tolist()):
+        for other, score in zip(line, values):
+            if image < other and image in lines.get(other, ()):
+                yield score, image, other
+
+
+def main():
+    for score, one, other in sorted(mutual_pairs(*read_graph(sys.argv[1])), reverse=True)[:int((sys.argv[2:] or [20])[0])]:
+        print(f"{score:.4f} {one} {other}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+/*
+ * index/graph_folder.h - where a graph is written, and the folder that holds its state until it is complete.
+ */
+#ifndef CN_INDEX_GRAPH_FOLDER_H
+#define CN_INDEX_GRAPH_FOLDER_H
+
+#include "index/graph_state.h"
+
+typedef struct {
+	char *prefix, *work; /* PREFIX, PREFIX.work */
+} cn_graph_folder;
+
+int cn_graph_folder_open(cn_graph_folder *out, const char *prefix);
+void cn_graph_folder_close(cn_graph_folder *folder);
+
+/** Path of a block's state; the caller frees it; NULL where memory is short. */
+char *cn_graph_folder_state(const cn_graph_folder *folder, size_t block);
+
+/**
+ * See what earlier runs left. States of this fingerprint stay, as far as they were cut alike; what is damaged or of
+ * something else is deleted, and told of.
+ *
+ * @param         images in all blocks
+ * @param[in,out] key    block_images: the most that there may be; becomes what states were cut by, if any stay
+ * @param[out]    marks  how far each block is; the caller frees it with cn_free()
+ */
+int cn_graph_folder_adopt(const cn_graph_folder *folder, size_t images, cn_graph_key *key, cn_graph_mark **marks);
+
+/** A file of the graph that is complete, put into its place. @param kind such as "ids" */
+int cn_graph_folder_publish(const cn_graph_folder *folder, const char *kind);
+
+/** Path where such a file is made; the caller frees it; NULL where memory is short. */
+char *cn_graph_folder_draft(const cn_graph_folder *folder, const char *kind);
+
+/** Delete the state. */
+int cn_graph_folder_clear(const cn_graph_folder *folder);
+
+#endif
