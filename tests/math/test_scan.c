@@ -48,6 +48,7 @@ struct part {
 	const uint64_t *live;
 	size_t live_from;
 	int has_bases, has_offsets;
+	const uint32_t *numbers; /* NULL: rows are numbered in their order; else from 0, each once */
 };
 
 /* ---- worlds ---- */
@@ -175,9 +176,14 @@ static float score_of(const struct world *world, const struct part *part, size_t
 	return score + (part->has_bases ? world->bases[query] : 0);
 }
 
+static size_t number_of(const struct part *part, size_t i)
+{
+	return part->numbers ? part->numbers[i] : i;
+}
+
 static int is_live(const struct part *part, size_t i)
 {
-	size_t bit = part->live_from + i;
+	size_t bit = part->live_from + number_of(part, i);
 	return !part->live || (part->live[bit / 64] >> bit % 64 & 1);
 }
 
@@ -187,7 +193,7 @@ static size_t best_by_definition(const struct world *world, const struct part *p
 	for (size_t i = 0; i < part->rows; i++) {
 		float score = score_of(world, part, query, i);
 		if (is_live(part, i) && !isnan(score))
-			best[count++] = (cn_hit){ score, (uint32_t)(FIRST + i) };
+			best[count++] = (cn_hit){ score, (uint32_t)(FIRST + number_of(part, i)) };
 	}
 	qsort(best, count, sizeof(*best), cn_test_best_first);
 	return count < part->keep ? count : part->keep;
@@ -203,10 +209,10 @@ static void assert_list(const struct world *world, const struct part *part, size
 	if (same)
 		return;
 	print_error("stored %d, number %d, dim %zu, level %d: query %zu of %zu, rows %zu, keep %zu, live %d, which "
-		    "%d, bases %d, offsets %d\n",
+		    "%d, bases %d, offsets %d, numbers %d\n",
 		    world->kind.stored, (int)world->kind.number, world->dim, (int)cn_kernels_level(), query,
 		    part->queries, part->rows, part->keep, part->live != NULL, part->which != NULL, part->has_bases,
-		    part->has_offsets);
+		    part->has_offsets, part->numbers != NULL);
 	fail();
 }
 
@@ -246,6 +252,11 @@ static cn_rows rows_of(const struct world *world, const struct part *part, size_
 			 .first = (uint32_t)(FIRST + begin),
 			 .live = part->live,
 			 .live_from = part->live_from + begin };
+	if (part->numbers) {
+		rows.numbers = part->numbers + begin;
+		rows.first = FIRST;
+		rows.live_from = part->live_from;
+	}
 	rows.stored = world->kind.stored;
 	if (world->kind.stored == CN_ROWS_I8)
 		rows.scales = world->scales + from;
@@ -316,7 +327,7 @@ static void check_world(const struct world *world, const cn_queries *queries, st
 	static const size_t counts[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 24, 25, QUERIES };
 	static const size_t rows[] = { 0, 1, 7, 31, 32, 33, 100, ROWS }, keeps[] = { 10, 1, ROWS },
 			    froms[] = { 0, 37, 64, 191 };
-	uint32_t which[QUERIES];
+	uint32_t which[QUERIES], numbers[ROWS];
 	uint64_t seed = 11;
 	size_t turn = 0;
 	for (size_t i = 0; i < QUERIES; i++)
@@ -326,6 +337,9 @@ static void check_world(const struct world *world, const cn_queries *queries, st
 			enum live live = (enum live)((turn + c) % LIVES);
 			size_t from = froms[turn / LIVES % 4];
 			uint64_t *bits = live == ALL_LIVE ? NULL : make_live(live, from, rows[r], &seed);
+			/* No count of rows shares a factor with 13. */
+			for (size_t i = 0; i < rows[r]; i++)
+				numbers[i] = (uint32_t)((i * 13 + 5) % rows[r]);
 			const struct part part = {
 				.queries = counts[c],
 				.rows = rows[r],
@@ -335,6 +349,7 @@ static void check_world(const struct world *world, const cn_queries *queries, st
 				.live_from = from,
 				.has_bases = cn_test_random(&seed) % 2,
 				.has_offsets = cn_test_random(&seed) % 2 && world->kind.stored != CN_ROWS_I8,
+				.numbers = cn_test_random(&seed) % 2 ? numbers : NULL,
 			};
 			check_part(world, &part, queries, bench);
 			free(bits);
