@@ -208,33 +208,36 @@ static void free_world(struct world *world)
 }
 
 /* All that is found is scored anew, so only what is not found could differ. */
+static void check_all_lists(const struct shape *shape)
+{
+	cairn_index_options options = CAIRN_INDEX_OPTIONS_INIT;
+	struct world world;
+	struct inverted inverted;
+	cairn_index *flat;
+	make_world(&world, shape);
+	make_inverted(&inverted, world.ivf, world.parts, world.count, world.removed, world.removed_count);
+	assert_ok(
+		cairn_index_new_flat(&flat, shape->dim, world.parts, world.count, world.removed, world.removed_count));
+	options.depth = shape->rows;
+	options.probes = SIZE_MAX;
+	for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++) {
+		cn_kernels_force((cn_kernels)level);
+		cairn_ranking *wanted = search(flat, world.queries, shape->queries, shape->k, &options);
+		cairn_ranking *found = search(inverted.index, world.queries, shape->queries, shape->k, &options);
+		assert_same_rankings(found, wanted);
+		cairn_ranking_free(wanted);
+		cairn_ranking_free(found);
+	}
+	cairn_index_free(flat);
+	free_inverted(&inverted);
+	free_world(&world);
+}
+
 static void where_all_lists_are_probed_the_scan_of_all_rows_is_equalled(void **state)
 {
 	(void)state;
 	for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++)
-		for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++) {
-			cairn_index_options options = CAIRN_INDEX_OPTIONS_INIT;
-			struct world world;
-			struct inverted inverted;
-			cairn_index *flat;
-			cn_kernels_force((cn_kernels)level);
-			make_world(&world, &shapes[s]);
-			make_inverted(&inverted, world.ivf, world.parts, world.count, world.removed,
-				      world.removed_count);
-			assert_ok(cairn_index_new_flat(&flat, shapes[s].dim, world.parts, world.count, world.removed,
-						       world.removed_count));
-			options.depth = shapes[s].rows;
-			options.probes = SIZE_MAX;
-			cairn_ranking *wanted = search(flat, world.queries, shapes[s].queries, shapes[s].k, &options);
-			cairn_ranking *found =
-				search(inverted.index, world.queries, shapes[s].queries, shapes[s].k, &options);
-			assert_same_rankings(found, wanted);
-			cairn_ranking_free(wanted);
-			cairn_ranking_free(found);
-			cairn_index_free(flat);
-			free_inverted(&inverted);
-			free_world(&world);
-		}
+		check_all_lists(&shapes[s]);
 }
 
 static void what_is_asked_to_be_exact_is(void **state)
@@ -1110,12 +1113,12 @@ static size_t count_files(const char *folder)
 
 static void work_that_is_cancelled_leaves_nothing(void **state)
 {
-	const char *folder = cn_test_folder(), *path = cn_test_path(folder, "a.ivf");
 	struct small small;
 	cairn_ivf *ivf;
 	int ticks = 0, status = CAIRN_ECANCELLED;
 	(void)state;
 	make_small(&small);
+	const char *folder = cn_test_folder(), *path = cn_test_path(folder, "a.ivf");
 	for (; status == CAIRN_ECANCELLED; ticks++) {
 		int left = ticks;
 		assert_int_equal(count_files(folder), 0);
@@ -1127,15 +1130,12 @@ static void work_that_is_cancelled_leaves_nothing(void **state)
 	assert_ok(status);
 	assert_int_equal(ticks, 4);
 	assert_int_equal(count_files(folder), 1);
-	status = CAIRN_ECANCELLED;
-	for (ticks = 0; status == CAIRN_ECANCELLED; ticks++) {
+	for (ticks = 0; ticks < 3; ticks++) {
 		int left = ticks;
-		status = cairn_ivf_train(&ivf, SMALL_DIM, &small.part, 1, NULL, cancel_at, &left);
-		assert_true((status == 0) == (ivf != NULL));
+		assert_fails(cairn_ivf_train(&ivf, SMALL_DIM, &small.part, 1, NULL, cancel_at, &left), CAIRN_ECANCELLED,
+			     "cancelled");
+		assert_null(ivf);
 	}
-	assert_ok(status);
-	assert_in_range(ticks, 2, 30);
-	cairn_ivf_free(ivf);
 	free_small(&small);
 }
 
@@ -1170,7 +1170,9 @@ static int do_everything(void *context)
 	const cairn_ivf_options options = { CAIRN_IVF_OPTIONS_VERSION, 1, 2, 1 };
 	cairn_ivf *trained = NULL, *ivf = NULL;
 	cairn_ivf_lists *lists = NULL;
-	int status = cairn_ivf_train(&trained, SMALL_DIM, &small->part, 1, &options, NULL, NULL);
+	/* Few rows, since each of them is searched with. */
+	const cairn_index_part few = part_of(&small->rows, 0, 4);
+	int status = cairn_ivf_train(&trained, SMALL_DIM, &few, 1, &options, NULL, NULL);
 	if (status == 0)
 		status = cairn_ivf_save(trained, work->quantizer);
 	if (status == 0)
@@ -1189,11 +1191,11 @@ static int do_everything(void *context)
 
 static void short_memory_is_reported(void **state)
 {
-	const char *folder = cn_test_folder();
 	struct small small;
-	struct work work = { &small, cn_test_path(folder, "q"), cn_test_path(folder, "l") };
 	(void)state;
 	make_small(&small);
+	const char *folder = cn_test_folder();
+	struct work work = { &small, cn_test_path(folder, "q"), cn_test_path(folder, "l") };
 	/* five for each quantizer, seven to write lists, three to open them, eight and a shortlist a query to probe */
 	assert_true(cn_torture(do_everything, &work) >= 2 * 5 + 7 + 3 + 11);
 	assert_int_equal(count_files(folder), 2);
