@@ -457,10 +457,10 @@ static void threads_and_company_change_no_byte(void **state)
 	}
 }
 
-/* More queries than are taken at once where nearly all lists are probed. */
+/* More queries than are taken at once. */
 static void many_queries_are_answered_in_blocks(void **state)
 {
-	enum { MANY = 20000, FEW_ROWS = 1000, LISTS = 500 };
+	enum { MANY = 16500, FEW_ROWS = 1000, LISTS = 500 };
 	static float queries[MANY * DIM];
 	const cairn_index_part part = part_of(&crowd.rows, 0, FEW_ROWS);
 	cairn_index_options options = CAIRN_INDEX_OPTIONS_INIT;
@@ -535,19 +535,24 @@ static int are_same(const struct file *a, const struct file *b)
 static void threads_and_parts_change_no_byte_of_a_file(void **state)
 {
 	cairn_index_part parts[MOST_PARTS];
-	struct file quantizer = saved(crowd.ivf), lists = written(crowd.ivf, &crowd.part, 1);
+	struct rows some = crowd.rows;
+	some.count = 6000;
+	const cairn_index_part whole = part_of(&some, 0, some.count);
+	cairn_ivf *ivf = train(DIM, &whole, 1, 0, 1);
+	struct file quantizer = saved(ivf), lists = written(ivf, &crowd.part, 1);
 	(void)state;
-	divide(&crowd.rows, 1, parts);
-	for (unsigned threads = 1; threads <= 3; threads++) {
-		cairn_ivf *ivf = threads < 3 ? train(DIM, &crowd.part, 1, 0, threads)
-					     : train(DIM, parts, MOST_PARTS, 0, threads);
-		struct file again = saved(ivf), lists_again = written(ivf, &crowd.part, threads);
-		assert_true(are_same(&again, &quantizer));
-		assert_true(are_same(&lists_again, &lists));
-		free(again.bytes);
-		free(lists_again.bytes);
-		cairn_ivf_free(ivf);
+	divide(&some, 1, parts);
+	for (unsigned threads = 2; threads <= 3; threads++) {
+		cairn_ivf *again =
+			threads < 3 ? train(DIM, &whole, 1, 0, threads) : train(DIM, parts, MOST_PARTS, 0, threads);
+		struct file same_quantizer = saved(again), same_lists = written(again, &crowd.part, threads);
+		assert_true(are_same(&same_quantizer, &quantizer));
+		assert_true(are_same(&same_lists, &lists));
+		free(same_quantizer.bytes);
+		free(same_lists.bytes);
+		cairn_ivf_free(again);
 	}
+	cairn_ivf_free(ivf);
 	free(quantizer.bytes);
 	free(lists.bytes);
 }
