@@ -1010,6 +1010,7 @@ static void faults_with_files_are_reported(void **state)
 	other = train(SMALL_DIM, &part, 1, SMALL_LISTS + 1, 1);
 	assert_fails(cairn_ivf_save(other, absent), CAIRN_ENOTFOUND, "none");
 	assert_fails(cairn_ivf_save(other, "/dev/full"), CAIRN_ENOSPACE, "/dev/full");
+	cairn_ivf_free(other);
 	assert_fails(cairn_ivf_open(&other, absent), CAIRN_ENOTFOUND, "none/a.ivf");
 	assert_null(other);
 	assert_fails(cairn_ivf_open(&other, folder), CAIRN_EIO, folder);
