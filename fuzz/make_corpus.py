@@ -308,10 +308,48 @@ def asmk_faulty():
     yield "start", b"CAIRNASM"
 
 
+# ---- quantizers with lists ----
+
+def inverted(centroids, lists, starts=None, numbers=None, error=0.5, rows=None):
+    """Without the table of recall, checksums and the fingerprint, which the target puts in itself. A list: numbers of rows."""
+    def padded(data):
+        return data + bytes(-len(data) % 64)
+    dim, count = len(centroids[0]), sum(map(len, lists))
+    quantizer = struct.pack("<8sIIQd32x", b"CAIRNQTZ", 1, dim, len(centroids), error)
+    quantizer += b"".join(struct.pack(f"<{dim}f", *centroid) for centroid in centroids)
+    header = struct.pack("<8sIIQQd", b"CAIRNIVF", 1, dim, len(centroids), count if rows is None else rows, error).ljust(128, b"\0")
+    starts = starts or [sum(map(len, lists[:i])) for i in range(len(lists) + 1)]
+    numbers = numbers or [row for rows in lists for row in rows]
+    data = header + padded(struct.pack(f"<{len(starts)}Q", *starts)) + padded(struct.pack(f"<{len(numbers)}I", *numbers))
+    data += padded(struct.pack(f"<{count}f", *[0.01] * count)) + bytes(i * 37 % 256 for i in range(count * dim))
+    return struct.pack("<I", len(quantizer)) + quantizer + data
+
+
+CENTROIDS = [(1, 0, -1), (0, 2, 0.5), (-3, 0, 0)]
+
+
+def ivf_good():
+    yield "three", inverted(CENTROIDS, [(0, 3, 4), (), (1, 2)])
+    yield "one", inverted([(0.5,)], [tuple(range(9))])
+    yield "none", inverted(CENTROIDS, [(), (), ()])
+
+
+def ivf_faulty():
+    yield "not-a-number", inverted([(float("nan"), 0, 0)] + CENTROIDS[1:], [(0,), (1,), ()])
+    yield "infinite", inverted([(float("inf"), 0, 0)] + CENTROIDS[1:], [(0,), (1,), ()])
+    yield "twice", inverted(CENTROIDS, [(0, 1), (), (1,)])
+    yield "outside", inverted(CENTROIDS, [(0, 4000000000), (), (1,)])
+    yield "backwards", inverted(CENTROIDS, [(0, 1), (), (2,)], starts=[0, 3, 1, 3])
+    yield "beyond", inverted(CENTROIDS, [(0, 1), (), (2,)], starts=[0, 2**63, 2**63, 3])
+    yield "overlong", inverted(CENTROIDS, [(0, 1), (), (2,)], rows=2**62)
+    yield "no-lists", struct.pack("<I8sIIQd32x", 64, b"CAIRNQTZ", 1, 1, 0, 0.5)
+
+
 # ---- all ----
 
 SEEDS = {"npy": (npy_good, npy_faulty), "image": (image_good, image_faulty), "checkpoint": (checkpoint_good, checkpoint_faulty),
-         "asmk": (asmk_good, asmk_faulty), "bundle": (bundle_good, bundle_faulty), "features": (features_good, features_faulty)}
+         "asmk": (asmk_good, asmk_faulty), "bundle": (bundle_good, bundle_faulty), "features": (features_good, features_faulty),
+         "ivf": (ivf_good, ivf_faulty)}
 FLIPS = 8
 
 

@@ -55,8 +55,8 @@ typedef struct {
 	 * number in common, codes and half-precision numbers tell them apart no longer (docs/methods.md, "Search"). */
 	size_t depth;
 	int exact; /**< 1: all rows are scored in half precision, and the codes are not read */
-	/** Of an index with lists (cairn/ivf.h): the share of the true k best that is to be found, 0: 0.95; how many
-	 * lists to probe, 0: as many as this takes. */
+	/** Of an index with lists (cairn/ivf.h): the share of the true k best that is to be found, 0 to 1, 0: 0.95; how
+	 * many lists to probe, 0: as many as this takes, and more where rows are removed or left out. */
 	double recall;
 	size_t probes;
 	/** NULL, or the ids that alone may be found, ascending: the search costs in proportion to them. */

@@ -68,10 +68,11 @@ CAIRN_API void cairn_ivf_get_info(const cairn_ivf *ivf, cairn_ivf_info *out);
 CAIRN_API size_t cairn_ivf_probes(const cairn_ivf *ivf, size_t k, double recall);
 
 /**
- * Write the lists of a part (docs/format.md, "Inverted files").
+ * Write the lists of a part (docs/format.md, "Lists of a quantizer").
  *
  * @param threads 0: one for each core
- * @return 0; CAIRN_EIO; CAIRN_ECANCELLED; CAIRN_ENOMEM
+ * @return 0; CAIRN_EINVALID naming the row that holds a number that is not finite; CAIRN_ELIMIT beyond 2^32 rows;
+ * CAIRN_EIO; CAIRN_ENOSPACE; CAIRN_ECANCELLED; CAIRN_ENOMEM. What failed leaves no file
  */
 CAIRN_API int cairn_ivf_write_lists(const cairn_ivf *ivf, const cairn_index_part *part, const char *path,
 				    unsigned threads, cairn_progress_cb progress, void *payload);
@@ -86,7 +87,8 @@ CAIRN_API int cairn_ivf_write_lists(const cairn_ivf *ivf, const cairn_index_part
 CAIRN_API int cairn_ivf_lists_open(cairn_ivf_lists **out, const char *path, const cairn_ivf *ivf, size_t rows);
 CAIRN_API void cairn_ivf_lists_free(cairn_ivf_lists *lists); /**< NULL is allowed */
 
-/** Compare every byte with its checksum. @return 0 or CAIRN_EDAMAGED */
+/** Compare every byte with its checksum; opening reads only those that lists are found by. @return 0 or CAIRN_EDAMAGED
+ */
 CAIRN_API int cairn_ivf_lists_check(const cairn_ivf_lists *lists);
 
 /** Mean squared distance of the rows from their centroids. Where that of new rows is well above the quantizer's,
@@ -99,7 +101,7 @@ CAIRN_API double cairn_ivf_lists_error(const cairn_ivf_lists *lists);
  *
  * @param lists one a part
  * @param ivf   what they were written with; all that is given must outlive the index
- * @return as cairn_index_new_flat()
+ * @return as cairn_index_new_flat(); CAIRN_EINVALID also where lists are of another part or quantizer
  */
 CAIRN_API int cairn_index_new_ivf(cairn_index **out, const cairn_ivf *ivf, const cairn_index_part *parts,
 				  const cairn_ivf_lists *const *lists, size_t n, const int64_t *removed,

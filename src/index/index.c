@@ -13,11 +13,12 @@
 #include "util/memory.h"
 
 #define CHUNK 1024 /* rows */
-/* Places that a thread's shortlists have together; where k is large, fewer queries are taken at once. */
+/* Places that a thread's shortlists, or the lists to probe, have together; where k or the probes are many, fewer
+ * queries are taken at once. */
 #define MOST_PLACES ((size_t)1 << 22)
-#define SMALL       1e6   /* numbers multiplied */
-#define DIM_MAX     65536 /* sums of products of codes must fit into 32 bits */
-#define IVF_BLOCK   16384 /* queries at once: enough for every list to be probed by many */
+#define SMALL       1e6 /* numbers multiplied */
+/* Queries at once where lists are probed: enough for every list to be probed by many. */
+#define IVF_BLOCK 16384
 
 /* ---- making ---- */
 
@@ -44,9 +45,9 @@ int cairn_index_new_flat(cairn_index **out, size_t dim, const cairn_index_part *
 {
 	cairn_index *index;
 	*out = NULL;
-	if (dim < 1 || dim > DIM_MAX)
+	if (dim < 1 || dim > CN_INDEX_MAX_DIM)
 		return cn_fail(CAIRN_EINVALID, "an index of rows of %zu dimensions; 1 to %d are possible", dim,
-			       DIM_MAX);
+			       CN_INDEX_MAX_DIM);
 	CN_NEW(index, 1, sizeof(*index));
 	int status = cn_row_parts_init(&index->parts, dim, parts, n);
 	if (status == 0)
@@ -57,26 +58,40 @@ int cairn_index_new_flat(cairn_index **out, size_t dim, const cairn_index_part *
 		cairn_index_free(index);
 		return status;
 	}
+	index->live_rows = cn_row_parts_live(&index->parts, index->live);
 	*out = index;
+	return 0;
+}
+
+/* Lists of another quantizer would be read beyond their ends. */
+static int check_lists(const cairn_ivf *ivf, const cairn_index_part *parts, const cairn_ivf_lists *const *lists,
+		       size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (lists[i]->rows != parts[i].count)
+			return cn_fail(CAIRN_EINVALID, "part %zu of the index has %zu rows, its lists '%s' %zu", i,
+				       parts[i].count, lists[i]->path, lists[i]->rows);
+		if (lists[i]->quantizer != ivf->fingerprint || lists[i]->dim != ivf->dim ||
+		    lists[i]->lists != ivf->lists)
+			return cn_fail(CAIRN_EINVALID, "the lists '%s' of part %zu were written with another quantizer",
+				       lists[i]->path, i);
+	}
 	return 0;
 }
 
 int cairn_index_new_ivf(cairn_index **out, const cairn_ivf *ivf, const cairn_index_part *parts,
 			const cairn_ivf_lists *const *lists, size_t n, const int64_t *removed, size_t removed_count)
 {
+	*out = NULL;
+	CN_TRY(check_lists(ivf, parts, lists, n));
 	CN_TRY(cairn_index_new_flat(out, ivf->dim, parts, n, removed, removed_count));
 	(*out)->lists = cn_memdup(lists, n * sizeof(*lists));
 	(*out)->ivf = ivf;
-	int status = (*out)->lists ? 0 : CAIRN_ENOMEM;
-	for (size_t i = 0; status == 0 && i < n; i++)
-		if (lists[i]->rows != parts[i].count)
-			status = cn_fail(CAIRN_EINVALID, "part %zu of the index has %zu rows, its lists %zu", i,
-					 parts[i].count, lists[i]->rows);
-	if (status < 0) {
-		cairn_index_free(*out);
-		*out = NULL;
-	}
-	return status;
+	if ((*out)->lists)
+		return 0;
+	cairn_index_free(*out);
+	*out = NULL;
+	return CAIRN_ENOMEM;
 }
 
 void cairn_index_free(cairn_index *index)
@@ -171,7 +186,8 @@ static int make_workers(cn_search *search, size_t queries)
 	size_t best = search->probes ? IVF_BLOCK
 				     : cn_query_panels_best(search->exact ? CN_NUMBER_F32 : CN_NUMBER_I8,
 							    search->index->parts.dim);
-	size_t most = MOST_PLACES / search->keep < 1 ? 1 : MOST_PLACES / search->keep;
+	size_t places = search->keep > search->probes ? search->keep : search->probes;
+	size_t most = MOST_PLACES / places < 1 ? 1 : MOST_PLACES / places;
 	search->block = best < most ? best : most;
 	search->block = queries < search->block ? queries : search->block;
 	CN_NEW(search->workers, search->worker_count, sizeof(*search->workers));
@@ -195,6 +211,8 @@ static int check_search(const cairn_index *index, const float *vectors, size_t q
 			       options->version, CAIRN_INDEX_OPTIONS_VERSION);
 	if (queries < 1 || k < 1 || k > SIZE_MAX / 2)
 		return cn_fail(CAIRN_EINVALID, "%zu queries for the best %zu images", queries, k);
+	if (!(options->recall >= 0 && options->recall <= 1))
+		return cn_fail(CAIRN_EINVALID, "a recall of %g; it is a share from 0 to 1", options->recall);
 	for (size_t i = 0; i < queries; i++)
 		if (!cn_all_finite(vectors + i * dim, dim))
 			return cn_fail(CAIRN_EINVALID, "query %zu holds a number that is not finite", i);
@@ -244,7 +262,8 @@ int cairn_index_search(const cairn_index *index, const float *vectors, size_t qu
 		CN_TRY(cn_row_parts_only(&index->parts, options->only, options->only_count, index->live, &only));
 		search.live = only;
 	}
-	search.probes = cn_ivf_probes(index, k, options);
+	search.probes =
+		cn_ivf_probes(index, k, options, only ? cn_row_parts_live(&index->parts, only) : index->live_rows);
 	search.keep = cn_rows_to_keep(&index->parts, images_to_keep(&search, k, options->depth));
 	CN_GOTO(status, cairn_ranking_new(out, queries, k));
 	CN_GOTO(status, cn_workers_new(&search.pool, is_small(&search, queries) ? 1 : options->threads));

@@ -21,6 +21,7 @@ struct cairn_index {
 	cn_chunk *chunks;
 	size_t chunk_count;
 	uint64_t *live;                /**< NULL: all */
+	size_t live_rows;              /**< how many of the rows count */
 	const cairn_ivf *ivf;          /**< NULL: all rows are scanned; borrowed */
 	const cairn_ivf_lists **lists; /**< by cn_row_part.given; borrowed */
 };
@@ -50,8 +51,8 @@ typedef struct {
 	cn_queries queries; /**< the same, encoded */
 } cn_search;
 
-/** How many lists a search probes; 0: it scans rows. */
-size_t cn_ivf_probes(const cairn_index *index, size_t k, const cairn_index_options *options);
+/** How many lists a search probes; 0: it scans rows. @param live_rows how many of the rows may be found */
+size_t cn_ivf_probes(const cairn_index *index, size_t k, const cairn_index_options *options, size_t live_rows);
 
 /** Offer the rows to the workers' shortlists. */
 int cn_flat_scan(cn_search *search);

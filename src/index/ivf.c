@@ -6,14 +6,16 @@
 #include <math.h>
 #include <string.h>
 
+#include "index/row_parts.h"
 #include "math/codes.h"
 #include "util/crc.h"
 #include "util/file.h"
 #include "util/memory.h"
 
-#define MAGIC   "CAIRNQTZ"
-#define VERSION 1
-#define DIM_MAX 65536
+#define MAGIC       "CAIRNQTZ"
+#define VERSION     1
+#define LARGEST     65504.0f /* as of half-precision numbers */
+#define RECALL_SIZE (sizeof(float) * CN_IVF_DEPTHS * CN_IVF_MAX_PROBES)
 
 /* All numbers little endian, as the only machines that run cairn store them. */
 struct header {
@@ -85,7 +87,7 @@ size_t cairn_ivf_probes(const cairn_ivf *ivf, size_t k, double recall)
 
 static uint32_t contents_crc(const cairn_ivf *ivf)
 {
-	uint32_t crc = cn_crc32c(0, ivf->recall, CN_IVF_DEPTHS * CN_IVF_MAX_PROBES * sizeof(*ivf->recall));
+	uint32_t crc = cn_crc32c(0, ivf->recall, RECALL_SIZE);
 	return cn_crc32c(crc, ivf->centroids, ivf->lists * ivf->dim * sizeof(*ivf->centroids));
 }
 
@@ -102,7 +104,7 @@ int cairn_ivf_save(const cairn_ivf *ivf, const char *path)
 	int status;
 	CN_TRY(cn_atomic_open(&file, path));
 	CN_GOTO(status, cn_atomic_write(&file, &header, sizeof(header)));
-	CN_GOTO(status, cn_atomic_write(&file, ivf->recall, CN_IVF_DEPTHS * CN_IVF_MAX_PROBES * sizeof(*ivf->recall)));
+	CN_GOTO(status, cn_atomic_write(&file, ivf->recall, RECALL_SIZE));
 	CN_GOTO(status, cn_atomic_write(&file, ivf->centroids, ivf->lists * ivf->dim * sizeof(*ivf->centroids)));
 	return cn_atomic_commit(&file);
 done:
@@ -110,52 +112,78 @@ done:
 	return status;
 }
 
-static int check_header(const struct header *header, size_t length, const char *path)
+static int check_header(const struct header *header, size_t length, const char *name)
 {
 	if (length < sizeof(*header) || memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0)
-		return cn_fail(CAIRN_EDAMAGED, "'%s' is not a quantizer of cairn", path);
+		return cn_fail(CAIRN_EDAMAGED, "'%s' is not a quantizer of cairn", name);
 	if (header->version != VERSION)
 		return cn_fail(CAIRN_EUNSUPPORTED, "'%s' is a quantizer of version %u, this cairn knows version %d",
-			       path, header->version, VERSION);
+			       name, header->version, VERSION);
 	if (header->header_crc != cn_crc32c(0, header, offsetof(struct header, header_crc)))
-		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the header is wrong", path);
-	size_t wanted = sizeof(*header) + sizeof(float) * CN_IVF_DEPTHS * CN_IVF_MAX_PROBES;
-	if (header->dim < 1 || header->dim > DIM_MAX || header->lists < 1 || header->lists > CN_IVF_MAX_LISTS ||
-	    wanted + header->lists * header->dim * sizeof(float) != length)
+		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the header is wrong", name);
+	if (header->dim < 1 || header->dim > CN_INDEX_MAX_DIM || header->lists < 1 ||
+	    header->lists > CN_IVF_MAX_LISTS || !(header->error >= 0) || !isfinite(header->error))
+		return cn_fail(CAIRN_EDAMAGED, "'%s' claims %llu centroids of %u dimensions with an error of %g", name,
+			       (unsigned long long)header->lists, header->dim, header->error);
+	if (sizeof(*header) + RECALL_SIZE + header->lists * header->dim * sizeof(float) != length)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' has %zu bytes, not what %llu centroids of %u dimensions take",
-			       path, length, (unsigned long long)header->lists, header->dim);
+			       name, length, (unsigned long long)header->lists, header->dim);
 	return 0;
 }
 
-static int read_contents(cairn_ivf *ivf, const cn_mapped *file, const struct header *header, const char *path)
+/* What a search relies on, whatever the bytes: products of centroids can be compared, and more probes find no less. */
+static int check_contents(const cairn_ivf *ivf, const char *name)
 {
-	size_t recall = sizeof(float) * CN_IVF_DEPTHS * CN_IVF_MAX_PROBES;
-	memcpy(ivf->recall, file->bytes + sizeof(*header), recall);
-	memcpy(ivf->centroids, file->bytes + sizeof(*header) + recall, sizeof(float) * ivf->lists * ivf->dim);
-	ivf->error = header->error;
-	if (contents_crc(ivf) != header->contents_crc)
-		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the centroids is wrong", path);
+	for (size_t i = 0; i < CN_IVF_DEPTHS * CN_IVF_MAX_PROBES; i++) {
+		float before = i % CN_IVF_MAX_PROBES ? ivf->recall[i - 1] : 0;
+		if (!(ivf->recall[i] >= before && ivf->recall[i] <= 1))
+			return cn_fail(CAIRN_EDAMAGED, "'%s': number %zu of the recall is %g, after %g", name, i,
+				       (double)ivf->recall[i], (double)before);
+	}
+	for (size_t i = 0; i < ivf->lists * ivf->dim; i++)
+		if (!(fabsf(ivf->centroids[i]) <= LARGEST))
+			return cn_fail(CAIRN_EDAMAGED, "'%s': a number of centroid %zu is %g", name, i / ivf->dim,
+				       (double)ivf->centroids[i]);
+	return 0;
+}
+
+static int read_contents(cairn_ivf *ivf, const uint8_t *bytes, const char *name)
+{
+	struct header header;
+	memcpy(&header, bytes, sizeof(header));
+	memcpy(ivf->recall, bytes + sizeof(header), RECALL_SIZE);
+	memcpy(ivf->centroids, bytes + sizeof(header) + RECALL_SIZE, sizeof(float) * ivf->lists * ivf->dim);
+	ivf->error = header.error;
+	if (contents_crc(ivf) != header.contents_crc)
+		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the centroids is wrong", name);
+	CN_TRY(check_contents(ivf, name));
 	cn_ivf_finish(ivf);
 	return 0;
+}
+
+int cn_ivf_parse(cairn_ivf **out, const void *bytes, size_t length, const char *name)
+{
+	struct header header = { 0 };
+	cairn_ivf *ivf;
+	*out = NULL;
+	if (length >= sizeof(header))
+		memcpy(&header, bytes, sizeof(header));
+	CN_TRY(check_header(&header, length, name));
+	CN_TRY(cn_ivf_new(&ivf, header.dim, header.lists));
+	int status = read_contents(ivf, bytes, name);
+	if (status < 0)
+		cairn_ivf_free(ivf);
+	else
+		*out = ivf;
+	return status;
 }
 
 int cairn_ivf_open(cairn_ivf **out, const char *path)
 {
 	cn_mapped file;
-	struct header header = { 0 };
-	cairn_ivf *ivf = NULL;
-	int status;
 	*out = NULL;
 	CN_TRY(cn_mapped_open(&file, path));
-	if (file.length >= sizeof(header))
-		memcpy(&header, file.bytes, sizeof(header));
-	CN_GOTO(status, check_header(&header, file.length, path));
-	CN_GOTO(status, cn_ivf_new(&ivf, header.dim, header.lists));
-	CN_GOTO(status, read_contents(ivf, &file, &header, path));
-	*out = ivf;
-	ivf = NULL;
-done:
-	cairn_ivf_free(ivf);
+	int status = cn_ivf_parse(out, file.bytes, file.length, path);
 	cn_mapped_close(&file);
 	return status;
 }

@@ -27,14 +27,24 @@ int cn_ivf_new(cairn_ivf **out, size_t dim, size_t lists);
 /** Fill in what follows from the centroids. */
 void cn_ivf_finish(cairn_ivf *ivf);
 
+/** As cairn_ivf_open(), of bytes in memory, which are copied. @param name what errors call it */
+int cn_ivf_parse(cairn_ivf **out, const void *bytes, size_t length, const char *name);
+
 struct cairn_ivf_lists {
-	cn_mapped file;
+	cn_mapped file;       /* empty where the bytes are borrowed */
+	const uint8_t *bytes; /* the whole file */
 	char *path;
+	uint32_t quantizer; /* its fingerprint */
 	size_t rows, dim, lists;
 	const uint64_t *starts;  /* lists + 1 */
 	const uint32_t *numbers; /* rows: which row of the part */
 	const float *scales;     /* rows */
 	const int8_t *codes;     /* rows x dim */
 };
+
+/** As cairn_ivf_lists_open(), of bytes in memory, which are borrowed and aligned to 8. @param name what errors call it
+ */
+int cn_ivf_lists_parse(cairn_ivf_lists **out, const void *bytes, size_t length, const char *name, const cairn_ivf *ivf,
+		       size_t rows);
 
 #endif

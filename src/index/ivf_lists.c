@@ -11,6 +11,7 @@
 #include "index/ivf.h"
 #include "math/assign.h"
 #include "math/codes.h"
+#include "math/dot.h"
 #include "math/half.h"
 #include "util/crc.h"
 #include "util/file.h"
@@ -22,6 +23,7 @@
 #define VERSION  1
 #define ALIGN    64
 #define BATCH    8192 /* rows at once */
+#define WORD     64
 #define SECTIONS 4
 
 enum { STARTS, NUMBERS, SCALES, CODES };
@@ -46,12 +48,12 @@ static size_t padded(size_t length)
 	return (length + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-/* Lengths without padding. */
+/* With padding, which nothing follows the codes for. */
 static void section_lengths(uint64_t rows, uint64_t lists, uint64_t dim, uint64_t out[SECTIONS])
 {
-	out[STARTS] = (lists + 1) * sizeof(uint64_t);
-	out[NUMBERS] = rows * sizeof(uint32_t);
-	out[SCALES] = rows * sizeof(float);
+	out[STARTS] = padded((lists + 1) * sizeof(uint64_t));
+	out[NUMBERS] = padded(rows * sizeof(uint32_t));
+	out[SCALES] = padded(rows * sizeof(float));
 	out[CODES] = rows * dim;
 }
 
@@ -68,7 +70,7 @@ struct writing {
 	uint64_t *starts;  /* lists + 1 */
 	uint32_t *numbers; /* rows, by list */
 	float *scales;
-	float *floats;  /* BATCH x dim */
+	float *floats;  /* BATCH x dim, or fewer rows where the part has fewer */
 	int8_t *codes;  /* likewise */
 	double *errors; /* BATCH */
 	size_t first;   /* of the batch */
@@ -76,14 +78,23 @@ struct writing {
 
 static int allocate(struct writing *writing)
 {
-	size_t rows = writing->part->count, dim = writing->ivf->dim;
+	size_t rows = writing->part->count, dim = writing->ivf->dim, batch = rows < BATCH ? rows : BATCH;
 	CN_NEW(writing->list, rows, sizeof(*writing->list));
 	CN_NEW(writing->starts, writing->ivf->lists + 1, sizeof(*writing->starts));
 	CN_NEW(writing->numbers, rows, sizeof(*writing->numbers));
 	CN_NEW(writing->scales, rows, sizeof(*writing->scales));
-	CN_NEW(writing->floats, BATCH * dim, sizeof(*writing->floats));
-	CN_NEW(writing->codes, BATCH * dim, 1);
-	CN_NEW(writing->errors, BATCH, sizeof(*writing->errors));
+	CN_NEW(writing->floats, batch * dim, sizeof(*writing->floats));
+	CN_NEW(writing->codes, batch * dim, 1);
+	CN_NEW(writing->errors, batch, sizeof(*writing->errors));
+	return 0;
+}
+
+static int check_rows(const struct writing *writing, size_t first, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!cn_all_finite(writing->floats + i * writing->ivf->dim, writing->ivf->dim))
+			return cn_fail(CAIRN_EINVALID, "'%s': row %zu of the part holds a number that is not finite",
+				       writing->file.path, first + i);
 	return 0;
 }
 
@@ -94,6 +105,7 @@ static int assign_rows(struct writing *writing)
 	for (size_t first = 0; first < rows; first += BATCH) {
 		size_t count = rows - first < BATCH ? rows - first : BATCH;
 		cn_halves_to_floats(writing->part->rows + first * dim, count * dim, writing->floats);
+		CN_TRY(check_rows(writing, first, count));
 		CN_TRY(cn_assign(writing->pool, writing->floats, count, ivf->centroids, ivf->lists, dim, 1,
 				 writing->list + first));
 		CN_TRY(cn_progress_add(&writing->progress, count, 0));
@@ -142,9 +154,11 @@ static int encode_range(void *context, size_t begin, size_t end, unsigned worker
 static int write_section(struct writing *writing, int section, const void *bytes, size_t length)
 {
 	static const char zeros[ALIGN];
-	writing->header.crcs[section] = cn_crc32c(writing->header.crcs[section], bytes, length);
+	size_t padding = section == CODES ? 0 : padded(length) - length;
+	uint32_t *crc = &writing->header.crcs[section];
+	*crc = cn_crc32c(cn_crc32c(*crc, bytes, length), zeros, padding);
 	CN_TRY(cn_atomic_write(&writing->file, bytes, length));
-	return section == CODES ? 0 : cn_atomic_write(&writing->file, zeros, padded(length) - length);
+	return cn_atomic_write(&writing->file, zeros, padding);
 }
 
 /* Scales stand before the codes but are known only with them, so codes are made twice: that is cheaper than keeping
@@ -201,6 +215,9 @@ int cairn_ivf_write_lists(const cairn_ivf *ivf, const cairn_index_part *part, co
 			  cairn_progress_cb progress, void *payload)
 {
 	struct writing writing = { .ivf = ivf, .part = part };
+	if (part->count > UINT32_MAX)
+		return cn_fail(CAIRN_ELIMIT, "'%s': lists of %zu rows; %u at most are possible", path, part->count,
+			       UINT32_MAX);
 	CN_TRY(cn_workers_new(&writing.pool, threads));
 	cn_progress_start(&writing.progress, progress, payload, "sorting rows into lists", 2 * (uint64_t)part->count);
 	int status = cn_atomic_open(&writing.file, path);
@@ -225,80 +242,125 @@ int cairn_ivf_write_lists(const cairn_ivf *ivf, const cairn_index_part *part, co
 
 /* ---- reading ---- */
 
-static int check_header(const struct header *header, const cn_mapped *file, const cairn_ivf *ivf, size_t rows,
-			const char *path)
+static int check_header(const struct header *header, size_t length, const cairn_ivf *ivf, size_t rows, const char *name)
 {
 	uint64_t lengths[SECTIONS], wanted = sizeof(*header);
-	if (file->length < sizeof(*header) || memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0)
-		return cn_fail(CAIRN_EDAMAGED, "'%s' is not an inverted file of cairn", path);
+	if (length < sizeof(*header) || memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0)
+		return cn_fail(CAIRN_EDAMAGED, "'%s' is not an inverted file of cairn", name);
 	if (header->version != VERSION)
 		return cn_fail(CAIRN_EUNSUPPORTED,
-			       "'%s' is an inverted file of version %u, this cairn knows version %d", path,
+			       "'%s' is an inverted file of version %u, this cairn knows version %d", name,
 			       header->version, VERSION);
 	if (header->header_crc != cn_crc32c(0, header, offsetof(struct header, header_crc)))
-		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the header is wrong", path);
+		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the header is wrong", name);
 	if (header->quantizer != ivf->fingerprint || header->dim != ivf->dim || header->lists != ivf->lists)
-		return cn_fail(CAIRN_EDAMAGED, "'%s' was written with another quantizer", path);
+		return cn_fail(CAIRN_EDAMAGED, "'%s' was written with another quantizer", name);
 	if (header->rows != rows)
-		return cn_fail(CAIRN_EDAMAGED, "'%s' has the lists of %llu rows, not of %zu", path,
+		return cn_fail(CAIRN_EDAMAGED, "'%s' has the lists of %llu rows, not of %zu", name,
 			       (unsigned long long)header->rows, rows);
 	section_lengths(rows, ivf->lists, ivf->dim, lengths);
 	for (int i = 0; i < SECTIONS; i++)
-		wanted += i == CODES ? lengths[i] : padded(lengths[i]);
-	if (wanted != file->length)
-		return cn_fail(CAIRN_EDAMAGED, "'%s' has %zu bytes instead of %llu", path, file->length,
+		wanted += lengths[i];
+	if (wanted != length)
+		return cn_fail(CAIRN_EDAMAGED, "'%s' has %zu bytes instead of %llu", name, length,
 			       (unsigned long long)wanted);
 	return 0;
 }
 
-/* What a search follows must lead nowhere else, whatever the bytes. */
-static int check_lists(const cairn_ivf_lists *lists)
+static int check_section(const cairn_ivf_lists *lists, int section)
+{
+	static const char *const names[SECTIONS] = { "starts", "numbers", "scales", "codes" };
+	const void *sections[SECTIONS] = { lists->starts, lists->numbers, lists->scales, lists->codes };
+	struct header header;
+	uint64_t lengths[SECTIONS];
+	memcpy(&header, lists->bytes, sizeof(header));
+	section_lengths(lists->rows, lists->lists, lists->dim, lengths);
+	if (cn_crc32c(0, sections[section], lengths[section]) != header.crcs[section])
+		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the %s is wrong", lists->path, names[section]);
+	return 0;
+}
+
+static int check_starts(const cairn_ivf_lists *lists)
 {
 	for (size_t l = 0; l < lists->lists; l++)
 		if (lists->starts[l] > lists->starts[l + 1])
 			return cn_fail(CAIRN_EDAMAGED, "'%s': list %zu ends before it begins", lists->path, l);
 	if (lists->starts[0] != 0 || lists->starts[lists->lists] != lists->rows)
 		return cn_fail(CAIRN_EDAMAGED, "'%s': the lists do not hold the %zu rows", lists->path, lists->rows);
-	for (size_t i = 0; i < lists->rows; i++)
-		if (lists->numbers[i] >= lists->rows)
-			return cn_fail(CAIRN_EDAMAGED, "'%s': row %u of %zu", lists->path, lists->numbers[i],
-				       lists->rows);
 	return 0;
 }
 
-static int open_lists(cairn_ivf_lists *lists, const char *path, const cairn_ivf *ivf, size_t rows)
+/* Each row once, since an image that was found twice would stand in a ranking twice. */
+static int check_numbers(const cairn_ivf_lists *lists)
+{
+	uint64_t *seen;
+	int status = 0;
+	CN_NEW(seen, lists->rows / WORD + 1, sizeof(*seen));
+	for (size_t i = 0; status == 0 && i < lists->rows; i++) {
+		uint32_t number = lists->numbers[i];
+		if (number >= lists->rows || seen[number / WORD] >> number % WORD & 1)
+			status = cn_fail(CAIRN_EDAMAGED, "'%s': row %u of %zu is out of range or there twice",
+					 lists->path, number, lists->rows);
+		else
+			seen[number / WORD] |= (uint64_t)1 << number % WORD;
+	}
+	cn_free(seen);
+	return status;
+}
+
+static int parse(cairn_ivf_lists *lists, const uint8_t *bytes, size_t length, const char *name, const cairn_ivf *ivf,
+		 size_t rows)
 {
 	struct header header = { 0 };
 	uint64_t lengths[SECTIONS];
-	lists->path = cn_strdup(path);
+	if (length >= sizeof(header))
+		memcpy(&header, bytes, sizeof(header));
+	CN_TRY(check_header(&header, length, ivf, rows, name));
+	lists->path = cn_strdup(name);
 	if (!lists->path)
 		return CAIRN_ENOMEM;
-	CN_TRY(cn_mapped_open(&lists->file, path));
-	if (lists->file.length >= sizeof(header))
-		memcpy(&header, lists->file.bytes, sizeof(header));
-	CN_TRY(check_header(&header, &lists->file, ivf, rows, path));
+	lists->bytes = bytes;
+	lists->quantizer = ivf->fingerprint;
 	lists->rows = rows;
 	lists->dim = ivf->dim;
 	lists->lists = ivf->lists;
 	section_lengths(rows, ivf->lists, ivf->dim, lengths);
-	const uint8_t *at = lists->file.bytes + sizeof(header);
+	const uint8_t *at = bytes + sizeof(header);
 	lists->starts = (const uint64_t *)at;
-	lists->numbers = (const uint32_t *)(at += padded(lengths[STARTS]));
-	lists->scales = (const float *)(at += padded(lengths[NUMBERS]));
-	lists->codes = (const int8_t *)(at + padded(lengths[SCALES]));
-	return check_lists(lists);
+	lists->numbers = (const uint32_t *)(at += lengths[STARTS]);
+	lists->scales = (const float *)(at += lengths[NUMBERS]);
+	lists->codes = (const int8_t *)(at + lengths[SCALES]);
+	/* What a search follows must lead nowhere else; the rest is read when it is needed. */
+	CN_TRY(check_section(lists, STARTS));
+	CN_TRY(check_section(lists, NUMBERS));
+	CN_TRY(check_starts(lists));
+	return check_numbers(lists);
 }
 
-int cairn_ivf_lists_open(cairn_ivf_lists **out, const char *path, const cairn_ivf *ivf, size_t rows)
+int cn_ivf_lists_parse(cairn_ivf_lists **out, const void *bytes, size_t length, const char *name, const cairn_ivf *ivf,
+		       size_t rows)
 {
 	cairn_ivf_lists *lists;
 	*out = NULL;
 	CN_NEW(lists, 1, sizeof(*lists));
-	int status = open_lists(lists, path, ivf, rows);
+	int status = parse(lists, bytes, length, name, ivf, rows);
 	if (status < 0)
 		cairn_ivf_lists_free(lists);
 	else
 		*out = lists;
+	return status;
+}
+
+int cairn_ivf_lists_open(cairn_ivf_lists **out, const char *path, const cairn_ivf *ivf, size_t rows)
+{
+	cn_mapped file;
+	*out = NULL;
+	CN_TRY(cn_mapped_open(&file, path));
+	int status = cn_ivf_lists_parse(out, file.bytes, file.length, path, ivf, rows);
+	if (status < 0)
+		cn_mapped_close(&file);
+	else
+		(*out)->file = file;
 	return status;
 }
 
@@ -313,21 +375,14 @@ void cairn_ivf_lists_free(cairn_ivf_lists *lists)
 
 int cairn_ivf_lists_check(const cairn_ivf_lists *lists)
 {
-	static const char *const names[SECTIONS] = { "starts", "numbers", "scales", "codes" };
-	const void *sections[SECTIONS] = { lists->starts, lists->numbers, lists->scales, lists->codes };
-	struct header header;
-	uint64_t lengths[SECTIONS];
-	memcpy(&header, lists->file.bytes, sizeof(header));
-	section_lengths(lists->rows, lists->lists, lists->dim, lengths);
 	for (int i = 0; i < SECTIONS; i++)
-		if (cn_crc32c(0, sections[i], lengths[i]) != header.crcs[i])
-			return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the %s is wrong", lists->path, names[i]);
+		CN_TRY(check_section(lists, i));
 	return 0;
 }
 
 double cairn_ivf_lists_error(const cairn_ivf_lists *lists)
 {
 	struct header header;
-	memcpy(&header, lists->file.bytes, sizeof(header));
+	memcpy(&header, lists->bytes, sizeof(header));
 	return header.error;
 }

@@ -55,8 +55,9 @@ static void choose_lists(const struct ivf_search *ivf_search, size_t query, stru
 	cn_shortlist_cut(list);
 	for (size_t i = 0; i < list->count; i++) {
 		uint32_t centroid = list->items[i].row;
-		scratch[i] = (struct probe){ (uint32_t)query, centroid,
-					     cn_dot(vector, ivf->centroids + centroid * ivf->dim, ivf->dim) };
+		float base = cn_dot(vector, ivf->centroids + centroid * ivf->dim, ivf->dim);
+		/* Of the largest queries, sums of infinities of both signs: what is no number cannot be sorted. */
+		scratch[i] = (struct probe){ (uint32_t)query, centroid, isnan(base) ? -INFINITY : base };
 	}
 	qsort(scratch, list->count, sizeof(*scratch), best_base_first);
 	memcpy(ivf_search->probed + query * ivf_search->probes, scratch, ivf_search->probes * sizeof(*scratch));
@@ -191,22 +192,21 @@ int cn_ivf_scan(cn_search *search)
 
 /* ---- how many lists ---- */
 
-/* Where a filter leaves a part of the rows, so many lists more are probed; where the rows that it leaves are no more
- * than would be scanned, they are scanned themselves. */
-size_t cn_ivf_probes(const cairn_index *index, size_t k, const cairn_index_options *options)
+/* Where a part of the rows does not count, so many lists more are probed, unless their number was given; where the rows
+ * that count are no more than would be scanned, they are scanned themselves. */
+size_t cn_ivf_probes(const cairn_index *index, size_t k, const cairn_index_options *options, size_t live_rows)
 {
 	const cairn_ivf *ivf = index->ivf;
-	if (!ivf || options->exact || index->parts.rows == 0)
+	if (!ivf || options->exact || live_rows == 0)
 		return 0;
 	size_t probes = options->probes ? options->probes
 					: cairn_ivf_probes(ivf, k, options->recall > 0 ? options->recall : 0.95);
 	probes = probes < ivf->lists ? probes : ivf->lists;
-	if (!options->only)
-		return probes;
-	double left = (double)options->only_count / (double)index->parts.rows;
-	double scanned = (double)probes / (double)ivf->lists;
-	if (left <= scanned)
+	double left = (double)live_rows / (double)index->parts.rows;
+	if (left < 1 && left <= (double)probes / (double)ivf->lists)
 		return 0;
-	double more = ceil((double)probes / (left < 1 ? left : 1));
+	if (options->probes)
+		return probes;
+	double more = ceil((double)probes / left);
 	return more < (double)ivf->lists ? (size_t)more : ivf->lists;
 }

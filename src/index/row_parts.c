@@ -230,3 +230,13 @@ int cn_row_parts_only(const cn_row_parts *parts, const int64_t *ids, size_t coun
 		(*live)[i] &= among[i];
 	return 0;
 }
+
+size_t cn_row_parts_live(const cn_row_parts *parts, const uint64_t *live)
+{
+	size_t count = 0;
+	if (!live)
+		return parts->rows;
+	for (size_t i = 0; i < parts->numbers / WORD; i++)
+		count += (size_t)__builtin_popcountll(live[i]);
+	return count;
+}

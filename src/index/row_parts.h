@@ -11,6 +11,8 @@
 #include "cairn/index.h"
 #include "util/status.h"
 
+#define CN_INDEX_MAX_DIM 65536 /* sums of products of codes must fit into 32 bits */
+
 typedef struct {
 	cairn_index_part data;
 	size_t first; /**< number of its first row */
@@ -44,6 +46,9 @@ int cn_row_parts_same_image(const cn_row_parts *parts, uint32_t a, uint32_t b);
  * @param[out] live the caller frees it with cn_free(); NULL where all count
  */
 int cn_row_parts_without(const cn_row_parts *parts, const int64_t *ids, size_t count, uint64_t **live);
+
+/** How many rows count. @param live NULL: all */
+size_t cn_row_parts_live(const cn_row_parts *parts, const uint64_t *live);
 
 /** The rows of these images alone, as far as they are in `among` (NULL: all). */
 int cn_row_parts_only(const cn_row_parts *parts, const int64_t *ids, size_t count, const uint64_t *among,

@@ -13,75 +13,12 @@
 #include "cairn/index.h"
 #include "levels.h"
 #include "math/dot.h"
+#include "rows.h"
 #include "support.h"
 #include "torture.h"
 
 #define MOST_PARTS 10
 #define MOST_IDS   120000
-
-/* ---- rows ---- */
-
-/* Rows of one part, with the memory that the part borrows. */
-struct rows {
-	size_t count, dim;
-	float *numbers;
-	uint16_t *halves;
-	int8_t *codes;
-	float *scales;
-	int64_t *images;
-};
-
-static void allocate_rows(struct rows *rows, size_t count, size_t dim)
-{
-	*rows = (struct rows){ .count = count, .dim = dim };
-	rows->numbers = malloc(count * dim * sizeof(float) + !count);
-	rows->halves = malloc(count * dim * sizeof(uint16_t) + !count);
-	rows->codes = malloc(count * dim + !count);
-	rows->scales = malloc(count * sizeof(float) + !count);
-	rows->images = malloc(count * sizeof(int64_t) + !count);
-}
-
-static void encode_rows(struct rows *rows)
-{
-	assert_ok(cairn_index_encode(rows->numbers, rows->count, rows->dim, rows->halves, rows->codes, rows->scales));
-}
-
-static void free_rows(struct rows *rows)
-{
-	free(rows->numbers);
-	free(rows->halves);
-	free(rows->codes);
-	free(rows->scales);
-	free(rows->images);
-}
-
-/* `count` rows from row `begin` on. */
-static cairn_index_part part_of(const struct rows *rows, size_t begin, size_t count)
-{
-	return (cairn_index_part){ rows->halves + begin * rows->dim, rows->codes + begin * rows->dim,
-				   rows->scales + begin, rows->images + begin, count };
-}
-
-/* ---- rankings ---- */
-
-static cairn_ranking *search(const cairn_index *index, const float *queries, size_t count, size_t k,
-			     const cairn_index_options *options)
-{
-	cairn_ranking *ranking;
-	assert_ok(cairn_index_search(index, queries, count, k, options, &ranking));
-	assert_int_equal(cairn_ranking_queries(ranking), count);
-	assert_int_equal(cairn_ranking_depth(ranking), k);
-	return ranking;
-}
-
-static void assert_same_row(const cairn_ranking *found, size_t query, const cairn_ranking *wanted, size_t other)
-{
-	size_t k = cairn_ranking_depth(wanted);
-	assert_int_equal(cairn_ranking_count(found, query), cairn_ranking_count(wanted, other));
-	assert_memory_equal(cairn_ranking_images(found, query), cairn_ranking_images(wanted, other),
-			    k * sizeof(int64_t));
-	assert_memory_equal(cairn_ranking_scores(found, query), cairn_ranking_scores(wanted, other), k * sizeof(float));
-}
 
 /* ---- small integers ---- */
 
@@ -317,12 +254,6 @@ static void a_filter_finds_its_ids_alone(void **state)
 }
 
 /* ---- what must not matter ---- */
-
-static void fill_normal(float *numbers, size_t count, uint64_t *seed)
-{
-	for (size_t i = 0; i < count; i++)
-		numbers[i] = cn_test_normal(seed);
-}
 
 /* Real numbers, where another order of summation would show, and three rows an image. */
 #define MANY    20000
