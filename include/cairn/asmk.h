@@ -4,7 +4,8 @@
  * ASMK (Tolias, Avrithis and Jegou, "To aggregate or not to aggregate", ICCV 2013) assigns each local descriptor to the
  * nearest word of a codebook and keeps, for each word of an image, one vector: the sum of the descriptors' differences
  * from the word, of unit length. ASMK* keeps the signs of that vector only. The similarity of two images is a sum over
- * the words that both have. docs/methods.md, "ASMK", has the formulas, docs/format.md, "ASMK inverted files", the files.
+ * the words that both have. docs/methods.md, "ASMK", has the formulas, docs/format.md, "ASMK inverted files", the
+ * files.
  *
  * A typical run: train a codebook on features of other images; aggregate the features of each image and write them,
  * some thousand images a file; open all files together and search. Later images go to a further file. How images are
