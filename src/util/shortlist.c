@@ -1,5 +1,5 @@
 /*
- * Cutting a list to its best: quickselect with a pivot from a sample, then a sort if order is wanted.
+ * Cutting a list to its best: quickselect, then a sort if order is wanted.
  */
 #include "util/shortlist.h"
 
@@ -9,9 +9,8 @@
 
 #include "util/memory.h"
 
-#define SLACK  64 /* least room beyond what is kept */
-#define SAMPLE 15
-#define FEW    64 /* of so few, three are sample enough */
+#define SLACK 64  /* least room beyond what is kept */
+#define CHUNK 512 /* keys divided at once */
 
 int cn_shortlist_capacity(size_t keep, size_t *capacity)
 {
@@ -83,17 +82,40 @@ static inline void put(cn_hit *items, size_t i, uint64_t key)
 
 /* ---- selecting ---- */
 
-/* The place of a key that will probably come to stand near `keep`: the one of a sample that stands there in it. */
-static size_t choose_pivot(const cn_hit *items, size_t first, size_t last, size_t keep)
+/* The place of the median of the first, the middle and the last key. */
+static size_t choose_pivot(const cn_hit *items, size_t first, size_t last)
 {
-	size_t count = last - first + 1, many = count < FEW ? 3 : SAMPLE, places[SAMPLE];
-	for (size_t i = 0; i < many; i++) {
-		size_t place = first + i * (count - 1) / (many - 1), at = i;
-		for (; at > 0 && get(items, places[at - 1]) < get(items, place); at--)
-			places[at] = places[at - 1];
-		places[at] = place;
+	size_t middle = first + (last - first) / 2;
+	uint64_t a = get(items, first), b = get(items, middle), c = get(items, last);
+	if ((a < b) == (b < c))
+		return middle;
+	return (b < a) == (a < c) ? first : last;
+}
+
+/* Keys above the pivot to the front of at most CHUNK. No branch: which way a key goes cannot be guessed. @return how
+ * many */
+static size_t divide_chunk(cn_hit *items, size_t count, uint64_t pivot)
+{
+	uint64_t rest[CHUNK];
+	size_t above = 0, below = 0;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t key = get(items, i);
+		put(items, above, key);
+		rest[below] = key;
+		above += key > pivot;
+		below += key <= pivot;
 	}
-	return places[(keep - first) * many / count];
+	memcpy(items + above, rest, below * sizeof(*rest));
+	return above;
+}
+
+static void swap_items(cn_hit *a, cn_hit *b, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		cn_hit kept = a[i];
+		a[i] = b[i];
+		b[i] = kept;
+	}
 }
 
 /* Keys before the returned place are above that which stands there, those behind are not. */
@@ -102,12 +124,12 @@ static size_t divide(cn_hit *items, size_t first, size_t last, size_t pivot_plac
 	uint64_t pivot = get(items, pivot_place);
 	size_t place = first;
 	put(items, pivot_place, get(items, last));
-	for (size_t i = first; i < last; i++) {
-		/* No branch: which way it goes cannot be guessed. */
-		uint64_t key = get(items, i);
-		put(items, i, get(items, place));
-		put(items, place, key);
-		place += key > pivot;
+	for (size_t begin = first; begin < last; begin += CHUNK) {
+		size_t above = divide_chunk(items + begin, last - begin < CHUNK ? last - begin : CHUNK, pivot);
+		/* Those of the chunk change places with as many of the chunks before that are not above. */
+		size_t moved = above < begin - place ? above : begin - place;
+		swap_items(items + place, items + begin + above - moved, moved);
+		place += above;
 	}
 	put(items, last, get(items, place));
 	put(items, place, pivot);
@@ -121,7 +143,7 @@ static void select_best(cn_hit *items, size_t count, size_t keep)
 	for (size_t i = 0; i < count; i++)
 		put(items, i, key_of(items[i]));
 	while (first < last) {
-		size_t place = divide(items, first, last, choose_pivot(items, first, last, keep));
+		size_t place = divide(items, first, last, choose_pivot(items, first, last));
 		if (place == keep)
 			break;
 		if (place < keep)
