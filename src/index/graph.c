@@ -136,7 +136,7 @@ static void set_mark(struct graph *graph, cn_graph_state *state, cn_graph_mark m
 static int advance(struct graph *graph, double pairs)
 {
 	graph->done += pairs;
-	uint64_t images = (uint64_t)((double)graph->images.count * graph->done / graph->total);
+	uint64_t images = (uint64_t)((double)graph->images.count * (graph->done / graph->total));
 	uint64_t more = images > graph->told ? images - graph->told : 0;
 	graph->told += more;
 	if (cn_seconds() - graph->written >= graph->next_write)
@@ -471,7 +471,7 @@ static void hash_images(XXH3_state_t *state, const cn_image_rows *images, int ex
 	}
 }
 
-/* All that lists and the numbers of steps depend on. */
+/* All that lists and the numbers of steps depend on; the latter differ between kernel levels. */
 static int make_key(struct graph *graph)
 {
 	const cn_graph_demand *demand = &graph->plan.demand;
