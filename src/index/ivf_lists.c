@@ -326,9 +326,9 @@ static int parse(cairn_ivf_lists *lists, const uint8_t *bytes, size_t length, co
 	lists->lists = ivf->lists;
 	section_lengths(rows, ivf->lists, ivf->dim, lengths);
 	const uint8_t *at = bytes + sizeof(header);
-	lists->starts = (const uint64_t *)at;
-	lists->numbers = (const uint32_t *)(at += lengths[STARTS]);
-	lists->scales = (const float *)(at += lengths[NUMBERS]);
+	lists->starts = (const void *)at;
+	lists->numbers = (const void *)(at += lengths[STARTS]);
+	lists->scales = (const void *)(at += lengths[NUMBERS]);
 	lists->codes = (const int8_t *)(at + lengths[SCALES]);
 	/* What a search follows must lead nowhere else; the rest is read when it is needed. */
 	CN_TRY(check_section(lists, STARTS));
