@@ -123,9 +123,10 @@ static const struct operand operands[] = {
 };
 
 static const struct option options[] = {
-	OPT_OPTIONAL("asmk", ASMK_VALUE, &asmk, COMPLETE_FILE,
-		     "inverted files of aggregated local features (ASMK), for 'cairn search --by asmk' and 'fused'; with "
-		     "a codebook that is copied from a NumPy file or another collection, otherwise trained on this one"),
+	OPT_OPTIONAL(
+		"asmk", ASMK_VALUE, &asmk, COMPLETE_FILE,
+		"inverted files of aggregated local features (ASMK), for 'cairn search --by asmk' and 'fused'; with "
+		"a codebook that is copied from a NumPy file or another collection, otherwise trained on this one"),
 	OPT_TEXT(0, "local", "KIND", &local, COMPLETE_MODEL,
 		 "the kind of local features for --asmk (default: the first that the collection keeps)"),
 	OPT_WHOLE(0, "words", "N", &word_count, 1, 1 << 20,
@@ -156,7 +157,8 @@ const struct command cmd_index = {
 	.name = "index",
 	.summary = "build what makes searches better or faster",
 	.description =
-		"Builds structures beside the descriptors and features of a collection. What was asked for once, 'cairn "
+		"Builds structures beside the descriptors and features of a collection. What was asked for once, "
+		"'cairn "
 		"add' extends by itself. Without options, completes what the collection has been asked to have. After "
 		"Ctrl-C or a kill, calling it again goes on where it stopped.",
 	.operands = operands,

@@ -100,8 +100,7 @@ static int take_codebook(struct building *building, size_t local, const cairn_co
 	return cn_collection_reload(collection);
 }
 
-static int check_origin(const cairn_collection *collection, const cairn_collection *origin, size_t local,
-			size_t there)
+static int check_origin(const cairn_collection *collection, const cairn_collection *origin, size_t local, size_t there)
 {
 	const cn_source *own = &collection->sources.locals[local], *other = &origin->sources.locals[there];
 	if (strcmp(own->fingerprint, other->fingerprint) != 0)
@@ -263,8 +262,8 @@ static int postpone(struct building *building, int structure)
 		return 0;
 	CN_TRY(cn_catalogue_begin(collection->catalogue));
 	CN_TRY(end_transaction(
-		collection,
-		cn_catalogue_set_structure(collection->catalogue, &collection->sources, structure, &none), NULL));
+		collection, cn_catalogue_set_structure(collection->catalogue, &collection->sources, structure, &none),
+		NULL));
 	return cn_collection_reload(collection);
 }
 
@@ -324,8 +323,8 @@ static int write_chunk(struct building *building, struct aggregation *work, size
 	int status = cn_parallel_for(building->pool, count, 1, aggregate_range, work);
 	for (size_t i = 0; i < count; i++) {
 		if (status == 0)
-			status = cairn_asmk_writer_add(writer, cn_feature_segment_image(work->features, work->first + i),
-						       work->aggregates[i]);
+			status = cairn_asmk_writer_add(
+				writer, cn_feature_segment_image(work->features, work->first + i), work->aggregates[i]);
 		cairn_asmk_aggregate_free(work->aggregates[i]);
 		work->aggregates[i] = NULL;
 	}
@@ -497,8 +496,6 @@ int cn_structures_complete(cairn_collection *collection, int train, uint32_t thr
 	options.threads = threads;
 	options.progress = progress;
 	options.progress_payload = payload;
-	struct building building = {
-		.collection = collection, .options = &options, .report = &report, .train = train
-	};
+	struct building building = { .collection = collection, .options = &options, .report = &report, .train = train };
 	return build(&building);
 }

@@ -118,7 +118,7 @@ static int open_files(cairn_collection *collection, size_t local, const char **p
 	if (!now->codebooks[local])
 		CN_TRY(cn_structure_codebook(collection, local, &now->codebooks[local]));
 	return explain(collection, cairn_asmk_index_open(&now->asmk[local], now->codebooks[local], paths,
-							    now->segment_count, now->removed, now->removed_count));
+							 now->segment_count, now->removed, now->removed_count));
 }
 
 static int open_asmk(cairn_collection *collection, size_t local)
