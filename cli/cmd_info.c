@@ -14,9 +14,11 @@
 
 static const char *format;
 
+#define RETRAIN_GROWTH 4
+
 static int print_as_json(const cairn_collection_info *info)
 {
-	json_t *root = json_object(), *models = json_array(), *locals = json_array();
+	json_t *root = json_object(), *models = json_array(), *locals = json_array(), *structures = json_array();
 	set_bytes(root, "folder", info->folder);
 	set_member(root, "images", json_integer((json_int_t)info->images));
 	set_member(root, "removed", json_integer((json_int_t)info->removed));
@@ -33,8 +35,11 @@ static int print_as_json(const cairn_collection_info *info)
 	}
 	for (size_t i = 0; i < info->local_count; i++)
 		add_item(locals, text_json(info->locals[i]));
+	for (size_t i = 0; i < info->structure_count; i++)
+		add_item(structures, structure_json(&info->structures[i]));
 	set_member(root, "models", models);
 	set_member(root, "locals", locals);
+	set_member(root, "structures", structures);
 	return print_json(root);
 }
 
@@ -58,6 +63,24 @@ static void print_models(const cairn_collection_info *info)
 	putchar('\n');
 }
 
+static void print_structure(const cairn_structure_info *info)
+{
+	char size[32];
+	format_bytes(size, sizeof(size), (double)info->bytes);
+	printf("ASMK        of %s: ", info->kind);
+	if (info->units)
+		printf("%" PRIu64 " words, %s", info->units, size);
+	else
+		printf("waits for more images to train on");
+	if (info->units && info->covered < info->total)
+		printf(", %" PRIu64 " of %" PRIu64 " images; 'cairn index' completes it", info->covered, info->total);
+	/* Words that were trained on few images divide many badly. */
+	else if (info->trained && info->total >= RETRAIN_GROWTH * info->trained)
+		printf("; trained on %" PRIu64 " of today's %" PRIu64 " images, 'cairn index --retrain' renews it",
+		       info->trained, info->total);
+	putchar('\n');
+}
+
 static int print(const cairn_collection_info *info)
 {
 	char size[32];
@@ -67,6 +90,8 @@ static int print(const cairn_collection_info *info)
 		printf(" (and %" PRIu64 " removed; 'cairn compact' frees them)", info->removed);
 	printf("\nlabelled    %" PRIu64 "\n", info->labelled);
 	print_models(info);
+	for (size_t i = 0; i < info->structure_count; i++)
+		print_structure(&info->structures[i]);
 	format_bytes(size, sizeof(size), (double)info->bytes);
 	printf("on disk     %s in %" PRIu64 " segment%s\n", size, info->segments, info->segments == 1 ? "" : "s");
 	free(folder);
@@ -99,7 +124,11 @@ static const struct option options[] = {
 static const struct section sections[] = {
 	{ "json output",
 	  "One object: folder, images, removed (still in the segments), labelled, rows (of descriptors), segments, "
-	  "bytes, dim (of a descriptor, 0 if there is none), models (objects with name and weight), locals (names)." },
+	  "bytes, dim (of a descriptor, 0 if there is none), models (objects with name and weight), locals (names), "
+	  "structures (objects with "
+	  "structure: asmk; local, the kind of features; words, 0 before it is trained; trained_on, images, 0 where "
+	  "the "
+	  "codebook was copied; covered, images that are in it, of images; bytes)." },
 	{ NULL, NULL },
 };
 

@@ -12,9 +12,11 @@
 #include "exit_code.h"
 #include "options.h"
 #include "say.h"
+#include "shared.h"
 #include "text.h"
 
 static struct texts models, locals;
+static const char *asmk;
 
 /* "none" stands alone and means an empty list. @return 0, or EXIT_USAGE */
 static int take_none(const struct command *command, struct texts *list, const char *option)
@@ -78,6 +80,28 @@ static void say_made(const char *folder, const cairn_describer_model *list)
 	free(what);
 }
 
+/* The collection is there whatever becomes of this. */
+static int ask_for_asmk(const char *folder)
+{
+	cairn_build_options options = CAIRN_BUILD_OPTIONS_INIT;
+	cairn_collection *collection;
+	options.codebook = *asmk ? asmk : NULL;
+	int status = cairn_collection_open(&collection, folder, 1);
+	if (status < 0)
+		return say_failure(status);
+	cairn_collection_info info;
+	status = cairn_collection_get_info(collection, &info);
+	if (status == 0) {
+		options.asmk = info.locals[0];
+		status = cairn_collection_build_index(collection, &options, NULL);
+	}
+	cairn_collection_free(collection);
+	int code = status < 0 ? say_failure(status) : EXIT_DONE;
+	if (code != EXIT_DONE)
+		say("the collection was made without ASMK; 'cairn index --asmk' gives it to it");
+	return code;
+}
+
 static int make(const char *folder, const cairn_describer_model *list)
 {
 	cairn_collection_options options = { .version = CAIRN_COLLECTION_OPTIONS_VERSION,
@@ -89,7 +113,7 @@ static int make(const char *folder, const cairn_describer_model *list)
 	if (status < 0)
 		return say_failure(status);
 	say_made(folder, list);
-	return EXIT_DONE;
+	return asmk ? ask_for_asmk(folder) : EXIT_DONE;
 }
 
 static int run(const struct arguments *arguments)
@@ -101,6 +125,8 @@ static int run(const struct arguments *arguments)
 		code = take_none(command, &locals, "local");
 	if (!code && !models.count && !locals.count)
 		code = usage_error(command, "with --model none and --local none nothing would be kept of an image");
+	if (!code && asmk && !locals.count)
+		code = usage_error(command, "--asmk is made of local features, and --local none keeps none");
 	if (code)
 		return code;
 	cairn_describer_model *list = need(models.count, sizeof(*list));
@@ -127,6 +153,9 @@ static const struct option options[] = {
 		 "local features to keep for verification, as often as wanted: rootsift, xfeat or a local model's "
 		 "name; none: no "
 		 "local features (default " DEFAULT_LOCAL ")"),
+	OPT_OPTIONAL("asmk", ASMK_VALUE, &asmk, COMPLETE_FILE,
+		     "also search by the first kind of local features (ASMK): with a codebook that is copied from a "
+		     "NumPy file or another collection, otherwise trained when the first images are added"),
 	OPT_END,
 };
 

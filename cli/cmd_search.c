@@ -308,7 +308,8 @@ static const struct section sections[] = {
 	  "a "
 	  "file), "
 	  "box ([x0, y0, x1, y1] or null), seconds (decode, describe, search, verify) and results, a list of objects "
-	  "with rank, id, path, score, similarity, inliers, label, width and height; what is not known is null. A "
+	  "with rank, id, path, score, similarity, asmk, inliers, label, width and height; what is not known is null. "
+	  "A "
 	  "query "
 	  "that failed has query, id and error instead." },
 	{ NULL, NULL },

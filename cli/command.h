@@ -10,7 +10,7 @@
 /** What a shell offers in the place of a value or an operand. */
 enum complete { COMPLETE_NOTHING, COMPLETE_FILE, COMPLETE_FOLDER, COMPLETE_MODEL, COMPLETE_RECIPE, COMPLETE_COMMAND };
 
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_LIST, OPTION_CHOICE, OPTION_WHOLE, OPTION_REAL };
+enum option_kind { OPTION_FLAG, OPTION_OPTIONAL, OPTION_TEXT, OPTION_LIST, OPTION_CHOICE, OPTION_WHOLE, OPTION_REAL };
 
 /** Values of an option that may be given several times, in order; borrowed from the command line. */
 struct texts {
@@ -27,7 +27,7 @@ struct option {
 	const char *help;
 	union {
 		int *flag;
-		const char **text; /**< OPTION_TEXT and OPTION_CHOICE */
+		const char **text; /**< OPTION_TEXT, OPTION_CHOICE, OPTION_OPTIONAL (empty without value) */
 		struct texts *list;
 		uint64_t *whole;
 		double *real;
@@ -42,6 +42,11 @@ struct option {
 #define OPT_FLAG(l, n, target, h)                                                                                      \
 	{                                                                                                              \
 		.kind = OPTION_FLAG, .letter = l, .name = n, .to.flag = target, .help = h                              \
+	}
+/** --NAME or --NAME=VALUE. */
+#define OPT_OPTIONAL(n, v, target, how, h)                                                                             \
+	{                                                                                                              \
+		.kind = OPTION_OPTIONAL, .name = n, .value = v, .to.text = target, .complete = how, .help = h          \
 	}
 #define OPT_TEXT(l, n, v, target, how, h)                                                                              \
 	{                                                                                                              \
@@ -112,8 +117,8 @@ struct command {
 };
 
 extern const struct command cairn_command; /* all of them hang below it; main.c */
-extern const struct command cmd_init, cmd_add, cmd_remove, cmd_compact, cmd_check, cmd_info, cmd_search, cmd_verify,
-	cmd_knn, cmd_eval, cmd_eval_roxford, cmd_model, cmd_model_list, cmd_model_install, cmd_model_import,
+extern const struct command cmd_init, cmd_add, cmd_index, cmd_remove, cmd_compact, cmd_check, cmd_info, cmd_search,
+	cmd_verify, cmd_knn, cmd_eval, cmd_eval_roxford, cmd_model, cmd_model_list, cmd_model_install, cmd_model_import,
 	cmd_model_info, cmd_model_bench, cmd_model_whiten, cmd_help;
 
 #endif

@@ -73,7 +73,7 @@ static void bash_kind(FILE *file, enum complete kind)
 
 static void bash_value(FILE *file, const char *command, const struct option *option)
 {
-	if (option->kind == OPTION_FLAG || option->hidden)
+	if (option->kind == OPTION_FLAG || option->kind == OPTION_OPTIONAL || option->hidden)
 		return;
 	fputs("\t", file);
 	if (option->letter)
@@ -216,11 +216,13 @@ static void zsh_option(FILE *file, const struct option *option, const char *dash
 		       const char *equals)
 {
 	fprintf(file, "\t\t'%s%s%s%s[", option->kind == OPTION_LIST ? "*" : "", dashes, name,
-		option->kind == OPTION_FLAG ? "" : equals);
+		option->kind == OPTION_FLAG       ? ""
+		: option->kind == OPTION_OPTIONAL ? "=-"
+						  : equals);
 	quoted(file, option->help, "[]:\\");
 	putc(']', file);
 	if (option->kind != OPTION_FLAG) {
-		putc(':', file);
+		fputs(option->kind == OPTION_OPTIONAL ? "::" : ":", file);
 		quoted(file, option->value, "[]:\\");
 		putc(':', file);
 		if (option->kind == OPTION_CHOICE) {
@@ -307,6 +309,9 @@ static void zsh_completion(FILE *file)
 
 static void fish_value(FILE *file, const struct option *option)
 {
+	/* A value stands behind '=' only, where fish offers files by itself. */
+	if (option->kind == OPTION_OPTIONAL)
+		return;
 	if (option->kind == OPTION_CHOICE) {
 		fputs(" -x -a '", file);
 		words(file, option->choices);

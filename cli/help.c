@@ -107,6 +107,8 @@ static char *option_head(const struct option *option)
 		return need_text("  -%s %s", option->name, value);
 	if (option->letter)
 		return need_text("  -%c, --%s%s%s", option->letter, option->name, *value ? " " : "", value);
+	if (option->kind == OPTION_OPTIONAL)
+		return need_text("      --%s[=%s]", option->name, value);
 	return need_text("      --%s%s%s", option->name, *value ? " " : "", value);
 }
 

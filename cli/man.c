@@ -99,9 +99,10 @@ static void option(FILE *file, const struct option *option)
 	}
 	fputs("\\fR", file);
 	if (option->value) {
-		fputs(" \\fI", file);
+		int optional = option->kind == OPTION_OPTIONAL;
+		fputs(optional ? "[=\\fI" : " \\fI", file);
 		put(file, option->value, strlen(option->value));
-		fputs("\\fR", file);
+		fputs(optional ? "\\fR]" : "\\fR", file);
 	}
 	putc('\n', file);
 	put_line(file, option->help);

@@ -71,7 +71,7 @@ static int bad_value(const struct command *command, const struct option *option,
 {
 	char spelling[64];
 	option_spelling(option, spelling, sizeof(spelling));
-	if (option->kind == OPTION_TEXT || option->kind == OPTION_LIST)
+	if (option->kind == OPTION_TEXT || option->kind == OPTION_LIST || option->kind == OPTION_OPTIONAL)
 		return usage_error(command, "%s needs a value that is not empty: %s", spelling, option->value);
 	if (option->kind == OPTION_WHOLE)
 		return usage_error(command, "%s takes a whole number from %" PRIu64 " to %" PRIu64 ", not '%s'",
@@ -112,6 +112,7 @@ static int take_value(const struct command *command, const struct option *option
 	switch (option->kind) {
 	case OPTION_FLAG: /* has none */
 		return 0;
+	case OPTION_OPTIONAL:
 	case OPTION_TEXT:
 		if (!*value)
 			break;
@@ -209,6 +210,10 @@ static int read_long(struct reading *reading, const char *word)
 		return usage_error(command, "--%s takes no value, but '%s' was given", option->name, value + 1);
 	if (option->kind == OPTION_FLAG) {
 		*option->to.flag = 1;
+		return 0;
+	}
+	if (option->kind == OPTION_OPTIONAL && !value) {
+		*option->to.text = "";
 		return 0;
 	}
 	value = value ? value + 1 : next_value(reading, option);

@@ -85,6 +85,7 @@ static json_t *hit_json(size_t rank, const cairn_hit *hit)
 	set_bytes(object, "path", hit->path);
 	set_member(object, "score", number_json(hit->score));
 	set_member(object, "similarity", number_json(hit->similarity));
+	set_member(object, "asmk", number_json(hit->asmk));
 	set_member(object, "inliers", hit->inliers == CAIRN_NO_INLIERS ? json_null() : json_integer(hit->inliers));
 	set_bytes(object, "label", hit->label);
 	set_member(object, "width", json_integer(hit->width));

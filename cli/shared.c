@@ -16,6 +16,7 @@
 const char *const text_or_json[] = { "text", "json", NULL };
 const char *const precisions[] = { "auto", "f32", "bf16", NULL };
 const char *const geometries[] = { "affine", "homography", NULL };
+const char *const bys[] = { "global", "asmk", "fused", NULL };
 const char *const orders[] = { "fused", "inliers", NULL };
 
 int is_json(const char *format)
@@ -53,6 +54,19 @@ int check_overwriting(const char *option, const char *file, const char *ending)
 	return EXIT_INPUT;
 }
 
+json_t *structure_json(const cairn_structure_info *info)
+{
+	json_t *object = json_object();
+	set_member(object, "structure", text_json(info->kind ? "asmk" : "lists"));
+	set_member(object, "local", info->kind ? text_json(info->kind) : json_null());
+	set_member(object, info->kind ? "words" : "lists", json_integer((json_int_t)info->units));
+	set_member(object, "trained_on", json_integer((json_int_t)info->trained));
+	set_member(object, "covered", json_integer((json_int_t)info->covered));
+	set_member(object, "images", json_integer((json_int_t)info->total));
+	set_member(object, "bytes", json_integer((json_int_t)info->bytes));
+	return object;
+}
+
 void search_options(cairn_search_options *out, const struct search_arguments *arguments)
 {
 	cairn_search_options_init(out);
@@ -64,6 +78,10 @@ void search_options(cairn_search_options *out, const struct search_arguments *ar
 		out->order = CAIRN_ORDER_INLIERS;
 	if (arguments->geometry && strcmp(arguments->geometry, "homography") == 0)
 		out->verification.geometry = CAIRN_HOMOGRAPHY;
+	for (int i = 0; arguments->by && bys[i]; i++)
+		if (strcmp(arguments->by, bys[i]) == 0)
+			out->by = (cairn_search_by)(CAIRN_BY_GLOBAL + i);
+	out->recall = arguments->recall;
 	out->boost = (float)arguments->boost;
 	out->local = arguments->local;
 	out->precision = arguments->precision;

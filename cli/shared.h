@@ -4,9 +4,12 @@
 #ifndef CLI_SHARED_H
 #define CLI_SHARED_H
 
+#include <float.h>
+
 #include "cairn/image.h"
 #include "cairn/search.h"
 #include "command.h"
+#include "output.h"
 
 extern const char *const text_or_json[]; /* the first is the default */
 extern const char *const precisions[];
@@ -35,9 +38,15 @@ int check_overwriting(const char *option, const char *file, const char *ending);
 /** Options of a search that `search` and `eval` share. */
 struct search_arguments {
 	uint64_t verify, trust_inliers, threads;
-	const char *local, *order, *precision, *geometry;
-	double boost;
+	const char *by, *local, *order, *precision, *geometry;
+	double boost, recall;
 };
+
+/** What --asmk takes. */
+#define ASMK_VALUE "FILE.npy|DIR"
+
+/** A structure as 'info' and 'index' tell of it. */
+json_t *structure_json(const cairn_structure_info *info);
 
 #define UNSET UINT64_MAX
 #define SEARCH_ARGUMENTS_INIT                                                                                          \
@@ -45,14 +54,23 @@ struct search_arguments {
 		.verify = UNSET, .trust_inliers = UNSET, .boost = NAN                                                  \
 	}
 
-extern const char *const orders[];
+extern const char *const orders[], *const bys[];
 
 #define OPT_SEARCH(a)                                                                                                  \
-	OPT_WHOLE(0, "verify", "N", &(a).verify, 0, INT32_MAX,                                                         \
-		  "verify the N best by local features; 0: none (default 100 where the collection keeps local "        \
-		  "features); without a global descriptor there is no best, and all are verified"),                    \
+	OPT_CHOICE("by", "WHAT", &(a).by, bys,                                                                         \
+		   "global: by global descriptor; asmk: by aggregated local features; fused: by both (default: by "    \
+		   "what the collection has)"),                                                                        \
+		OPT_REAL("recall", "R", &(a).recall, DBL_MIN, 1,                                                       \
+			 "the share of the best by global descriptor that is to be found where the collection has "    \
+			 "lists "                                                                                      \
+			 "(default 0.95); 1: all are compared exactly"),                                               \
+		OPT_WHOLE(                                                                                             \
+			0, "verify", "N", &(a).verify, 0, INT32_MAX,                                                   \
+			"verify the N best by local features; 0: none (default 100 where the collection keeps local "  \
+			"features); without a global descriptor and ASMK there is no best, and all are verified"),     \
 		OPT_TEXT(0, "local", "KIND", &(a).local, COMPLETE_MODEL,                                               \
-			 "the kind of local features to verify with (default: the first that the collection keeps)"),  \
+			 "the kind of local features to verify with and to search by (default: the first that the "    \
+			 "collection keeps)"),                                                                         \
 		OPT_CHOICE("order", "ORDER", &(a).order, orders,                                                       \
 			   "fused: by score with a boost for inliers (default); inliers: by inliers where there are "  \
 			   "enough, the others by "                                                                    \

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cairn/asmk.h"
 #include "cairn/descriptors.h"
 #include "cairn/error.h"
 #include "cairn/export.h"
@@ -68,6 +69,16 @@ CAIRN_API void cairn_collection_free(cairn_collection *collection);
  */
 CAIRN_API int cairn_collection_refresh(cairn_collection *collection);
 
+/** A structure of a collection that makes searching faster or better (cairn_collection_build_index()). */
+typedef struct {
+	const char *kind; /**< of the local features whose ASMK it is; NULL: lists of the global descriptors */
+	uint64_t units;   /**< words of the codebook, lists of the quantizer; 0: it waits to be trained */
+	uint64_t trained; /**< images, of lists rows, that it was trained on; 0: it was copied from elsewhere */
+	uint64_t covered; /**< images of the segments that have it, removed ones included */
+	uint64_t total;   /**< images of all segments: where fewer are covered, it is not used */
+	uint64_t bytes;   /**< size of its files */
+} cairn_structure_info;
+
 /** What cairn_collection_get_info() tells. Text is borrowed from the collection. */
 typedef struct {
 	const char *folder;
@@ -82,6 +93,8 @@ typedef struct {
 	size_t model_count;
 	const char *const *locals;
 	size_t local_count;
+	const cairn_structure_info *structures; /**< borrowed until the collection is refreshed or written to */
+	size_t structure_count;
 } cairn_collection_info;
 
 CAIRN_API int cairn_collection_get_info(cairn_collection *collection, cairn_collection_info *info);
@@ -210,6 +223,53 @@ CAIRN_API int cairn_collection_add(cairn_collection *collection, const char *con
 CAIRN_API int cairn_find_images(const char *const *paths, size_t count, char ***out, size_t *found);
 CAIRN_API void cairn_paths_free(char **paths, size_t count);
 
+/**
+ * How an index is built: structures beside descriptors and features that make searching faster or better. What a
+ * collection once was asked to have it keeps, and later adds extend it.
+ */
+typedef struct {
+	uint32_t version; /**< CAIRN_BUILD_OPTIONS_VERSION */
+	const char *asmk; /**< kind of local features that ASMK is wanted of (cairn/asmk.h); NULL: nothing new */
+	const char
+		*codebook; /**< for asmk: a .npy file, or the folder of another collection that keeps this kind,
+				whose codebook is copied; NULL: one is trained on the collection, unless it has one */
+	uint32_t words;    /**< of a codebook that is trained, at most 2^20; 0: the largest power of two up to 65536
+				with at least 20 descriptors a word, and none below 256 */
+	int retrain;       /**< not 0: train again what is asked for; where nothing is asked for, all that there is */
+	uint64_t seed;     /**< of training; default 1 */
+	uint32_t threads;  /**< 0: one for each core */
+	cairn_progress_cb progress; /**< NULL: none */
+	void *progress_payload;
+} cairn_build_options;
+
+#define CAIRN_BUILD_OPTIONS_VERSION 1
+#define CAIRN_BUILD_OPTIONS_INIT                                                                                       \
+	{                                                                                                              \
+		CAIRN_BUILD_OPTIONS_VERSION, NULL, NULL, 0, 0, 1, 0, NULL, NULL                                        \
+	}
+
+/** What building did. */
+typedef struct {
+	uint64_t trained;   /**< codebooks and quantizers that were trained or copied */
+	uint64_t written;   /**< segments that got a file */
+	uint64_t postponed; /**< structures that wait for more images: too few to train on; the log has a warning */
+} cairn_build_report;
+
+/**
+ * Train what is missing, then write the files of all segments that have none, each committed by itself: after an
+ * interruption, calling it again goes on where it stopped. While a segment has none, searches do without. The outcome
+ * depends on the images, their order and the options, not on threads.
+ *
+ * @param      options NULL: nothing new, what the collection was asked to have is completed
+ * @param[out] report  what was done, also on failure; may be NULL
+ * @return 0, also where something is postponed; CAIRN_EINVALID for an option out of range, a codebook of other
+ *         dimensions or another model, a handle that is not writable, or fewer distinct descriptors than the words that
+ *         were asked for; CAIRN_ENOTFOUND where the collection does not keep that kind, or what is to be copied is not
+ *         there; CAIRN_EFORMAT for a faulty codebook; CAIRN_EDAMAGED; CAIRN_ECANCELLED; CAIRN_EIO; CAIRN_ENOSPACE
+ */
+CAIRN_API int cairn_collection_build_index(cairn_collection *collection, const cairn_build_options *options,
+					   cairn_build_report *report);
+
 /** Remove images by id. Unknown ids give CAIRN_ENOTFOUND and nothing is removed. */
 CAIRN_API int cairn_collection_remove(cairn_collection *collection, const int64_t *ids, size_t count);
 
@@ -223,8 +283,9 @@ typedef void (*cairn_check_cb)(const char *file, const char *fault, int repaired
  * Read every byte and compare with the checksums and the catalogue. A reader's handle is refreshed by it.
  *
  * @param repair not 0 (needs a writable handle): make codes and scales again from their rows where they alone are
- *               damaged; drop other damaged segments together with their images from the catalogue, so that the next
- *               add describes those images again; delete stray files
+ *               damaged; drop damaged files that searches can do without (cairn_collection_build_index()), which
+ *               the next add makes again; drop other damaged segments together with their images from the catalogue,
+ *               so that the next add describes those images again; delete stray files
  * @return the number of faults that remain; CAIRN_EIO; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_collection_check(cairn_collection *collection, int repair, cairn_check_cb callback, void *payload,
@@ -237,6 +298,16 @@ CAIRN_API int cairn_collection_check(cairn_collection *collection, int repair, c
  * @return 0; CAIRN_ENOTFOUND where the collection has no global model; CAIRN_EDAMAGED; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_collection_index(cairn_collection *collection, const cairn_index **out);
+
+/**
+ * The ASMK index over the local features of a kind, removed images left out.
+ *
+ * @param[out] out borrowed, opened on first use; valid until the collection is refreshed, written to or freed
+ * @return 0; CAIRN_ENOTFOUND where there is none of this kind, or some segments lack it (cairn_collection_build_index()
+ *         completes it), or another process has replaced its files meanwhile (refresh then); CAIRN_EDAMAGED naming the
+ *         file; CAIRN_ENOMEM
+ */
+CAIRN_API int cairn_collection_asmk(cairn_collection *collection, const char *kind, const cairn_asmk_index **out);
 
 /** The descriptor of an image (its first row), as half-precision numbers keep it. @param[out] out info.dim floats */
 CAIRN_API int cairn_collection_descriptor(cairn_collection *collection, int64_t id, float *out);

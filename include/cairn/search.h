@@ -1,7 +1,8 @@
 /*
  * cairn/search.h - one question answered: which images of a collection show the place of this photograph?
  *
- * Describe the query, take the k nearest by global descriptor, verify the best of them by local features, order.
+ * Describe the query, take the k nearest by global descriptor, by aggregated local features or by both, verify the best
+ * of them by matching local features, order.
  *
  * Thread-safety: one searcher serves one thread at a time; it uses several threads inside. The collection may be
  * shared.
@@ -26,13 +27,29 @@ extern "C" {
 typedef struct cairn_searcher cairn_searcher;
 typedef struct cairn_answer cairn_answer;
 
+/** What the images that are verified, and those that are not, are chosen by. */
+typedef enum {
+	CAIRN_BY_AUTO,   /**< both where the collection has both; otherwise by what it has; a collection that has
+			  *   neither global descriptors nor ASMK has no best: all its images are verified */
+	CAIRN_BY_GLOBAL, /**< cosine of the global descriptors */
+	CAIRN_BY_ASMK,   /**< similarity of aggregated local features (cairn/asmk.h) */
+	CAIRN_BY_FUSED   /**< cosine + asmk_weight * ASMK similarity, of the best by either (docs/methods.md, "Search by
+			  *   both") */
+} cairn_search_by;
+
 /** How a search runs. */
 typedef struct {
 	uint32_t version;      /**< CAIRN_SEARCH_OPTIONS_VERSION */
 	uint32_t k;            /**< images wanted; default 100 */
 	int32_t verify;        /**< verify this many of the best; 0: none; -1 (default): 100 if the collection has local
-				  features. A collection without global model has no best: all its images are verified */
-	const char *local;     /**< kind of local features to verify with; NULL: the collection's first */
+				  features */
+	cairn_search_by by;    /**< default CAIRN_BY_AUTO */
+	double recall;         /**< of searching by global descriptor: the share of the true best that is to be found
+				  where the collection has lists (cairn/ivf.h), above 0; 1: exact, all rows are compared
+				  as they are kept; 0 (default): 0.95 */
+	float asmk_weight;     /**< of CAIRN_BY_FUSED; NAN (default): the kind's calibrated value */
+	const char *local;     /**< kind of local features to verify with and to search by; NULL: the collection's first
+				*/
 	cairn_order order;     /**< default CAIRN_ORDER_FUSED */
 	int32_t trust_inliers; /**< inliers below this count as none when ordering; -1 (default): the kind's calibrated
 				  minimum */
@@ -59,9 +76,10 @@ CAIRN_API void cairn_search_options_init(cairn_search_options *options);
  * @param collection borrowed; must outlive the searcher
  * @param options    NULL for the defaults; copied, text and filter included (but not what the filter's
  *                   progress_payload points to)
- * @return 0; CAIRN_EINVALID for an option out of range, verification without local features, or a faulty condition of
- * the filter; CAIRN_ENOTFOUND where the collection does not keep that kind of local features, or the filter selects no
- * image; CAIRN_ECANCELLED by the filter's progress; CAIRN_ENOMEM
+ * @return 0; CAIRN_EINVALID for an option out of range, search by what the collection does not keep, verification
+ * without local features, or a faulty condition of the filter; CAIRN_ENOTFOUND where the collection does not keep that
+ * kind of local features, its ASMK is missing or incomplete, or the filter selects no image; CAIRN_ECANCELLED by the
+ * filter's progress; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_searcher_new(cairn_searcher **out, cairn_collection *collection,
 				 const cairn_search_options *options);
@@ -129,7 +147,8 @@ typedef struct {
 	const char *path;
 	const char *label;          /**< NULL if none */
 	float score;                /**< what the order is by */
-	float similarity;           /**< cosine of the global descriptors; NAN for a collection without global model */
+	float similarity;           /**< cosine of the global descriptors; NAN where not searched by them */
+	float asmk;                 /**< ASMK similarity, 0 to about 1; NAN where not searched by it */
 	int32_t inliers;            /**< CAIRN_NO_INLIERS where not verified */
 	int trusted;                /**< 1 where the inliers reach the minimum of the order: fewer happen by chance */
 	uint32_t width, height;     /**< of the full-size image */

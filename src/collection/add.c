@@ -16,6 +16,7 @@
 #include "collection/intake.h"
 #include "collection/labels.h"
 #include "collection/scan.h"
+#include "collection/structures.h"
 #include "util/log.h"
 #include "util/memory.h"
 #include "util/parallel.h"
@@ -476,5 +477,8 @@ int cairn_collection_add(cairn_collection *collection, const char *const *paths,
 	int reloaded = cn_collection_reload(collection);
 	if (status < 0)
 		cn_error_restore(error);
-	return status < 0 ? status : reloaded;
+	if (status < 0 || reloaded < 0)
+		return status < 0 ? status : reloaded;
+	return cn_structures_complete(collection, 1, add.options->threads, add.options->progress,
+				      add.options->progress_payload);
 }

@@ -41,15 +41,31 @@ typedef struct {
 
 void cn_sources_free(cn_sources *sources);
 
-/** A file of a segment. Its index says what is in it: one of the files of descriptors (index/segment.h), or
- * CN_FILE_LOCAL + index of the local kind. */
+/** A file of a segment. Its index says what is in it: one of the files of descriptors (index/segment.h), CN_FILE_LOCAL
+ * + index of the local kind, or CN_FILE_DERIVED + number of a structure. */
 typedef struct {
 	char *name; /**< in segments/; NULL where the segment has no such file */
 	uint64_t size;
 	uint32_t crc; /**< CRC-32C of the whole file */
 } cn_segment_file;
 
-enum { CN_FILE_LOCAL = CN_ROW_FILES, CN_FILES = CN_FILE_LOCAL + CN_MAX_SOURCES };
+/** Structures that make searching faster or better: ASMK of the local kind of that index, or lists of descriptors. Each
+ * has one file for the whole collection, a codebook or a quantizer, and one for each segment, which is derived from the
+ * segment's other files: a segment without it is whole, and it can be made again. */
+enum { CN_STRUCTURE_ASMK = 0, CN_STRUCTURE_LISTS = CN_MAX_SOURCES, CN_STRUCTURES };
+
+enum {
+	CN_FILE_LOCAL = CN_ROW_FILES,
+	CN_FILE_DERIVED = CN_FILE_LOCAL + CN_MAX_SOURCES,
+	CN_FILES = CN_FILE_DERIVED + CN_STRUCTURES
+};
+
+typedef struct {
+	int wanted;           /**< the collection is to have it */
+	cn_segment_file file; /**< codebook or quantizer; no name: not made yet */
+	uint64_t units;       /**< words of the codebook, lists of the quantizer */
+	uint64_t trained;     /**< images, of lists rows, that it was trained on; 0: it was copied */
+} cn_structure_record;
 
 typedef struct {
 	int64_t id;
@@ -139,10 +155,20 @@ int cn_catalogue_forget_range(cn_catalogue *catalogue, int64_t first, int64_t la
 /** Take the number for a new segment; it is registered, still without files. */
 int cn_catalogue_new_segment(cn_catalogue *catalogue, int64_t *id);
 int cn_catalogue_set_segment(cn_catalogue *catalogue, const cn_sources *sources, const cn_segment_record *segment);
-/** Let another file take the place of one that a segment has. */
+/** Give a segment a file, or let it take the place of the one that it has. */
 int cn_catalogue_set_file(cn_catalogue *catalogue, const cn_sources *sources, int64_t segment, int file,
 			  const cn_segment_file *now);
 int cn_catalogue_drop_segment(cn_catalogue *catalogue, int64_t id);
+/** Take a number for the name of a file that is made after its segment; no segment gets it. */
+int cn_catalogue_new_number(cn_catalogue *catalogue, int64_t *number);
+int cn_catalogue_drop_file(cn_catalogue *catalogue, const cn_sources *sources, int64_t segment, int file);
+
+/** @param[out] out CN_STRUCTURES, zeroed where there is none; the caller frees the names */
+int cn_catalogue_structures(cn_catalogue *catalogue, const cn_sources *sources, cn_structure_record *out);
+/** Let the collection have a structure, with this codebook or quantizer; segments lose their files of the one before.
+ */
+int cn_catalogue_set_structure(cn_catalogue *catalogue, const cn_sources *sources, int structure,
+			       const cn_structure_record *record);
 
 /** SQLite's own check of the file. @param told called for each fault */
 int cn_catalogue_verify(cn_catalogue *catalogue, void (*told)(const char *fault, void *payload), void *payload);

@@ -14,20 +14,47 @@ void cn_segment_record_free(cn_segment_record *segment)
 	*segment = (cn_segment_record){ 0 };
 }
 
-/* "rows", "codes", "scales", "images", "features:KIND". Returns the file's index, or -1. */
-static int file_of(const cn_sources *sources, const char *role)
+/* What the catalogue calls a file: "rows", "codes", "scales", "images", "features:KIND", "asmk:KIND", "lists". Caller
+ * frees; NULL where memory is short. */
+static char *role_of(const cn_sources *sources, int file)
 {
-	static const char features[] = "features:";
-	for (int i = 0; role && i < CN_ROW_FILES; i++) {
-		if (strcmp(role, cn_row_file_roles[i]) == 0)
-			return i;
+	if (file < CN_ROW_FILES)
+		return cn_strdup(cn_row_file_roles[file]);
+	if (file < CN_FILE_DERIVED)
+		return cn_textf("features:%s", sources->locals[file - CN_FILE_LOCAL].kind);
+	if (file == CN_FILE_DERIVED + CN_STRUCTURE_LISTS)
+		return cn_strdup("lists");
+	return cn_textf("asmk:%s", sources->locals[file - CN_FILE_DERIVED].kind);
+}
+
+static int is_possible(const cn_sources *sources, int file)
+{
+	if (file < CN_ROW_FILES || file == CN_FILE_DERIVED + CN_STRUCTURE_LISTS)
+		return 1;
+	return (size_t)(file - (file < CN_FILE_DERIVED ? CN_FILE_LOCAL : CN_FILE_DERIVED)) < sources->local_count;
+}
+
+/* @param[out] out the file that is called so, or -1 */
+static int file_of(const cn_sources *sources, const char *role, int *out)
+{
+	*out = -1;
+	for (int i = 0; role && i < CN_FILES && *out < 0; i++) {
+		if (!is_possible(sources, i))
+			continue;
+		char *name = role_of(sources, i);
+		if (!name)
+			return CAIRN_ENOMEM;
+		if (strcmp(role, name) == 0)
+			*out = i;
+		cn_free(name);
 	}
-	for (size_t i = 0; role && i < sources->local_count; i++) {
-		if (strncmp(role, features, sizeof(features) - 1) == 0 &&
-		    strcmp(role + sizeof(features) - 1, sources->locals[i].kind) == 0)
-			return CN_FILE_LOCAL + (int)i;
-	}
-	return -1;
+	return 0;
+}
+
+/* Names become paths. */
+static int is_name(const char *name)
+{
+	return *name && *name != '.' && !strchr(name, '/');
 }
 
 static int read_files(cn_catalogue *catalogue, const cn_sources *sources, cn_segment_record *segment)
@@ -37,11 +64,13 @@ static int read_files(cn_catalogue *catalogue, const cn_sources *sources, cn_seg
 	sqlite3_bind_int64(statement, 1, segment->id);
 	int result;
 	while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
-		int file = file_of(sources, (const char *)sqlite3_column_text(statement, 0));
+		int file;
 		char *name = cn_sql_column_copy(statement, 1);
-		if (!name)
+		if (!name || file_of(sources, (const char *)sqlite3_column_text(statement, 0), &file) < 0) {
+			cn_free(name);
 			break;
-		if (file < 0 || segment->files[file].name || !*name || strchr(name, '/') || *name == '.') {
+		}
+		if (file < 0 || segment->files[file].name || !is_name(name)) {
 			cn_free(name);
 			sqlite3_reset(statement);
 			return cn_fail(CAIRN_EDAMAGED, "'%s': a file of segment %lld makes no sense", catalogue->path,
@@ -130,29 +159,29 @@ int cn_catalogue_new_segment(cn_catalogue *catalogue, int64_t *id)
 	return 0;
 }
 
-/* With one of the two statements that take segment, role, name, size and checksum. */
-static int put_file(cn_catalogue *catalogue, cn_sql_statement how, const cn_sources *sources, int64_t segment,
-		    int index, const cn_segment_file *file)
+/* A statement whose `at`-th place is for the role of a file. */
+static int use_with_role(cn_catalogue *catalogue, cn_sql_statement how, const cn_sources *sources, int file, int at,
+			 sqlite3_stmt **out)
 {
-	sqlite3_stmt *statement;
-	CN_TRY(cn_sql_use(catalogue, how, &statement));
-	char *role = index < CN_ROW_FILES ? cn_strdup(cn_row_file_roles[index])
-					  : cn_textf("features:%s", sources->locals[index - CN_FILE_LOCAL].kind);
+	CN_TRY(cn_sql_use(catalogue, how, out));
+	char *role = role_of(sources, file);
 	if (!role)
 		return CAIRN_ENOMEM;
-	sqlite3_bind_int64(statement, 1, segment);
-	cn_sql_bind_text(statement, 2, role);
-	cn_sql_bind_text(statement, 3, file->name);
-	sqlite3_bind_int64(statement, 4, (sqlite3_int64)file->size);
-	sqlite3_bind_int64(statement, 5, file->crc);
+	cn_sql_bind_text(*out, at, role);
 	cn_free(role);
-	return cn_sql_run(catalogue, statement, "registering a file");
+	return 0;
 }
 
 int cn_catalogue_set_file(cn_catalogue *catalogue, const cn_sources *sources, int64_t segment, int file,
 			  const cn_segment_file *now)
 {
-	return put_file(catalogue, CN_SQL_SET_FILE, sources, segment, file, now);
+	sqlite3_stmt *statement;
+	CN_TRY(use_with_role(catalogue, CN_SQL_SET_FILE, sources, file, 2, &statement));
+	sqlite3_bind_int64(statement, 1, segment);
+	cn_sql_bind_text(statement, 3, now->name);
+	sqlite3_bind_int64(statement, 4, (sqlite3_int64)now->size);
+	sqlite3_bind_int64(statement, 5, now->crc);
+	return cn_sql_run(catalogue, statement, "registering a file");
 }
 
 int cn_catalogue_set_segment(cn_catalogue *catalogue, const cn_sources *sources, const cn_segment_record *segment)
@@ -167,7 +196,7 @@ int cn_catalogue_set_segment(cn_catalogue *catalogue, const cn_sources *sources,
 	CN_TRY(cn_sql_run(catalogue, statement, "registering a segment"));
 	for (int i = 0; i < CN_FILES; i++) {
 		if (segment->files[i].name)
-			CN_TRY(put_file(catalogue, CN_SQL_ADD_FILE, sources, segment->id, i, &segment->files[i]));
+			CN_TRY(cn_catalogue_set_file(catalogue, sources, segment->id, i, &segment->files[i]));
 	}
 	return 0;
 }
@@ -178,4 +207,81 @@ int cn_catalogue_drop_segment(cn_catalogue *catalogue, int64_t id)
 	CN_TRY(cn_sql_use(catalogue, CN_SQL_DROP_SEGMENT, &statement));
 	sqlite3_bind_int64(statement, 1, id);
 	return cn_sql_run(catalogue, statement, "dropping a segment");
+}
+
+int cn_catalogue_new_number(cn_catalogue *catalogue, int64_t *number)
+{
+	CN_TRY(cn_catalogue_new_segment(catalogue, number));
+	return cn_catalogue_drop_segment(catalogue, *number);
+}
+
+int cn_catalogue_drop_file(cn_catalogue *catalogue, const cn_sources *sources, int64_t segment, int file)
+{
+	sqlite3_stmt *statement;
+	CN_TRY(use_with_role(catalogue, CN_SQL_DROP_FILE, sources, file, 2, &statement));
+	sqlite3_bind_int64(statement, 1, segment);
+	return cn_sql_run(catalogue, statement, "dropping a file");
+}
+
+/* ---- structures ---- */
+
+static int read_structure(cn_catalogue *catalogue, const cn_sources *sources, sqlite3_stmt *statement,
+			  cn_structure_record *out)
+{
+	int file;
+	CN_TRY(file_of(sources, (const char *)sqlite3_column_text(statement, 0), &file));
+	if (file < CN_FILE_DERIVED)
+		return cn_fail(CAIRN_EDAMAGED, "'%s': an entry of its structures makes no sense", catalogue->path);
+	cn_structure_record *record = &out[file - CN_FILE_DERIVED];
+	*record = (cn_structure_record){
+		.wanted = 1,
+		.file.size = (uint64_t)sqlite3_column_int64(statement, 2),
+		.file.crc = (uint32_t)sqlite3_column_int64(statement, 3),
+		.units = (uint64_t)sqlite3_column_int64(statement, 4),
+		.trained = (uint64_t)sqlite3_column_int64(statement, 5),
+	};
+	if (sqlite3_column_type(statement, 1) == SQLITE_NULL)
+		return 0;
+	record->file.name = cn_sql_column_copy(statement, 1);
+	if (!record->file.name)
+		return CAIRN_ENOMEM;
+	return is_name(record->file.name)
+		       ? 0
+		       : cn_fail(CAIRN_EDAMAGED, "'%s': a file of its structures makes no sense", catalogue->path);
+}
+
+int cn_catalogue_structures(cn_catalogue *catalogue, const cn_sources *sources, cn_structure_record *out)
+{
+	sqlite3_stmt *statement;
+	for (size_t i = 0; i < CN_STRUCTURES; i++)
+		out[i] = (cn_structure_record){ 0 };
+	CN_TRY(cn_sql_use(catalogue, CN_SQL_STRUCTURES, &statement));
+	int result, status = 0;
+	while (status == 0 && (result = sqlite3_step(statement)) == SQLITE_ROW)
+		status = read_structure(catalogue, sources, statement, out);
+	if (status < 0)
+		sqlite3_reset(statement);
+	else
+		status = cn_sql_finish(catalogue, statement, result, "reading the structures");
+	for (size_t i = 0; i < CN_STRUCTURES && status < 0; i++) {
+		cn_free(out[i].file.name);
+		out[i] = (cn_structure_record){ 0 };
+	}
+	return status;
+}
+
+int cn_catalogue_set_structure(cn_catalogue *catalogue, const cn_sources *sources, int structure,
+			       const cn_structure_record *record)
+{
+	sqlite3_stmt *statement;
+	int file = CN_FILE_DERIVED + structure;
+	CN_TRY(use_with_role(catalogue, CN_SQL_DROP_FILES, sources, file, 1, &statement));
+	CN_TRY(cn_sql_run(catalogue, statement, "dropping files"));
+	CN_TRY(use_with_role(catalogue, CN_SQL_SET_STRUCTURE, sources, file, 1, &statement));
+	cn_sql_bind_text(statement, 2, record->file.name);
+	sqlite3_bind_int64(statement, 3, (sqlite3_int64)record->file.size);
+	sqlite3_bind_int64(statement, 4, record->file.crc);
+	sqlite3_bind_int64(statement, 5, (sqlite3_int64)record->units);
+	sqlite3_bind_int64(statement, 6, (sqlite3_int64)record->trained);
+	return cn_sql_run(catalogue, statement, "registering a structure");
 }

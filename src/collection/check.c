@@ -2,8 +2,10 @@
  * Checking a collection: every byte of every file against its checksum, and the segments against the catalogue.
  *
  * Faults are gathered first and told afterwards, when it is known which of them could be mended. Codes and scales that
- * alone are damaged are made again from the rows. Otherwise mending drops a damaged segment whole, with its images:
- * they are described again by the next add, which is the only way to get them back.
+ * alone are damaged are made again from the rows. Damaged inverted files and lists are dropped by themselves, and so
+ * are codebooks and quantizers, with all that was made with them: the next add makes them again. Otherwise mending
+ * drops a damaged segment whole, with its images: they are described again by the next add, which is the only way to
+ * get them back.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "collection/handle.h"
+#include "collection/structures.h"
 #include "math/dot.h"
 #include "math/half.h"
 #include "util/file.h"
@@ -23,7 +25,7 @@
 
 #define NORM_TOLERANCE 1e-3f
 
-enum mending { NO_MENDING, DROP_SEGMENT, WRITE_CODES, FORGET_IMAGE, DELETE_FILE };
+enum mending { NO_MENDING, DROP_SEGMENT, WRITE_CODES, DROP_DERIVED, DROP_STRUCTURE, FORGET_IMAGE, DELETE_FILE };
 
 #define NO_TARGET (-1)
 
@@ -34,7 +36,8 @@ static const int derived[] = { CN_FILE_CODES, CN_FILE_SCALES };
 struct fault {
 	char *file, *text;
 	enum mending mending;
-	int64_t target; /* index of the segment, id of the image, or NO_TARGET */
+	int64_t target; /* index of the segment, number of the structure, id of the image, or NO_TARGET */
+	int structure;  /* of DROP_DERIVED */
 	int mended;
 };
 
@@ -62,7 +65,7 @@ static int note(struct check *check, const char *file, char *text, enum mending 
 		check->capacity = capacity;
 	}
 	struct fault *fault = &check->faults[check->count];
-	*fault = (struct fault){ cn_strdup(file), text, mending, target, 0 };
+	*fault = (struct fault){ .file = cn_strdup(file), .text = text, .mending = mending, .target = target };
 	check->count++;
 	return fault->file && text ? 0 : CAIRN_ENOMEM;
 }
@@ -211,7 +214,7 @@ static int check_segment(struct check *check, int64_t at)
 	struct known_ids known = { 0 };
 	size_t before = check->count;
 	int status = 0;
-	for (int i = 0; i < CN_FILES; i++)
+	for (int i = 0; i < CN_FILE_DERIVED; i++)
 		CN_TRY(check_file(check, at, i));
 	/* What stands in a damaged file says nothing more. */
 	if (check->count == before) {
@@ -226,6 +229,82 @@ static int check_segment(struct check *check, int64_t at)
 done:
 	cn_free(known.live);
 	cn_free(known.removed);
+	return status;
+}
+
+/* ---- structures ---- */
+
+static int is_fatal(int status)
+{
+	return status == CAIRN_ENOMEM || status == CAIRN_ECANCELLED || status == CAIRN_EUNSUPPORTED;
+}
+
+static int note_derived(struct check *check, int64_t segment, int structure, int status)
+{
+	const cn_segment_record *record = &check->collection->now.segments[segment].record;
+	if (is_fatal(status))
+		return status;
+	CN_TRY(note(check, record->files[CN_FILE_DERIVED + structure].name, cn_strdup(cairn_last_error()),
+		    status == CAIRN_EIO ? NO_MENDING : DROP_DERIVED, segment));
+	check->faults[check->count - 1].structure = structure;
+	return 0;
+}
+
+/* Its bytes are what was written; is it also of this codebook and segment? */
+static int check_inverted(const cn_segment *segment, const char *path, const cairn_codebook *codebook)
+{
+	cairn_asmk_index *index;
+	CN_TRY(cairn_asmk_index_open(&index, codebook, &path, 1, NULL, 0));
+	size_t images = cairn_asmk_index_images(index);
+	cairn_asmk_index_free(index);
+	if (images != segment->record.images)
+		return cn_fail(CAIRN_EDAMAGED, "holds %zu images, its segment %llu", images,
+			       (unsigned long long)segment->record.images);
+	return 0;
+}
+
+static int check_derived(struct check *check, int64_t at, int structure, const cairn_codebook *codebook)
+{
+	const cairn_collection *collection = check->collection;
+	const cn_segment *segment = &collection->now.segments[at];
+	const cn_segment_file *file = &segment->record.files[CN_FILE_DERIVED + structure];
+	if (!file->name)
+		return 0;
+	int status = cn_segment_file_compare(collection, file);
+	if (status == 0 && codebook) {
+		char *path = cn_collection_file(collection, file->name);
+		status = path ? check_inverted(segment, path, codebook) : CAIRN_ENOMEM;
+		cn_free(path);
+	}
+	return status < 0 ? note_derived(check, at, structure, status) : 0;
+}
+
+/* Codebook or quantizer first: nothing made with a damaged one is of use. @param[out] codebook caller frees */
+static int check_shared(struct check *check, int structure, cairn_codebook **codebook)
+{
+	const cairn_collection *collection = check->collection;
+	const cn_segment_file *file = &collection->now.structures[structure].file;
+	*codebook = NULL;
+	int status = cn_segment_file_compare(collection, file);
+	if (status == 0 && structure != CN_STRUCTURE_LISTS)
+		status = cn_structure_codebook(collection, (size_t)structure, codebook);
+	if (status == 0 || is_fatal(status))
+		return status;
+	return note(check, file->name, cn_strdup(cairn_last_error()), status == CAIRN_EIO ? NO_MENDING : DROP_STRUCTURE,
+		    structure);
+}
+
+static int check_structure(struct check *check, int structure)
+{
+	const cn_snapshot *now = &check->collection->now;
+	size_t before = check->count;
+	cairn_codebook *codebook;
+	if (!now->structures[structure].file.name)
+		return 0;
+	int status = check_shared(check, structure, &codebook);
+	for (size_t i = 0; i < now->segment_count && status == 0 && check->count == before; i++)
+		status = check_derived(check, (int64_t)i, structure, codebook);
+	cairn_codebook_free(codebook);
 	return status;
 }
 
@@ -298,6 +377,22 @@ static int forget_image(struct check *check, const struct fault *fault)
 	return cn_catalogue_forget_range(check->collection->catalogue, fault->target, fault->target);
 }
 
+static int drop_derived(struct check *check, const struct fault *fault)
+{
+	cairn_collection *collection = check->collection;
+	return cn_catalogue_drop_file(collection->catalogue, &collection->sources,
+				      collection->now.segments[fault->target].record.id,
+				      CN_FILE_DERIVED + fault->structure);
+}
+
+/* It stays wanted, so that it is trained again. */
+static int drop_structure(struct check *check, const struct fault *fault)
+{
+	cairn_collection *collection = check->collection;
+	const cn_structure_record none = { .wanted = 1 };
+	return cn_catalogue_set_structure(collection->catalogue, &collection->sources, (int)fault->target, &none);
+}
+
 /* Names of what is written under this number, and the paths that cn_row_codes_write() wants. */
 static int name_codes(const cairn_collection *collection, const cn_segment_record *record, cn_segment_record *fresh,
 		      char **paths)
@@ -325,8 +420,7 @@ static int write_codes(struct check *check, const struct fault *fault)
 	cn_segment_record fresh = { 0 };
 	char *paths[CN_ROW_FILES] = { NULL };
 	int status;
-	CN_GOTO(status, cn_catalogue_new_segment(catalogue, &fresh.id));
-	CN_GOTO(status, cn_catalogue_drop_segment(catalogue, fresh.id));
+	CN_GOTO(status, cn_catalogue_new_number(catalogue, &fresh.id));
 	CN_GOTO(status, name_codes(collection, record, &fresh, paths));
 	CN_GOTO(status, cn_row_codes_write((const char *const *)paths, record->rows, collection->dim));
 	for (size_t i = 0; i < DERIVED; i++) {
@@ -343,7 +437,8 @@ done:
 
 static int is_of_segment(const struct fault *fault)
 {
-	return fault->mending != FORGET_IMAGE && fault->target != NO_TARGET;
+	return fault->mending != FORGET_IMAGE && fault->mending != DROP_DERIVED && fault->mending != DROP_STRUCTURE &&
+	       fault->target != NO_TARGET;
 }
 
 /* The faults of one segment, which are mended in one way: by its codes, if there is no other. */
@@ -383,6 +478,10 @@ static int mend_catalogue(struct check *check)
 			CN_TRY(mend_segment(check, fault, count));
 		else if (fault->mending == FORGET_IMAGE)
 			CN_TRY(forget_image(check, fault));
+		else if (fault->mending == DROP_DERIVED)
+			CN_TRY(drop_derived(check, fault));
+		else if (fault->mending == DROP_STRUCTURE)
+			CN_TRY(drop_structure(check, fault));
 	}
 	return cn_catalogue_commit(check->collection->catalogue);
 }
@@ -398,9 +497,24 @@ static int delete_file(struct check *check, const char *name)
 	return gone;
 }
 
+static void delete_structure(struct check *check, int structure)
+{
+	const cn_snapshot *now = &check->collection->now;
+	delete_file(check, now->structures[structure].file.name);
+	for (size_t i = 0; i < now->segment_count; i++)
+		if (now->segments[i].record.files[CN_FILE_DERIVED + structure].name)
+			delete_file(check, now->segments[i].record.files[CN_FILE_DERIVED + structure].name);
+}
+
 /* The files that the catalogue no longer knows. */
 static void delete_files(struct check *check, const struct fault *fault)
 {
+	if (fault->mending == DROP_DERIVED)
+		delete_file(check, fault->file);
+	if (fault->mending == DROP_STRUCTURE)
+		delete_structure(check, (int)fault->target);
+	if (fault->mending != DROP_SEGMENT && fault->mending != WRITE_CODES)
+		return;
 	const cn_segment_record *record = &check->collection->now.segments[fault->target].record;
 	for (int i = 0; i < CN_FILES; i++) {
 		if (record->files[i].name && (fault->mending == DROP_SEGMENT || mending_of_file(i) == WRITE_CODES))
@@ -419,8 +533,7 @@ static int mend(struct check *check)
 	}
 	for (size_t i = 0; i < check->count; i++) {
 		struct fault *fault = &check->faults[i];
-		if (fault->mending == DROP_SEGMENT || fault->mending == WRITE_CODES)
-			delete_files(check, fault);
+		delete_files(check, fault);
 		fault->mended =
 			fault->mending == DELETE_FILE ? delete_file(check, fault->file) : fault->mending != NO_MENDING;
 	}
@@ -438,6 +551,8 @@ static int look(struct check *check)
 	CN_TRY(collection->writable ? check_strays(check) : check_strays_of_reader(check));
 	for (size_t i = 0; i < collection->now.segment_count; i++)
 		CN_TRY(check_segment(check, (int64_t)i));
+	for (int i = 0; i < CN_STRUCTURES; i++)
+		CN_TRY(check_structure(check, i));
 	return check_homeless(check);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "collection/store.h"
+#include "collection/structures.h"
 #include "util/memory.h"
 #include "util/progress.h"
 
@@ -94,6 +95,71 @@ static int keep_store(struct compaction *compaction, cn_store *store)
 	return 0;
 }
 
+/* The gathered images' segments: how many. @param[out] first of them; they follow each other */
+static size_t gathered_segments(const struct compaction *compaction, cn_segment **first)
+{
+	*first = compaction->items[0].from;
+	return (size_t)(compaction->items[compaction->item_count - 1].from - *first) + 1;
+}
+
+/* Ids that are in the segments and were not gathered. @param[out] out caller frees */
+static int left_out(const struct compaction *compaction, size_t local, int64_t **out, size_t *count)
+{
+	cn_segment *segments;
+	size_t segment_count = gathered_segments(compaction, &segments), capacity = 0, item = 0;
+	for (size_t s = 0; s < segment_count; s++)
+		capacity += segments[s].record.images;
+	*count = 0;
+	*out = cn_alloc(capacity, sizeof(**out));
+	if (!*out)
+		return CAIRN_ENOMEM;
+	for (size_t s = 0; s < segment_count; s++) {
+		cn_feature_segment *features;
+		CN_TRY(cn_segment_features(compaction->collection, &segments[s], local, &features));
+		for (size_t i = 0; i < cn_feature_segment_count(features) && *count < capacity; i++) {
+			int64_t id = cn_feature_segment_image(features, i);
+			if (item < compaction->item_count && compaction->items[item].id == id)
+				item++;
+			else
+				(*out)[(*count)++] = id;
+		}
+	}
+	return 0;
+}
+
+static int merge_files(const struct compaction *compaction, cn_store *store, size_t local, const char **paths)
+{
+	cn_segment *segments;
+	size_t count = gathered_segments(compaction, &segments), removed_count;
+	int64_t *removed = NULL;
+	for (size_t s = 0; s < count; s++) {
+		const char *name = segments[s].record.files[CN_FILE_DERIVED + CN_STRUCTURE_ASMK + local].name;
+		if (!name)
+			return 0;
+		paths[s] = cn_collection_file(compaction->collection, name);
+		if (!paths[s])
+			return CAIRN_ENOMEM;
+	}
+	int status = left_out(compaction, local, &removed, &removed_count);
+	if (status == 0)
+		status = cn_store_merge(store, CN_STRUCTURE_ASMK + (int)local, paths, count, removed, removed_count);
+	cn_free(removed);
+	return status;
+}
+
+/* Where all segments have inverted files, joining them is faster than making them of the features. */
+static int merge_inverted(const struct compaction *compaction, cn_store *store, size_t local)
+{
+	cn_segment *segments;
+	size_t count = gathered_segments(compaction, &segments);
+	const char **paths = cn_alloc_zero(count, sizeof(*paths));
+	int status = paths ? merge_files(compaction, store, local, paths) : CAIRN_ENOMEM;
+	for (size_t s = 0; paths && s < count; s++)
+		cn_free((char *)(uintptr_t)paths[s]);
+	cn_free(paths);
+	return status;
+}
+
 /* Write the gathered images as a segment. */
 static int flush(struct compaction *compaction)
 {
@@ -110,6 +176,8 @@ static int flush(struct compaction *compaction)
 		CN_TRY(copy_item(compaction, store, &compaction->items[i]));
 		CN_TRY(cn_progress_add(&compaction->progress, 1, 0));
 	}
+	for (size_t i = 0; i < collection->sources.local_count; i++)
+		CN_TRY(merge_inverted(compaction, store, i));
 	CN_TRY(cn_store_finish(store, &record));
 	int status = cn_catalogue_set_segment(collection->catalogue, &collection->sources, &record);
 	cn_segment_record_free(&record);
@@ -141,10 +209,11 @@ static int gather_image(struct compaction *compaction, cn_segment *segment, cons
 	return compaction->item_count == compaction->target ? flush(compaction) : 0;
 }
 
-/* What is copied gets a new checksum, so the old one must hold. */
+/* What is copied gets a new checksum, so the old one must hold. Derived files are not copied, and merging checks what
+ * it reads. */
 static int compare_files(const struct compaction *compaction, const cn_segment_record *record)
 {
-	for (size_t i = 0; i < CN_FILES; i++) {
+	for (size_t i = 0; i < CN_FILE_DERIVED; i++) {
 		if (!record->files[i].name)
 			continue;
 		int status = cn_segment_file_compare(compaction->collection, &record->files[i]);
@@ -274,7 +343,10 @@ int cn_collection_compact(cairn_collection *collection, size_t images, cairn_pro
 	clean_up(&compaction, 0);
 	CN_TRY(status);
 	cn_catalogue_checkpoint(collection->catalogue);
-	return cn_collection_reload(collection);
+	CN_TRY(cn_collection_reload(collection));
+	/* What could not be joined. A wish to stop now comes too late to leave the collection as it was. */
+	status = cn_structures_complete(collection, 0, 0, progress, payload);
+	return status == CAIRN_ECANCELLED ? 0 : status;
 }
 
 int cairn_collection_compact(cairn_collection *collection, cairn_progress_cb progress, void *payload)

@@ -4,6 +4,7 @@
  *   folder/lock               taken with flock() by the one who writes; holds the process id
  *   folder/catalogue.sqlite   see catalogue.h
  *   folder/segments/NNNNNNNN.rows.npy, .codes.npy, .scales.npy, .images.npy, .KIND.features
+ *   folder/segments/NNNNNNNN.KIND.codebook.npy, .KIND.asmk, .quantizer.ivf, .lists   see structures.h
  *
  * Segment files are mapped as soon as the catalogue is read, so that a compaction by another process, which deletes
  * files, takes nothing away from a handle.
@@ -13,6 +14,7 @@
 
 #include <pthread.h>
 
+#include "cairn/asmk.h"
 #include "cairn/collection.h"
 #include "collection/catalogue.h"
 #include "index/feature_segment.h"
@@ -42,6 +44,11 @@ typedef struct {
 	uint64_t rows, bytes;
 	cairn_index_part *parts;
 	cairn_index *index; /* made on first use */
+	cn_structure_record structures[CN_STRUCTURES];
+	cairn_structure_info infos[CN_STRUCTURES]; /* of those that are wanted, one after the other */
+	size_t info_count;
+	cairn_codebook *codebooks[CN_MAX_SOURCES]; /* these two are opened on first use */
+	cairn_asmk_index *asmk[CN_MAX_SOURCES];
 } cn_snapshot;
 
 /** Text of cairn_image_record, one for each thread that asked. */
@@ -83,7 +90,8 @@ int cn_collection_expect_writable(const cairn_collection *collection);
 /** Path of a file in segments/; caller frees; NULL where memory is short. */
 char *cn_collection_file(const cairn_collection *collection, const char *name);
 
-/** Name of a file of a segment: "00000012.rows.npy". Caller frees; NULL where memory is short. */
+/** Name of a file of a segment: "00000012.rows.npy". A derived file that is made after its segment has a number of its
+ *  own. Caller frees; NULL where memory is short. */
 char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int file);
 
 /** 1 if a name in segments/ is one that cairn gives, perhaps with the ending of a temporary file. */
@@ -98,6 +106,9 @@ size_t cn_snapshot_segment(const cn_snapshot *snapshot, int64_t id);
 /** Map what can be mapped. @return 0; CAIRN_ENOTFOUND where a file is not there; other faults show again in the two
  * below */
 int cn_segment_map(cairn_collection *collection, cn_segment *segment);
+
+/** Number of a kind of local features in the sources. CAIRN_ENOTFOUND where the collection does not keep it. */
+int cn_collection_local(const cairn_collection *collection, const char *kind, size_t *out);
 
 /** Every byte of a file against its size and checksum. @return 0; CAIRN_EDAMAGED, CAIRN_ENOTFOUND; CAIRN_EIO where it
  * cannot be read */

@@ -162,15 +162,20 @@ int cairn_collection_descriptor(cairn_collection *collection, int64_t id, float 
 
 /* ---- local features ---- */
 
+int cn_collection_local(const cairn_collection *collection, const char *kind, size_t *out)
+{
+	for (*out = 0; *out < collection->sources.local_count; ++*out)
+		if (strcmp(collection->locals[*out], kind) == 0)
+			return 0;
+	return cn_fail(CAIRN_ENOTFOUND, "'%s' keeps no local features of kind '%s'", collection->folder, kind);
+}
+
 static int find_features(cairn_collection *collection, int64_t id, const char *kind, cn_feature_segment **out)
 {
 	cn_image_row row;
 	cn_segment *segment;
-	size_t local = 0;
-	while (local < collection->sources.local_count && strcmp(collection->locals[local], kind) != 0)
-		local++;
-	if (local == collection->sources.local_count)
-		return cn_fail(CAIRN_ENOTFOUND, "'%s' keeps no local features of kind '%s'", collection->folder, kind);
+	size_t local;
+	CN_TRY(cn_collection_local(collection, kind, &local));
 	CN_TRY(find_id(collection, id, &row));
 	CN_TRY(find_segment(collection, id, &segment));
 	return cn_segment_features(collection, segment, local, out);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "collection/handle.h"
+#include "collection/structures.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/memory.h"
@@ -72,6 +73,7 @@ static void close_segment(cn_segment *segment)
 
 static void free_snapshot(cn_snapshot *snapshot)
 {
+	cn_structures_close(snapshot);
 	cairn_index_free(snapshot->index);
 	cn_free(snapshot->parts);
 	for (size_t i = 0; i < snapshot->segment_count; i++)
@@ -125,6 +127,7 @@ static int read_snapshot(cairn_collection *collection, cn_snapshot *out, int *va
 	}
 	CN_GOTO(status, cn_catalogue_count(collection->catalogue, &out->counts));
 	CN_GOTO(status, read_segments(collection, out));
+	CN_GOTO(status, cn_structures_read(collection, out));
 	CN_GOTO(status, cn_catalogue_ids(collection->catalogue, 1, INT64_MAX, 1, &out->removed, &out->removed_count));
 	CN_GOTO(status, map_segments(collection, out, vanished));
 done:
@@ -203,15 +206,18 @@ size_t cn_snapshot_segment(const cn_snapshot *snapshot, int64_t id)
 
 /* ---- stray files ---- */
 
+static int note_name(cn_keymap *registered, const char *name)
+{
+	return name ? cn_keymap_put(registered, cn_key_of(name, strlen(name)), 0, NULL) : 0;
+}
+
 static int note_registered(cn_keymap *registered, const cn_snapshot *snapshot)
 {
-	for (size_t i = 0; i < snapshot->segment_count; i++) {
-		for (size_t k = 0; k < CN_FILES; k++) {
-			const char *name = snapshot->segments[i].record.files[k].name;
-			if (name)
-				CN_TRY(cn_keymap_put(registered, cn_key_of(name, strlen(name)), 0, NULL));
-		}
-	}
+	for (size_t i = 0; i < snapshot->segment_count; i++)
+		for (size_t k = 0; k < CN_FILES; k++)
+			CN_TRY(note_name(registered, snapshot->segments[i].record.files[k].name));
+	for (size_t i = 0; i < CN_STRUCTURES; i++)
+		CN_TRY(note_name(registered, snapshot->structures[i].file.name));
 	return 0;
 }
 
@@ -378,6 +384,8 @@ int cairn_collection_get_info(cairn_collection *collection, cairn_collection_inf
 		.model_count = collection->sources.global_count,
 		.locals = collection->locals,
 		.local_count = collection->sources.local_count,
+		.structures = now->infos,
+		.structure_count = now->info_count,
 	};
 	pthread_mutex_unlock(&collection->mutex);
 	return status;

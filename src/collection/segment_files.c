@@ -16,7 +16,11 @@ char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int file)
 {
 	if (file < CN_ROW_FILES)
 		return cn_textf("%08lld.%s.npy", (long long)segment, cn_row_file_roles[file]);
-	return cn_textf("%08lld.%s.features", (long long)segment, sources->locals[file - CN_FILE_LOCAL].kind);
+	if (file < CN_FILE_DERIVED)
+		return cn_textf("%08lld.%s.features", (long long)segment, sources->locals[file - CN_FILE_LOCAL].kind);
+	if (file == CN_FILE_DERIVED + CN_STRUCTURE_LISTS)
+		return cn_textf("%08lld.lists", (long long)segment);
+	return cn_textf("%08lld.%s.asmk", (long long)segment, sources->locals[file - CN_FILE_DERIVED].kind);
 }
 
 int cn_segment_name_is_ours(const char *name)

@@ -2,8 +2,7 @@
  * collection/sql.h - the layer between the catalogue and SQLite: prepared statements, binding, failures as status
  * codes.
  *
- * Included by the files that make up the catalogue (catalogue.c, catalogue_filter.c, catalogue_images.c,
- * catalogue_segments.c) and by nothing else.
+ * Included by the files that make up the catalogue (catalogue.c, catalogue_*.c) and by nothing else.
  */
 #ifndef CN_COLLECTION_SQL_H
 #define CN_COLLECTION_SQL_H
@@ -41,9 +40,12 @@ typedef enum {
 	CN_SQL_FORGET_RANGE,
 	CN_SQL_NEW_SEGMENT,
 	CN_SQL_SET_SEGMENT,
-	CN_SQL_ADD_FILE,
 	CN_SQL_SET_FILE,
 	CN_SQL_DROP_SEGMENT,
+	CN_SQL_DROP_FILE,
+	CN_SQL_DROP_FILES,
+	CN_SQL_STRUCTURES,
+	CN_SQL_SET_STRUCTURE,
 	CN_SQL_INTEGRITY,
 	CN_SQL_FOREIGN_KEYS,
 	CN_SQL_STATEMENTS

@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "util/log.h"
 #include "util/memory.h"
 
 struct cn_store {
@@ -74,6 +75,22 @@ int cn_store_add(cn_store *store, int64_t id, const uint16_t *rows, size_t row_c
 	if (store->images++ == 0)
 		store->first = id;
 	store->last = id;
+	return 0;
+}
+
+int cn_store_merge(cn_store *store, int structure, const char *const *paths, size_t count, const int64_t *removed,
+		   size_t removed_count)
+{
+	int file = CN_FILE_DERIVED + structure;
+	CN_TRY(make_path(store, file));
+	int status = cairn_asmk_merge(store->paths[file], paths, count, removed, removed_count);
+	if (status == 0)
+		return 0;
+	cn_free(store->paths[file]);
+	store->paths[file] = NULL;
+	if (status == CAIRN_ENOMEM || status == CAIRN_EIO || status == CAIRN_ENOSPACE)
+		return status;
+	cn_log(CAIRN_LOG_WARNING, "inverted files were not joined: %s", cairn_last_error());
 	return 0;
 }
 

@@ -25,6 +25,16 @@ int cn_store_new(cn_store **out, const cairn_collection *collection, int64_t seg
 int cn_store_add(cn_store *store, int64_t id, const uint16_t *rows, size_t row_count,
 		 const cairn_features *const *features);
 
+/**
+ * Join the inverted files of the segments that the images come from. A fault in one of them is told to the log, and
+ * leaves the segment without: it can be made of the features.
+ *
+ * @param structure CN_STRUCTURE_ASMK + local kind
+ * @param removed   ids that are in those segments and not in this one, ascending
+ */
+int cn_store_merge(cn_store *store, int structure, const char *const *paths, size_t count, const int64_t *removed,
+		   size_t removed_count);
+
 /** Sync the files and give them their names. @param[out] record what to register; the caller frees what is in it */
 int cn_store_finish(cn_store *store, cn_segment_record *record);
 

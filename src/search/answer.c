@@ -30,6 +30,7 @@ static int fill_hit(cn_answer_hit *to, cairn_collection *collection, const cn_ca
 		.label = to->label,
 		.score = from->score,
 		.similarity = from->similarity,
+		.asmk = from->asmk,
 		.inliers = CAIRN_NO_INLIERS,
 		.trusted = from->trusted,
 		.width = record.width,

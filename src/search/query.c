@@ -11,7 +11,8 @@
 /* Networks are opened on the first query that needs them: a search by id needs none. */
 static int need_networks(cairn_searcher *searcher)
 {
-	CN_TRY(cn_describers_need_global(&searcher->describers));
+	if (searcher->needs_global)
+		CN_TRY(cn_describers_need_global(&searcher->describers));
 	return searcher->local ? cn_describers_need_local(&searcher->describers, searcher->local_index) : 0;
 }
 
@@ -21,9 +22,9 @@ static int query_new(cairn_query **out, cairn_searcher *searcher, const char *pa
 	CN_NEW(query, 1, sizeof(*query));
 	query->searcher = searcher;
 	query->path = cn_strdup(path);
-	if (searcher->info.dim)
+	if (searcher->needs_global)
 		query->descriptor = cn_alloc_aligned(searcher->info.dim, sizeof(*query->descriptor));
-	if (!query->path || (searcher->info.dim && !query->descriptor)) {
+	if (!query->path || (searcher->needs_global && !query->descriptor)) {
 		cairn_query_free(query);
 		return CAIRN_ENOMEM;
 	}

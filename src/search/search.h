@@ -16,7 +16,9 @@ struct cairn_searcher {
 	cairn_search_options options; /* without borrowed text and filter */
 	char *precision;              /* options.precision */
 	cn_selection selection;       /* options.filter */
-	const char *local;            /* kind to verify with, NULL: none; borrowed from the collection */
+	cairn_search_by by;           /* when it was made; CAIRN_BY_AUTO: all images are candidates */
+	int needs_global;             /* queries have a global descriptor */
+	const char *local;            /* kind that queries have, NULL: none; borrowed from the collection */
 	size_t local_index;           /* its number there */
 	cn_describers describers;
 	cn_workers *pool;
@@ -28,8 +30,8 @@ struct cairn_query {
 	char *path;
 	cairn_box box;
 	int64_t id;               /* 0 unless it is an image of the collection */
-	float *descriptor;        /* NULL without global model */
-	cairn_features *features; /* NULL without verification */
+	float *descriptor;        /* NULL where it is not searched by */
+	cairn_features *features; /* NULL where neither searched by nor verified */
 	cn_pair_cache pairs;
 	cairn_answer_times times;
 };
@@ -53,7 +55,8 @@ struct cairn_answer {
 /** An image as it stands after global search and verification. */
 typedef struct {
 	int64_t id;
-	float similarity;    /* NAN without global model */
+	float similarity;    /* NAN where not searched by it */
+	float asmk;          /* the same */
 	float score;         /* what the order is by */
 	const cn_pair *pair; /* NULL where not verified */
 	int trusted;         /* its inliers reach the minimum of the order */
@@ -63,6 +66,21 @@ typedef struct {
 	cn_candidate *items;
 	size_t count;
 } cn_candidates;
+
+/** Ids to leave out, ascending. */
+typedef struct {
+	const int64_t *ids;
+	size_t count;
+} cn_exclusion;
+
+/**
+ * The best images for a query, best first, without the query itself; CAIRN_BY_AUTO: all images, by id.
+ *
+ * @param depth how many are wanted of each list
+ * @param[out] out caller frees the items, also after a failure
+ */
+int cn_candidates_find(const cairn_query *query, cairn_search_by by, const cn_exclusion *exclude, size_t depth,
+		       cn_candidates *out);
 
 /** Verify the first `depth` candidates: each gets its pair. */
 int cn_verify_best(cairn_query *query, cn_candidates *candidates, size_t depth);

@@ -1,5 +1,5 @@
 /*
- * Search: candidates by global descriptor, the best of them verified in parallel, then the order.
+ * Search: candidates, the best of them verified in parallel, then the order.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -13,9 +13,6 @@
 
 #define VERIFY_DEFAULT 100
 
-/* Unit vectors as they are kept give no more. */
-#define MOST_SIMILARITY 1.01f
-
 void cairn_search_options_init(cairn_search_options *options)
 {
 	*options = (cairn_search_options){
@@ -25,6 +22,7 @@ void cairn_search_options_init(cairn_search_options *options)
 		.order = CAIRN_ORDER_FUSED,
 		.trust_inliers = -1,
 		.boost = NAN,
+		.asmk_weight = NAN,
 		.min_score = -INFINITY,
 	};
 	cairn_verify_options_init(&options->verification);
@@ -45,6 +43,13 @@ static int check_options(const cairn_search_options *options)
 			       (int)options->verify, (int)options->trust_inliers, (int)options->min_inliers);
 	if (options->order != CAIRN_ORDER_FUSED && options->order != CAIRN_ORDER_INLIERS)
 		return cn_fail(CAIRN_EINVALID, "order %d is unknown", (int)options->order);
+	if (options->by < CAIRN_BY_AUTO || options->by > CAIRN_BY_FUSED)
+		return cn_fail(CAIRN_EINVALID, "by %d is unknown", (int)options->by);
+	if (!(options->recall >= 0 && options->recall <= 1))
+		return cn_fail(CAIRN_EINVALID, "recall %g: it is above 0 and at most 1, and 0 stands for the default",
+			       options->recall);
+	if (isinf(options->asmk_weight))
+		return cn_fail(CAIRN_EINVALID, "asmk_weight is infinite; NAN stands for the default");
 	if (isinf(options->boost))
 		return cn_fail(CAIRN_EINVALID, "boost is infinite; NAN stands for the default");
 	return 0;
@@ -70,14 +75,12 @@ static int copy_options(cairn_searcher *searcher, const cairn_search_options *op
 	return 0;
 }
 
-/* Chooses the kind to verify with; NULL where nothing is verified. */
-static int choose_local(cairn_searcher *searcher)
+/* The kind to verify with and to search by; NULL where the collection keeps none. */
+static int find_local(cairn_searcher *searcher)
 {
 	const cairn_collection_info *info = &searcher->info;
 	const char *wanted = searcher->options.local;
 	searcher->options.local = NULL;
-	if (searcher->options.verify == 0 && info->dim)
-		return 0;
 	for (size_t i = 0; i < info->local_count; i++)
 		if (!wanted || strcmp(info->locals[i], wanted) == 0) {
 			searcher->local = info->locals[i];
@@ -91,6 +94,60 @@ static int choose_local(cairn_searcher *searcher)
 	if (searcher->options.verify > 0)
 		return cn_fail(CAIRN_EINVALID, "%s keeps no local features to verify with; make it with --local",
 			       info->folder);
+	return 0;
+}
+
+static int expect_possible(const cairn_searcher *searcher)
+{
+	cairn_search_by by = searcher->options.by;
+	if (!searcher->info.dim && (by == CAIRN_BY_GLOBAL || by == CAIRN_BY_FUSED))
+		return cn_fail(CAIRN_EINVALID, "%s has no global descriptors to search by; make it with --model",
+			       searcher->info.folder);
+	if (!searcher->local && (by == CAIRN_BY_ASMK || by == CAIRN_BY_FUSED))
+		return cn_fail(CAIRN_EINVALID, "%s keeps no local features to search by; make it with --local",
+			       searcher->info.folder);
+	return 0;
+}
+
+/* What candidates are chosen by, of a collection as it is now; CAIRN_BY_AUTO where there is no best to choose. */
+static int find_by(const cairn_searcher *searcher, cairn_search_by *out)
+{
+	const cairn_asmk_index *index;
+	int has_global = searcher->info.dim > 0;
+	*out = searcher->options.by;
+	if (*out == CAIRN_BY_GLOBAL || !searcher->local) {
+		*out = has_global ? CAIRN_BY_GLOBAL : CAIRN_BY_AUTO;
+		return 0;
+	}
+	int status = cairn_collection_asmk(searcher->collection, searcher->local, &index);
+	if (*out != CAIRN_BY_AUTO)
+		return status;
+	if (status == 0)
+		*out = has_global ? CAIRN_BY_FUSED : CAIRN_BY_ASMK;
+	else if (status == CAIRN_ENOTFOUND)
+		*out = has_global ? CAIRN_BY_GLOBAL : CAIRN_BY_AUTO;
+	return status == CAIRN_ENOTFOUND ? 0 : status;
+}
+
+/* What queries are described by follows from it. */
+static int choose_by(cairn_searcher *searcher)
+{
+	CN_TRY(find_local(searcher));
+	CN_TRY(expect_possible(searcher));
+	CN_TRY(find_by(searcher, &searcher->by));
+	searcher->needs_global = searcher->by == CAIRN_BY_GLOBAL || searcher->by == CAIRN_BY_FUSED;
+	if (searcher->by == CAIRN_BY_GLOBAL && searcher->options.verify == 0)
+		searcher->local = NULL;
+	return 0;
+}
+
+/* The collection may have got or lost its ASMK since the searcher was made. Its queries are described for what it had
+ * then; what needs no more than that is possible. */
+static int find_by_now(const cairn_searcher *searcher, cairn_search_by *out)
+{
+	*out = searcher->by;
+	if (searcher->options.by == CAIRN_BY_AUTO && (*out == CAIRN_BY_FUSED || *out == CAIRN_BY_ASMK))
+		return find_by(searcher, out);
 	return 0;
 }
 
@@ -113,7 +170,7 @@ int cairn_searcher_new(cairn_searcher **out, cairn_collection *collection, const
 	int status = 0;
 	CN_GOTO(status, copy_options(searcher, options));
 	CN_GOTO(status, cairn_collection_get_info(collection, &searcher->info));
-	CN_GOTO(status, choose_local(searcher));
+	CN_GOTO(status, choose_by(searcher));
 	CN_GOTO(status, cn_selection_refresh(&searcher->selection, collection));
 	CN_GOTO(status, make_verifiers(searcher));
 	CN_GOTO(status, cn_describers_start(&searcher->describers, collection, searcher->precision, 1));
@@ -139,95 +196,15 @@ void cairn_searcher_free(cairn_searcher *searcher)
 	cn_free(searcher);
 }
 
-static int by_id(const void *left, const void *right)
+/* How many of the best are verified. Without an order to choose by, all are. */
+static size_t verify_depth(const cairn_searcher *searcher, cairn_search_by by, size_t candidates)
 {
-	int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-	return a < b ? -1 : a > b;
-}
-
-static void keep_candidate(cn_candidates *candidates, const cairn_query *query, int64_t id, float similarity,
-			   const int64_t *exclude, size_t exclude_count)
-{
-	if (id == query->id || (exclude_count && bsearch(&id, exclude, exclude_count, sizeof(*exclude), by_id)))
-		return;
-	candidates->items[candidates->count++] =
-		(cn_candidate){ .id = id, .similarity = similarity, .score = isnan(similarity) ? 0 : similarity };
-}
-
-/* How many of the best are verified. Without a global order to choose by, all are. */
-static size_t verify_depth(const cairn_searcher *searcher, size_t candidates)
-{
+	if (by == CAIRN_BY_AUTO)
+		return candidates;
 	if (!searcher->local)
 		return 0;
-	if (!searcher->info.dim)
-		return candidates;
 	size_t depth = searcher->options.verify < 0 ? VERIFY_DEFAULT : (size_t)searcher->options.verify;
 	return depth < candidates ? depth : candidates;
-}
-
-static int check_similarities(const cairn_searcher *searcher, const cairn_ranking *ranking)
-{
-	size_t count = cairn_ranking_count(ranking, 0);
-	for (size_t i = 0; i < count; i++) {
-		float similarity = cairn_ranking_scores(ranking, 0)[i];
-		if (!(fabsf(similarity) <= MOST_SIMILARITY))
-			return cn_fail(CAIRN_EDAMAGED,
-				       "'%s': the descriptor of image %lld is damaged (similarity %g); 'cairn check "
-				       "--repair' mends it",
-				       searcher->info.folder, (long long)cairn_ranking_images(ranking, 0)[i],
-				       (double)similarity);
-	}
-	return 0;
-}
-
-static int nearest(cairn_query *query, const int64_t *exclude, size_t exclude_count, cn_candidates *out)
-{
-	const cairn_searcher *searcher = query->searcher;
-	const cn_selection *selection = &searcher->selection;
-	const cairn_index *index;
-	cairn_ranking *ranking;
-	size_t verified = verify_depth(searcher, SIZE_MAX);
-	size_t depth = (searcher->options.k > verified ? searcher->options.k : verified) + exclude_count + 1;
-	CN_TRY(cairn_collection_index(searcher->collection, &index));
-	/* There are no more images than rows; of rows the index knows what it has today. */
-	size_t most = selection->ids ? selection->count : cairn_index_rows(index);
-	if (depth > most)
-		depth = most ? most : 1;
-	cairn_index_options how = CAIRN_INDEX_OPTIONS_INIT;
-	how.threads = searcher->options.threads;
-	how.only = selection->ids;
-	how.only_count = selection->count;
-	CN_TRY(cairn_index_search(index, query->descriptor, 1, depth, &how, &ranking));
-	size_t count = cairn_ranking_count(ranking, 0);
-	int status = check_similarities(searcher, ranking);
-	out->items = status == 0 ? cn_alloc(count, sizeof(*out->items)) : NULL;
-	for (size_t i = 0; out->items && i < count; i++)
-		keep_candidate(out, query, cairn_ranking_images(ranking, 0)[i], cairn_ranking_scores(ranking, 0)[i],
-			       exclude, exclude_count);
-	cairn_ranking_free(ranking);
-	return out->items || status < 0 ? status : CAIRN_ENOMEM;
-}
-
-static int keep_all(cairn_query *query, const int64_t *ids, size_t count, const int64_t *exclude, size_t exclude_count,
-		    cn_candidates *out)
-{
-	out->items = cn_alloc(count, sizeof(*out->items));
-	for (size_t i = 0; out->items && i < count; i++)
-		keep_candidate(out, query, ids[i], NAN, exclude, exclude_count);
-	return out->items ? 0 : CAIRN_ENOMEM;
-}
-
-static int everything(cairn_query *query, const int64_t *exclude, size_t exclude_count, cn_candidates *out)
-{
-	const cn_selection *selection = &query->searcher->selection;
-	int64_t *ids;
-	size_t count;
-	if (selection->ids)
-		return keep_all(query, selection->ids, selection->count, exclude, exclude_count, out);
-	CN_TRY(cairn_collection_ids(query->searcher->collection, &ids, &count));
-	int status = keep_all(query, ids, count, exclude, exclude_count, out);
-	cairn_bytes_free(ids);
-	return status;
 }
 
 static void order_candidates(const cairn_searcher *searcher, const cn_candidates *candidates, cn_inlier_item *items,
@@ -282,21 +259,30 @@ static int check_exclude(const int64_t *exclude, size_t count)
 	return 0;
 }
 
+static int find_candidates(const cairn_query *query, cairn_search_by by, const cn_exclusion *exclude,
+			   cn_candidates *out)
+{
+	size_t verified = verify_depth(query->searcher, by, SIZE_MAX), k = query->searcher->options.k;
+	return cn_candidates_find(query, by, exclude, by == CAIRN_BY_AUTO ? 0 : k > verified ? k : verified, out);
+}
+
 int cairn_search(cairn_answer **out, cairn_searcher *searcher, cairn_query *query, const int64_t *exclude,
 		 size_t exclude_count)
 {
+	const cn_exclusion exclusion = { exclude, exclude_count };
 	cn_candidates candidates = { 0 };
+	cairn_search_by by;
 	int status = 0;
 	*out = NULL;
 	if (query->searcher != searcher)
 		return cn_fail(CAIRN_EINVALID, "the query was made for another searcher");
 	CN_TRY(check_exclude(exclude, exclude_count));
 	CN_TRY(cn_selection_refresh(&searcher->selection, searcher->collection));
+	CN_TRY(find_by_now(searcher, &by));
 	double start = cn_seconds();
-	CN_GOTO(status, query->descriptor ? nearest(query, exclude, exclude_count, &candidates)
-					  : everything(query, exclude, exclude_count, &candidates));
+	CN_GOTO(status, find_candidates(query, by, &exclusion, &candidates));
 	double searched = cn_seconds();
-	size_t depth = verify_depth(searcher, candidates.count);
+	size_t depth = verify_depth(searcher, by, candidates.count);
 	if (depth) {
 		CN_GOTO(status, cn_verify_best(query, &candidates, depth));
 		CN_GOTO(status, order_by_inliers(searcher, &candidates));

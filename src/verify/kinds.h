@@ -12,6 +12,7 @@ typedef struct {
 	float ratio;          /**< of Lowe's test; 1: none */
 	float min_similarity; /**< least cosine; -1: none */
 	int32_t trust;        /**< fewer inliers than this happen by chance and count as none when ordering */
+	float asmk_weight;    /**< of search by both: cosine + asmk_weight * ASMK similarity */
 	float boost;          /**< of the fused order: score + boost * log(1 + inliers) */
 } cn_kind;
 

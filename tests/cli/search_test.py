@@ -8,7 +8,7 @@ import re
 
 from support import DONE, INPUT, USAGE, check, run_tests
 
-RESULT = ["rank", "id", "path", "score", "similarity", "inliers", "label", "width", "height"]
+RESULT = ["rank", "id", "path", "score", "similarity", "asmk", "inliers", "label", "width", "height"]
 COLUMNS = ["query", "rank", "id", "path", "score", "inliers", "label"]
 PROVEN = 20  # more inliers than chance gives
 

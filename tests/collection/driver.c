@@ -5,6 +5,8 @@
  *   driver model DIR                 a tiny global model
  *   driver create DIR [MODEL...]     RootSIFT, and these global models
  *   driver add DIR BATCH PATH...     "added A unchanged U failed F", exit status 3 where the disk is full
+ *   driver index DIR WORDS            ASMK with as many words
+ *   driver index DIR COLLECTION       ASMK with that one's codebook
  *   driver remove DIR ID...
  *   driver compact DIR
  *   driver check DIR                 "faults N" and one line each
@@ -51,6 +53,16 @@ static int add(cairn_collection *collection, char **arguments, size_t count)
 	printf("added %llu unchanged %llu failed %llu\n", (unsigned long long)done.added,
 	       (unsigned long long)done.unchanged, (unsigned long long)done.failed);
 	return report(status);
+}
+
+static int build_index(cairn_collection *collection, const char *argument)
+{
+	cairn_build_options options = CAIRN_BUILD_OPTIONS_INIT;
+	options.asmk = "rootsift";
+	options.words = (uint32_t)strtoul(argument, NULL, 10);
+	options.codebook = options.words ? NULL : argument;
+	options.threads = 2;
+	return report(cairn_collection_build_index(collection, &options, NULL));
 }
 
 static int remove_ids(cairn_collection *collection, char **arguments, size_t count)
@@ -108,6 +120,8 @@ int main(int argc, char **argv)
 		return report(status);
 	if (strcmp(action, "add") == 0 && count > 0) {
 		status = add(collection, argv + 3, count);
+	} else if (strcmp(action, "index") == 0 && count == 1) {
+		status = build_index(collection, argv[3]);
 	} else if (strcmp(action, "remove") == 0) {
 		status = remove_ids(collection, argv + 3, count);
 	} else if (strcmp(action, "compact") == 0) {

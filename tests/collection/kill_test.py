@@ -1,4 +1,4 @@
-"""Kills `add`, `compact` and `repair` with SIGKILL at random instants. After each kill the collection must be clean; after
+"""Kills `add`, `index`, `compact` and `repair` with SIGKILL at random instants. After each kill the collection must be clean; after
 the last one `add` is resumed and compacted, and the outcome must equal that of a run that nobody disturbed: the same ids,
 rows and features, and the same bytes in the segments.
 
@@ -69,22 +69,26 @@ def main(work):
     shutil.copy(os.path.join(photos, "00003.png"), os.path.join(photos, "00090-copy.png"))
     calm = os.path.join(work, "calm")
     seconds = undisturbed(photos, calm, model)
+    run("index", calm, "64")
     run("compact", calm)
     wanted, wanted_bytes = run("dump", calm), segments(calm)
     told(wanted.count("\n") == IMAGES, f"undisturbed run of {seconds:.2f} s has {IMAGES} images")
-    told(sorted({suffixes[0] for suffixes, _ in wanted_bytes}) == [".codes", ".images", ".rootsift", ".rows", ".scales"],
+    told(sorted({suffixes[0] for suffixes, _ in wanted_bytes}) == [".codes", ".images", ".rootsift", ".rows", ".scales"]
+         and {suffixes[1] for suffixes, _ in wanted_bytes} == {".npy", ".features", ".asmk", ".codebook"},
          "segments have all their files")
-    kill_adding(work, photos, model, seconds, wanted, wanted_bytes)
+    kill_adding(work, photos, model, calm, seconds, wanted, wanted_bytes)
+    kill_indexing(work, photos, model, calm, wanted, wanted_bytes)
     kill_repairing(calm, wanted, wanted_bytes)
 
 
-def kill_adding(work, photos, model, seconds, wanted, wanted_bytes):
+def kill_adding(work, photos, model, calm, seconds, wanted, wanted_bytes):
     done = rounds = 0
     while done < kills:
         # A collection is killed several times, at instants that are spread over what is left to do.
         folder = os.path.join(work, f"killed{rounds}")
         rounds += 1
         run("create", folder, model)
+        run("index", folder, calm)
         hits = 0
         while done < kills and hits < 8 and killed(random.uniform(0.3, 0.9) * seconds, "add", folder, BATCH, photos):
             hits += 1
@@ -100,6 +104,24 @@ def kill_adding(work, photos, model, seconds, wanted, wanted_bytes):
         told(run("dump", folder) == wanted, f"ids, rows and features are those of the undisturbed run ({hits} kills)")
         told(segments(folder) == wanted_bytes, "segments have the same bytes")
         shutil.rmtree(folder)
+
+
+def kill_indexing(work, photos, model, calm, wanted, wanted_bytes):
+    """Whenever it is stopped, the segments that have their inverted files keep them, and the next run makes the others."""
+    folder = os.path.join(work, "indexed")
+    undisturbed(photos, folder, model)
+    start = time.monotonic()
+    run("index", folder, calm)
+    seconds = time.monotonic() - start
+    for kill in range(kills):
+        run("index", folder, "32" if kill % 2 else "64")
+        # Another codebook takes the place of this one with all its files.
+        killed(random.uniform(0, 1) * seconds, "index", folder, calm)
+        told(only_strays(run("check", folder)), f"clean after index was killed ({kill})")
+    run("index", folder, calm)
+    told(run("check", folder).strip() == "faults 0", "clean after resuming")
+    run("compact", folder)
+    told(run("dump", folder) == wanted and segments(folder) == wanted_bytes, "inverted files are those of the undisturbed run")
 
 
 def kill_repairing(folder, wanted, wanted_bytes):

@@ -1,0 +1,169 @@
+/*
+ * cairn index: build what makes searches in a collection faster or better.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cairn/collection.h"
+#include "exit_code.h"
+#include "interrupt.h"
+#include "options.h"
+#include "output.h"
+#include "progress.h"
+#include "say.h"
+#include "shared.h"
+#include "text.h"
+
+static const char *asmk, *local, *format;
+static uint64_t word_count, threads, seed = 1;
+static int retrain;
+
+static void print_structure(const cairn_structure_info *info)
+{
+	char size[32];
+	format_bytes(size, sizeof(size), (double)info->bytes);
+	if (!info->units)
+		printf("ASMK of %s waits for more images to train on\n", info->kind);
+	else
+		printf("ASMK of %s: %" PRIu64 " words, %" PRIu64 " of %" PRIu64 " images, %s\n", info->kind,
+		       info->units, info->covered, info->total, size);
+}
+
+static json_t *structures_json(const cairn_collection_info *info)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < info->structure_count; i++)
+		add_item(list, structure_json(&info->structures[i]));
+	return list;
+}
+
+static int print(const cairn_collection_info *info, const cairn_build_report *report, int interrupted)
+{
+	if (is_json(format)) {
+		json_t *root = json_object();
+		set_member(root, "trained", json_integer((json_int_t)report->trained));
+		set_member(root, "written", json_integer((json_int_t)report->written));
+		set_member(root, "postponed", json_integer((json_int_t)report->postponed));
+		set_member(root, "structures", structures_json(info));
+		set_member(root, "interrupted", json_boolean(interrupted));
+		return print_json(root);
+	}
+	for (size_t i = 0; i < info->structure_count; i++)
+		print_structure(&info->structures[i]);
+	if (!info->structure_count)
+		printf("nothing to build: the collection was not asked to have an index; --asmk asks for one\n");
+	return output_end(EXIT_DONE);
+}
+
+static int build(cairn_collection *collection, const cairn_build_options *asked)
+{
+	cairn_build_options options = *asked;
+	cairn_build_report report;
+	cairn_collection_info info;
+	struct progress progress;
+	interrupt_watch();
+	progress_start(&progress, "stopping; what is written stays");
+	options.progress = progress_show;
+	options.progress_payload = &progress;
+	int status = cairn_collection_build_index(collection, &options, &report);
+	progress_end(&progress);
+	int interrupted = status == CAIRN_ECANCELLED;
+	if (status < 0 && !interrupted)
+		return say_failure(status);
+	status = cairn_collection_get_info(collection, &info);
+	int code = status < 0 ? say_failure(status) : print(&info, &report, interrupted);
+	if (interrupted)
+		say("interrupted: 'cairn index' again goes on where it stopped");
+	return interrupted ? EXIT_INTERRUPTED : code;
+}
+
+/* Without --local the kind that searches verify with. */
+static int choose_kind(cairn_collection *collection, const char **out)
+{
+	cairn_collection_info info;
+	int status = cairn_collection_get_info(collection, &info);
+	if (status < 0)
+		return say_failure(status);
+	if (!local && !info.local_count) {
+		say_error("%s keeps no local features, which ASMK is made of; make it with 'cairn init --local'",
+			  info.folder);
+		return EXIT_INPUT;
+	}
+	*out = local ? local : info.locals[0];
+	return EXIT_DONE;
+}
+
+static int run(const struct arguments *arguments)
+{
+	cairn_build_options options = CAIRN_BUILD_OPTIONS_INIT;
+	cairn_collection *collection;
+	if (!asmk && (local || word_count))
+		return usage_error(arguments->command, "--%s belongs to --asmk", local ? "local" : "words");
+	if (asmk && *asmk && (word_count || retrain))
+		return usage_error(arguments->command, "--%s trains a codebook, --asmk=%s copies one",
+				   word_count ? "words" : "retrain", asmk);
+	options.words = (uint32_t)word_count;
+	options.retrain = retrain;
+	options.seed = seed;
+	options.threads = (uint32_t)threads;
+	options.codebook = asmk && *asmk ? asmk : NULL;
+	int status = cairn_collection_open(&collection, arguments->operands[0], 1);
+	if (status < 0)
+		return say_failure(status);
+	int code = asmk ? choose_kind(collection, &options.asmk) : EXIT_DONE;
+	if (code == EXIT_DONE)
+		code = build(collection, &options);
+	cairn_collection_free(collection);
+	return code;
+}
+
+static const struct operand operands[] = {
+	{ "DIR", COMPLETE_FOLDER, 0, 0 },
+	{ .name = NULL },
+};
+
+static const struct option options[] = {
+	OPT_OPTIONAL(
+		"asmk", ASMK_VALUE, &asmk, COMPLETE_FILE,
+		"inverted files of aggregated local features (ASMK), for 'cairn search --by asmk' and 'fused'; with "
+		"a codebook that is copied from a NumPy file or another collection, otherwise trained on this one"),
+	OPT_TEXT(0, "local", "KIND", &local, COMPLETE_MODEL,
+		 "the kind of local features for --asmk (default: the first that the collection keeps)"),
+	OPT_WHOLE(0, "words", "N", &word_count, 1, 1 << 20,
+		  "words of the codebook that is trained (default: as many as a power of two up to 65536 with at "
+		  "least 20 descriptors a word)"),
+	OPT_FLAG(0, "retrain", &retrain, "train again, and write all files anew"),
+	OPT_WHOLE(0, "seed", "N", &seed, 0, UINT64_MAX, "of training (default 1)"),
+	OPT_THREADS(&threads),
+	OPT_FORMAT(&format),
+	OPT_END,
+};
+
+static const struct section sections[] = {
+	{ "json output",
+	  "One object: trained (codebooks that were trained or copied), written (segments that got a file), postponed "
+	  "(what waits for more images to train on), structures (as 'cairn info' tells), interrupted: true or false." },
+	{ NULL, NULL },
+};
+
+static const struct example example_list[] = {
+	{ "cairn index my-photos --asmk", "train a codebook on the collection, and use it" },
+	{ "cairn index my-photos --asmk=other-photos", "with the codebook of another collection" },
+	{ "cairn index my-photos", "complete what an interrupted run left" },
+	{ NULL, NULL },
+};
+
+const struct command cmd_index = {
+	.name = "index",
+	.summary = "build what makes searches better or faster",
+	.description =
+		"Builds structures beside the descriptors and features of a collection. What was asked for once, "
+		"'cairn "
+		"add' extends by itself. Without options, completes what the collection has been asked to have. After "
+		"Ctrl-C or a kill, calling it again goes on where it stopped.",
+	.operands = operands,
+	.options = options,
+	.sections = sections,
+	.examples = example_list,
+	.run = run,
+};
