@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cairn/collection.h"
 #include "exit_code.h"
@@ -15,18 +16,20 @@
 #include "text.h"
 
 static const char *asmk, *local, *format;
-static uint64_t word_count, threads, seed = 1;
-static int retrain;
+static uint64_t word_count, list_count, threads, seed = 1;
+static int ivf, retrain;
 
 static void print_structure(const cairn_structure_info *info)
 {
 	char size[32];
+	char *name = structure_name(info);
 	format_bytes(size, sizeof(size), (double)info->bytes);
 	if (!info->units)
-		printf("ASMK of %s waits for more images to train on\n", info->kind);
+		printf("%s: waits for more images to train on\n", name);
 	else
-		printf("ASMK of %s: %" PRIu64 " words, %" PRIu64 " of %" PRIu64 " images, %s\n", info->kind,
-		       info->units, info->covered, info->total, size);
+		printf("%s: %" PRIu64 " %s, %" PRIu64 " of %" PRIu64 " images, %s\n", name, info->units,
+		       info->kind ? "words" : "lists", info->covered, info->total, size);
+	free(name);
 }
 
 static json_t *structures_json(const cairn_collection_info *info)
@@ -51,7 +54,8 @@ static int print(const cairn_collection_info *info, const cairn_build_report *re
 	for (size_t i = 0; i < info->structure_count; i++)
 		print_structure(&info->structures[i]);
 	if (!info->structure_count)
-		printf("nothing to build: the collection was not asked to have an index; --asmk asks for one\n");
+		printf("nothing to build: the collection was not asked to have an index; --asmk or --ivf asks for "
+		       "one\n");
 	return output_end(EXIT_DONE);
 }
 
@@ -93,16 +97,28 @@ static int choose_kind(cairn_collection *collection, const char **out)
 	return EXIT_DONE;
 }
 
+static int check_arguments(const struct command *command)
+{
+	if (!asmk && (local || word_count))
+		return usage_error(command, "--%s belongs to --asmk", local ? "local" : "words");
+	if (asmk && *asmk && (word_count || retrain))
+		return usage_error(command, "--%s trains a codebook, --asmk=%s copies one",
+				   word_count ? "words" : "retrain", asmk);
+	if (!ivf && list_count)
+		return usage_error(command, "--lists belongs to --ivf");
+	return 0;
+}
+
 static int run(const struct arguments *arguments)
 {
 	cairn_build_options options = CAIRN_BUILD_OPTIONS_INIT;
 	cairn_collection *collection;
-	if (!asmk && (local || word_count))
-		return usage_error(arguments->command, "--%s belongs to --asmk", local ? "local" : "words");
-	if (asmk && *asmk && (word_count || retrain))
-		return usage_error(arguments->command, "--%s trains a codebook, --asmk=%s copies one",
-				   word_count ? "words" : "retrain", asmk);
+	int code = check_arguments(arguments->command);
+	if (code)
+		return code;
 	options.words = (uint32_t)word_count;
+	options.ivf = ivf;
+	options.lists = (uint32_t)list_count;
 	options.retrain = retrain;
 	options.seed = seed;
 	options.threads = (uint32_t)threads;
@@ -110,7 +126,7 @@ static int run(const struct arguments *arguments)
 	int status = cairn_collection_open(&collection, arguments->operands[0], 1);
 	if (status < 0)
 		return say_failure(status);
-	int code = asmk ? choose_kind(collection, &options.asmk) : EXIT_DONE;
+	code = asmk ? choose_kind(collection, &options.asmk) : EXIT_DONE;
 	if (code == EXIT_DONE)
 		code = build(collection, &options);
 	cairn_collection_free(collection);
@@ -132,6 +148,10 @@ static const struct option options[] = {
 	OPT_WHOLE(0, "words", "N", &word_count, 1, 1 << 20,
 		  "words of the codebook that is trained (default: as many as a power of two up to 65536 with at "
 		  "least 20 descriptors a word)"),
+	OPT_FLAG(0, "ivf", &ivf,
+		 "lists of the global descriptors, of which a search probes a few: faster above a million images"),
+	OPT_WHOLE(0, "lists", "N", &list_count, 1, 1 << 20,
+		  "how many lists (default 2 * the root of the number of descriptors)"),
 	OPT_FLAG(0, "retrain", &retrain, "train again, and write all files anew"),
 	OPT_WHOLE(0, "seed", "N", &seed, 0, UINT64_MAX, "of training (default 1)"),
 	OPT_THREADS(&threads),
@@ -141,7 +161,8 @@ static const struct option options[] = {
 
 static const struct section sections[] = {
 	{ "json output",
-	  "One object: trained (codebooks that were trained or copied), written (segments that got a file), postponed "
+	  "One object: trained (codebooks and quantizers that were trained or copied), written (segments that got a "
+	  "file), postponed "
 	  "(what waits for more images to train on), structures (as 'cairn info' tells), interrupted: true or false." },
 	{ NULL, NULL },
 };
@@ -149,6 +170,7 @@ static const struct section sections[] = {
 static const struct example example_list[] = {
 	{ "cairn index my-photos --asmk", "train a codebook on the collection, and use it" },
 	{ "cairn index my-photos --asmk=other-photos", "with the codebook of another collection" },
+	{ "cairn index millions --ivf", "before searching with --recall 0.9" },
 	{ "cairn index my-photos", "complete what an interrupted run left" },
 	{ NULL, NULL },
 };

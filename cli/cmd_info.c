@@ -14,7 +14,10 @@
 
 static const char *format;
 
+/* Words and centroids that were trained on few images, or on others, divide many badly. */
 #define RETRAIN_GROWTH 4
+#define RETRAIN_DRIFT  1.1
+#define MANY_ROWS      1000000
 
 static int print_as_json(const cairn_collection_info *info)
 {
@@ -63,25 +66,47 @@ static void print_models(const cairn_collection_info *info)
 	putchar('\n');
 }
 
-static void print_structure(const cairn_structure_info *info)
+static void print_advice(const cairn_structure_info *info, double drift)
 {
-	char size[32];
-	format_bytes(size, sizeof(size), (double)info->bytes);
-	printf("ASMK        of %s: ", info->kind);
-	if (info->units)
-		printf("%" PRIu64 " words, %s", info->units, size);
-	else
-		printf("waits for more images to train on");
 	if (info->units && info->covered < info->total)
 		printf(", %" PRIu64 " of %" PRIu64 " images; 'cairn index' completes it", info->covered, info->total);
-	/* Words that were trained on few images divide many badly. */
 	else if (info->trained && info->total >= RETRAIN_GROWTH * info->trained)
-		printf("; trained on %" PRIu64 " of today's %" PRIu64 " images, 'cairn index --retrain' renews it",
+		printf("; trained on %" PRIu64 ", there are %" PRIu64 " now: 'cairn index --retrain' renews it",
 		       info->trained, info->total);
+	else if (drift > RETRAIN_DRIFT)
+		printf("; today's images are further from them than those they were trained on (%.2f times): 'cairn "
+		       "index "
+		       "--retrain' renews it",
+		       drift);
+}
+
+static void print_structure(cairn_collection *collection, const cairn_structure_info *info)
+{
+	char size[32];
+	char *name = structure_name(info);
+	double drift = 0;
+	format_bytes(size, sizeof(size), (double)info->bytes);
+	printf("%-10s  ", name);
+	free(name);
+	if (!info->kind && info->units && info->covered == info->total)
+		cairn_collection_drift(collection, &drift);
+	if (info->units)
+		printf("%" PRIu64 " %s, %s", info->units, info->kind ? "words" : "lists", size);
+	else
+		printf("waits for more images to train on");
+	print_advice(info, drift);
 	putchar('\n');
 }
 
-static int print(const cairn_collection_info *info)
+static int has_lists(const cairn_collection_info *info)
+{
+	for (size_t i = 0; i < info->structure_count; i++)
+		if (!info->structures[i].kind)
+			return 1;
+	return 0;
+}
+
+static int print(cairn_collection *collection, const cairn_collection_info *info)
 {
 	char size[32];
 	char *folder = visible(info->folder);
@@ -91,7 +116,9 @@ static int print(const cairn_collection_info *info)
 	printf("\nlabelled    %" PRIu64 "\n", info->labelled);
 	print_models(info);
 	for (size_t i = 0; i < info->structure_count; i++)
-		print_structure(&info->structures[i]);
+		print_structure(collection, &info->structures[i]);
+	if (info->rows > MANY_ROWS && !has_lists(info))
+		printf("            'cairn index --ivf' makes searches among so many faster\n");
 	format_bytes(size, sizeof(size), (double)info->bytes);
 	printf("on disk     %s in %" PRIu64 " segment%s\n", size, info->segments, info->segments == 1 ? "" : "s");
 	free(folder);
@@ -106,7 +133,7 @@ static int run(const struct arguments *arguments)
 	if (status < 0)
 		return say_failure(status);
 	status = cairn_collection_get_info(collection, &info);
-	int code = status < 0 ? say_failure(status) : is_json(format) ? print_as_json(&info) : print(&info);
+	int code = status < 0 ? say_failure(status) : is_json(format) ? print_as_json(&info) : print(collection, &info);
 	cairn_collection_free(collection);
 	return code;
 }
@@ -125,10 +152,10 @@ static const struct section sections[] = {
 	{ "json output",
 	  "One object: folder, images, removed (still in the segments), labelled, rows (of descriptors), segments, "
 	  "bytes, dim (of a descriptor, 0 if there is none), models (objects with name and weight), locals (names), "
-	  "structures (objects with "
-	  "structure: asmk; local, the kind of features; words, 0 before it is trained; trained_on, images, 0 where "
-	  "the "
-	  "codebook was copied; covered, images that are in it, of images; bytes)." },
+	  "structures (objects with structure: asmk or lists; local, the kind of features or null; words or lists, 0 "
+	  "before it is trained; trained_on, images or descriptors, 0 where a codebook was copied; covered, images "
+	  "that "
+	  "are in it, of images; bytes)." },
 	{ NULL, NULL },
 };
 

@@ -54,6 +54,11 @@ int check_overwriting(const char *option, const char *file, const char *ending)
 	return EXIT_INPUT;
 }
 
+char *structure_name(const cairn_structure_info *info)
+{
+	return info->kind ? need_text("ASMK of %s", info->kind) : need_text("lists");
+}
+
 json_t *structure_json(const cairn_structure_info *info)
 {
 	json_t *object = json_object();

@@ -45,6 +45,9 @@ struct search_arguments {
 /** What --asmk takes. */
 #define ASMK_VALUE "FILE.npy|DIR"
 
+/** "ASMK of xfeat" or "lists". Caller frees. */
+char *structure_name(const cairn_structure_info *info);
+
 /** A structure as 'info' and 'index' tell of it. */
 json_t *structure_json(const cairn_structure_info *info);
 

@@ -235,6 +235,9 @@ typedef struct {
 				whose codebook is copied; NULL: one is trained on the collection, unless it has one */
 	uint32_t words;    /**< of a codebook that is trained, at most 2^20; 0: the largest power of two up to 65536
 				with at least 20 descriptors a word, and none below 256 */
+	int ivf;           /**< not 0: lists of the global descriptors as well (cairn/ivf.h) */
+	uint32_t lists;    /**< for ivf, where a quantizer is trained, at most 2^20; 0: 2 * the root of the number of
+				   descriptors, of at least 1024 */
 	int retrain;       /**< not 0: train again what is asked for; where nothing is asked for, all that there is */
 	uint64_t seed;     /**< of training; default 1 */
 	uint32_t threads;  /**< 0: one for each core */
@@ -245,7 +248,7 @@ typedef struct {
 #define CAIRN_BUILD_OPTIONS_VERSION 1
 #define CAIRN_BUILD_OPTIONS_INIT                                                                                       \
 	{                                                                                                              \
-		CAIRN_BUILD_OPTIONS_VERSION, NULL, NULL, 0, 0, 1, 0, NULL, NULL                                        \
+		CAIRN_BUILD_OPTIONS_VERSION, NULL, NULL, 0, 0, 0, 0, 1, 0, NULL, NULL                                  \
 	}
 
 /** What building did. */
@@ -263,9 +266,9 @@ typedef struct {
  * @param      options NULL: nothing new, what the collection was asked to have is completed
  * @param[out] report  what was done, also on failure; may be NULL
  * @return 0, also where something is postponed; CAIRN_EINVALID for an option out of range, a codebook of other
- *         dimensions or another model, a handle that is not writable, or fewer distinct descriptors than the words that
- *         were asked for; CAIRN_ENOTFOUND where the collection does not keep that kind, or what is to be copied is not
- *         there; CAIRN_EFORMAT for a faulty codebook; CAIRN_EDAMAGED; CAIRN_ECANCELLED; CAIRN_EIO; CAIRN_ENOSPACE
+ *         dimensions or another model, a handle that is not writable, or fewer distinct descriptors than words or
+ * lists; CAIRN_ENOTFOUND where the collection does not keep that kind, or what is to be copied is not there;
+ * CAIRN_EFORMAT for a faulty codebook; CAIRN_EDAMAGED; CAIRN_ECANCELLED; CAIRN_EIO; CAIRN_ENOSPACE
  */
 CAIRN_API int cairn_collection_build_index(cairn_collection *collection, const cairn_build_options *options,
 					   cairn_build_report *report);
@@ -292,12 +295,21 @@ CAIRN_API int cairn_collection_check(cairn_collection *collection, int repair, c
 				     cairn_progress_cb progress, void *progress_payload);
 
 /**
- * An exact index over the collection's descriptors as this handle sees them.
+ * An index over the collection's descriptors as this handle sees them: one that probes lists where all segments have
+ * lists (cairn_collection_build_index()), otherwise one that scans all rows.
  *
  * @param[out] out borrowed, made on first use; valid until the collection is refreshed, written to or freed
  * @return 0; CAIRN_ENOTFOUND where the collection has no global model; CAIRN_EDAMAGED; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_collection_index(cairn_collection *collection, const cairn_index **out);
+
+/**
+ * How far the descriptors have moved away from those that the lists were trained on: the mean squared distance of all
+ * rows from their centroids, over that in training. Well above 1 (1.1), training again makes searches faster.
+ *
+ * @return 0; CAIRN_ENOTFOUND where there are no lists of all segments; CAIRN_EDAMAGED; CAIRN_ENOMEM
+ */
+CAIRN_API int cairn_collection_drift(cairn_collection *collection, double *out);
 
 /**
  * The ASMK index over the local features of a kind, removed images left out.

@@ -19,6 +19,9 @@
 #define MOST_DEFAULT_WORDS    65536u
 #define LEAST_DEFAULT_WORDS   256u
 #define DESCRIPTORS_OF_A_WORD 20u
+#define MOST_LISTS            (1u << 20)
+/* Scanning fewer is over in no time. */
+#define LEAST_ROWS 1024
 /* More descriptors and more rounds cost in proportion and gain little (docs/methods.md, "ASMK"). */
 #define MOST_POINTS 32
 #define ITERATIONS  20
@@ -64,32 +67,45 @@ static int end_transaction(cairn_collection *collection, int status, const char 
 	return status;
 }
 
-/* ---- codebooks ---- */
+/* ---- what the segments share ---- */
 
-static int save_codebook(const cairn_collection *collection, size_t local, const cairn_codebook *codebook,
-			 cn_structure_record *record)
+static int save_shared(const cairn_collection *collection, int structure, const cn_shared *shared,
+		       cn_structure_record *record)
 {
 	int64_t number;
 	CN_TRY(cn_catalogue_new_number(collection->catalogue, &number));
-	char *name = cn_textf("%08lld.%s.codebook.npy", (long long)number, collection->locals[local]);
+	char *name = shared->codebook
+			     ? cn_textf("%08lld.%s.codebook.npy", (long long)number, collection->locals[structure])
+			     : cn_textf("%08lld.quantizer.ivf", (long long)number);
 	char *path = name ? cn_collection_file(collection, name) : NULL;
 	record->file.name = name;
-	int status = path ? cairn_codebook_save(codebook, path) : CAIRN_ENOMEM;
+	int status = path ? 0 : CAIRN_ENOMEM;
+	if (status == 0)
+		status = shared->codebook ? cairn_codebook_save(shared->codebook, path)
+					  : cairn_ivf_save(shared->quantizer, path);
 	if (status == 0)
 		status = cn_file_checksum(path, &record->file.size, &record->file.crc);
 	cn_free(path);
 	return status;
 }
 
-/* In the place of the one before, whose inverted files go with it. */
-static int take_codebook(struct building *building, size_t local, const cairn_codebook *codebook, uint64_t trained)
+static uint64_t units_of(const cn_shared *shared)
+{
+	cairn_ivf_info info;
+	if (shared->codebook)
+		return cairn_codebook_words(shared->codebook);
+	cairn_ivf_get_info(shared->quantizer, &info);
+	return info.lists;
+}
+
+/* In the place of the one before, whose files of segments go with it. */
+static int take_shared(struct building *building, int structure, const cn_shared *shared, uint64_t trained)
 {
 	cairn_collection *collection = building->collection;
 	cn_catalogue *catalogue = collection->catalogue;
-	int structure = CN_STRUCTURE_ASMK + (int)local;
-	cn_structure_record record = { .units = cairn_codebook_words(codebook), .trained = trained };
+	cn_structure_record record = { .units = units_of(shared), .trained = trained };
 	CN_TRY(cn_catalogue_begin(catalogue));
-	int status = save_codebook(collection, local, codebook, &record);
+	int status = save_shared(collection, structure, shared, &record);
 	if (status == 0)
 		status = cn_catalogue_set_structure(catalogue, &collection->sources, structure, &record);
 	status = end_transaction(collection, status, record.file.name);
@@ -99,6 +115,8 @@ static int take_codebook(struct building *building, size_t local, const cairn_co
 	delete_files(collection, structure);
 	return cn_collection_reload(collection);
 }
+
+/* ---- copying a codebook ---- */
 
 static int check_origin(const cairn_collection *collection, const cairn_collection *origin, size_t local, size_t there)
 {
@@ -166,7 +184,10 @@ static int copy_codebook(struct building *building, size_t local)
 	cairn_codebook *codebook = NULL;
 	CN_TRY(is_folder(from) ? copy_of_collection(building, local, from, &codebook)
 			       : copy_of_file(building, local, from, &codebook));
-	int status = is_same(building, local, codebook) ? 0 : take_codebook(building, local, codebook, 0);
+	const cn_shared shared = { .codebook = codebook };
+	int status = is_same(building, local, codebook)
+			     ? 0
+			     : take_shared(building, CN_STRUCTURE_ASMK + (int)local, &shared, 0);
 	cairn_codebook_free(codebook);
 	return status;
 }
@@ -271,24 +292,65 @@ static int train_codebook(struct building *building, size_t local)
 {
 	uint32_t words = building->options->words;
 	uint64_t descriptors = 0, images = building->collection->now.counts.images;
-	cairn_codebook *codebook;
+	cn_shared shared = { 0 };
 	if (!words) {
 		CN_TRY(visit_all(building, local, "counting features", count_descriptors, &descriptors));
 		words = default_words(descriptors);
 	}
-	if (!words && !images)
-		return postpone(building, CN_STRUCTURE_ASMK + (int)local);
-	if (!words) {
+	if (!words && images)
 		cn_log(CAIRN_LOG_WARNING,
 		       "%llu descriptors of '%s' are too few for ASMK, which needs %u to train its words on: it waits "
 		       "for more images",
 		       (unsigned long long)descriptors, building->collection->locals[local],
 		       LEAST_DEFAULT_WORDS * DESCRIPTORS_OF_A_WORD);
+	if (!words)
 		return postpone(building, CN_STRUCTURE_ASMK + (int)local);
+	CN_TRY(train(building, local, words, &shared.codebook));
+	int status = take_shared(building, CN_STRUCTURE_ASMK + (int)local, &shared, images);
+	cairn_codebook_free(shared.codebook);
+	return status;
+}
+
+static int parts_of_segments(cairn_collection *collection, cairn_index_part **out)
+{
+	cn_snapshot *now = &collection->now;
+	CN_NEW(*out, now->segment_count, sizeof(**out));
+	for (size_t i = 0; i < now->segment_count; i++)
+		CN_TRY(cn_segment_part(collection, &now->segments[i], &(*out)[i]));
+	return 0;
+}
+
+static int train_on_parts(const struct building *building, const cairn_index_part *parts, cairn_ivf **out)
+{
+	const cairn_build_options *options = building->options;
+	const cairn_collection *collection = building->collection;
+	cairn_ivf_options how = CAIRN_IVF_OPTIONS_INIT;
+	how.threads = options->threads;
+	how.lists = options->lists;
+	how.seed = options->seed;
+	return cairn_ivf_train(out, collection->dim, parts, collection->now.segment_count, &how, options->progress,
+			       options->progress_payload);
+}
+
+static int train_quantizer(struct building *building)
+{
+	cairn_collection *collection = building->collection;
+	uint64_t rows = collection->now.rows;
+	cairn_index_part *parts = NULL;
+	cn_shared shared = { 0 };
+	if (!building->options->lists && rows < LEAST_ROWS) {
+		if (rows)
+			cn_log(CAIRN_LOG_WARNING, "%llu descriptors are too few for lists: they wait for %d",
+			       (unsigned long long)rows, LEAST_ROWS);
+		return postpone(building, CN_STRUCTURE_LISTS);
 	}
-	CN_TRY(train(building, local, words, &codebook));
-	int status = take_codebook(building, local, codebook, images);
-	cairn_codebook_free(codebook);
+	int status = parts_of_segments(collection, &parts);
+	if (status == 0)
+		status = train_on_parts(building, parts, &shared.quantizer);
+	cn_free(parts);
+	if (status == 0)
+		status = take_shared(building, CN_STRUCTURE_LISTS, &shared, rows);
+	cairn_ivf_free(shared.quantizer);
 	return status;
 }
 
@@ -350,37 +412,49 @@ static int write_inverted(struct building *building, const cn_feature_segment *f
 	return status;
 }
 
-/* Under a number of its own; the transaction is open. */
-static int add_inverted(struct building *building, size_t at, size_t local, const cairn_codebook *codebook,
-			cn_progress *progress, cn_segment_file *out)
+static int write_file(struct building *building, size_t at, int structure, const cn_shared *shared, const char *path,
+		      cn_progress *progress)
 {
 	cairn_collection *collection = building->collection;
 	cn_segment *segment = &collection->now.segments[at];
-	int file = CN_FILE_DERIVED + CN_STRUCTURE_ASMK + (int)local;
 	cn_feature_segment *features;
-	int64_t number;
-	CN_TRY(cn_segment_features(collection, segment, local, &features));
+	cairn_index_part part;
+	if (structure != CN_STRUCTURE_LISTS) {
+		CN_TRY(cn_segment_features(collection, segment, (size_t)structure, &features));
+		return write_inverted(building, features, collection->locals[structure], shared->codebook, path,
+				      progress);
+	}
+	CN_TRY(cn_segment_part(collection, segment, &part));
+	CN_TRY(cairn_ivf_write_lists(shared->quantizer, &part, path, building->options->threads, NULL, NULL));
+	return cn_progress_add(progress, segment->record.images, 0);
+}
+
+/* Under a number of its own; the transaction is open. */
+static int add_file(struct building *building, size_t at, int structure, const cn_shared *shared, cn_progress *progress,
+		    cn_segment_file *out)
+{
+	cairn_collection *collection = building->collection;
+	int64_t number, segment = collection->now.segments[at].record.id;
 	CN_TRY(cn_catalogue_new_number(collection->catalogue, &number));
-	out->name = cn_segment_file_name(&collection->sources, number, file);
+	out->name = cn_segment_file_name(&collection->sources, number, CN_FILE_DERIVED + structure);
 	char *path = out->name ? cn_collection_file(collection, out->name) : NULL;
-	int status = path ? write_inverted(building, features, collection->locals[local], codebook, path, progress)
-			  : CAIRN_ENOMEM;
+	int status = path ? write_file(building, at, structure, shared, path, progress) : CAIRN_ENOMEM;
 	if (status == 0)
 		status = cn_file_checksum(path, &out->size, &out->crc);
 	if (status == 0)
-		status = cn_catalogue_set_file(collection->catalogue, &collection->sources, segment->record.id, file,
-					       out);
+		status = cn_catalogue_set_file(collection->catalogue, &collection->sources, segment,
+					       CN_FILE_DERIVED + structure, out);
 	cn_free(path);
 	return status;
 }
 
-static int write_segment(struct building *building, size_t at, size_t local, const cairn_codebook *codebook,
+static int write_segment(struct building *building, size_t at, int structure, const cn_shared *shared,
 			 cn_progress *progress)
 {
 	cairn_collection *collection = building->collection;
 	cn_segment_file file = { 0 };
 	CN_TRY(cn_catalogue_begin(collection->catalogue));
-	int status = add_inverted(building, at, local, codebook, progress, &file);
+	int status = add_file(building, at, structure, shared, progress, &file);
 	status = end_transaction(collection, status, file.name);
 	cn_free(file.name);
 	building->report->written += status == 0;
@@ -396,31 +470,32 @@ static uint64_t missing_images(const cn_snapshot *now, int structure)
 	return images;
 }
 
-static int write_missing(struct building *building, size_t local, const cairn_codebook *codebook, uint64_t images)
+static int write_missing(struct building *building, int structure, const cn_shared *shared, uint64_t images)
 {
 	const cairn_build_options *options = building->options;
 	const cn_snapshot *now = &building->collection->now;
 	cn_progress progress;
 	int status = 0;
-	cn_progress_start(&progress, options->progress, options->progress_payload, "writing inverted files", images);
+	cn_progress_start(&progress, options->progress, options->progress_payload,
+			  structure == CN_STRUCTURE_LISTS ? "writing lists" : "writing inverted files", images);
 	for (size_t i = 0; i < now->segment_count && status == 0; i++)
-		if (!now->segments[i].record.files[CN_FILE_DERIVED + CN_STRUCTURE_ASMK + local].name)
-			status = write_segment(building, i, local, codebook, &progress);
+		if (!now->segments[i].record.files[CN_FILE_DERIVED + structure].name)
+			status = write_segment(building, i, structure, shared, &progress);
 	cn_progress_end(&progress);
 	return status;
 }
 
-static int complete_asmk(struct building *building, size_t local)
+static int complete(struct building *building, int structure)
 {
 	cairn_collection *collection = building->collection;
-	uint64_t images = missing_images(&collection->now, CN_STRUCTURE_ASMK + (int)local);
+	uint64_t images = missing_images(&collection->now, structure);
 	char error[CN_ERROR_SIZE];
-	cairn_codebook *codebook;
+	cn_shared shared;
 	if (!images)
 		return 0;
-	CN_TRY(cn_structure_codebook(collection, local, &codebook));
-	int status = write_missing(building, local, codebook, images);
-	cairn_codebook_free(codebook);
+	CN_TRY(cn_structure_open_shared(collection, structure, &shared));
+	int status = write_missing(building, structure, &shared, images);
+	cn_shared_free(&shared);
 	if (status < 0)
 		cn_error_save(error, sizeof(error));
 	int reloaded = cn_collection_reload(collection);
@@ -431,27 +506,44 @@ static int complete_asmk(struct building *building, size_t local)
 
 /* ---- the whole ---- */
 
-static int build_asmk(struct building *building, size_t local)
+static int is_asked_for(const struct building *building, int structure)
 {
 	const cairn_build_options *options = building->options;
-	const cn_structure_record *record = &building->collection->now.structures[CN_STRUCTURE_ASMK + local];
-	int asked = options->asmk && strcmp(options->asmk, building->collection->locals[local]) == 0;
-	int again = options->retrain && (asked || !options->asmk);
-	if (!record->wanted && !asked)
+	if (structure == CN_STRUCTURE_LISTS)
+		return options->ivf;
+	return options->asmk && strcmp(options->asmk, building->collection->locals[structure]) == 0;
+}
+
+static int make_shared(struct building *building, int structure)
+{
+	const cairn_build_options *options = building->options;
+	if (structure != CN_STRUCTURE_LISTS && options->codebook && is_asked_for(building, structure))
+		return copy_codebook(building, (size_t)structure);
+	int again = options->retrain && (is_asked_for(building, structure) || (!options->asmk && !options->ivf));
+	if (!again && (building->collection->now.structures[structure].file.name || !building->train))
 		return 0;
-	if (asked && options->codebook)
-		CN_TRY(copy_codebook(building, local));
-	else if (again || (!record->file.name && building->train))
-		CN_TRY(train_codebook(building, local));
-	return record->file.name ? complete_asmk(building, local) : 0;
+	return structure == CN_STRUCTURE_LISTS ? train_quantizer(building)
+					       : train_codebook(building, (size_t)structure);
+}
+
+static int build_structure(struct building *building, int structure)
+{
+	const cn_structure_record *record = &building->collection->now.structures[structure];
+	if (!record->wanted && !is_asked_for(building, structure))
+		return 0;
+	CN_TRY(make_shared(building, structure));
+	return record->file.name ? complete(building, structure) : 0;
 }
 
 static int build(struct building *building)
 {
+	int locals = (int)building->collection->sources.local_count;
 	CN_TRY(cn_workers_new(&building->pool, building->options->threads));
 	int status = 0;
-	for (size_t i = 0; i < building->collection->sources.local_count && status == 0; i++)
-		status = build_asmk(building, i);
+	for (int i = 0; i < locals && status == 0; i++)
+		status = build_structure(building, CN_STRUCTURE_ASMK + i);
+	if (status == 0)
+		status = build_structure(building, CN_STRUCTURE_LISTS);
 	cn_workers_free(building->pool);
 	cn_catalogue_checkpoint(building->collection->catalogue);
 	return status;
@@ -470,6 +562,10 @@ static int check_options(const cairn_collection *collection, const cairn_build_o
 		return cn_fail(CAIRN_EINVALID,
 			       "a codebook that is copied ('%s') is for one kind of features, and is not trained",
 			       options->codebook);
+	if (options->lists > MOST_LISTS)
+		return cn_fail(CAIRN_EINVALID, "%u lists, at most %u are possible", options->lists, MOST_LISTS);
+	if (options->ivf && !collection->sources.global_count)
+		return cn_fail(CAIRN_EINVALID, "'%s' has no global descriptors to make lists of", collection->folder);
 	if (options->asmk)
 		CN_TRY(cn_collection_local(collection, options->asmk, &local));
 	return cn_collection_expect_writable(collection);

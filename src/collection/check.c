@@ -250,11 +250,17 @@ static int note_derived(struct check *check, int64_t segment, int structure, int
 	return 0;
 }
 
-/* Its bytes are what was written; is it also of this codebook and segment? */
-static int check_inverted(const cn_segment *segment, const char *path, const cairn_codebook *codebook)
+/* Its bytes are what was written; is it also of this codebook or quantizer, and of this segment? */
+static int check_belonging(const cn_segment *segment, const char *path, const cn_shared *shared)
 {
 	cairn_asmk_index *index;
-	CN_TRY(cairn_asmk_index_open(&index, codebook, &path, 1, NULL, 0));
+	cairn_ivf_lists *lists;
+	if (shared->quantizer) {
+		CN_TRY(cairn_ivf_lists_open(&lists, path, shared->quantizer, segment->record.rows));
+		cairn_ivf_lists_free(lists);
+		return 0;
+	}
+	CN_TRY(cairn_asmk_index_open(&index, shared->codebook, &path, 1, NULL, 0));
 	size_t images = cairn_asmk_index_images(index);
 	cairn_asmk_index_free(index);
 	if (images != segment->record.images)
@@ -263,7 +269,7 @@ static int check_inverted(const cn_segment *segment, const char *path, const cai
 	return 0;
 }
 
-static int check_derived(struct check *check, int64_t at, int structure, const cairn_codebook *codebook)
+static int check_derived(struct check *check, int64_t at, int structure, const cn_shared *shared)
 {
 	const cairn_collection *collection = check->collection;
 	const cn_segment *segment = &collection->now.segments[at];
@@ -271,23 +277,23 @@ static int check_derived(struct check *check, int64_t at, int structure, const c
 	if (!file->name)
 		return 0;
 	int status = cn_segment_file_compare(collection, file);
-	if (status == 0 && codebook) {
+	if (status == 0) {
 		char *path = cn_collection_file(collection, file->name);
-		status = path ? check_inverted(segment, path, codebook) : CAIRN_ENOMEM;
+		status = path ? check_belonging(segment, path, shared) : CAIRN_ENOMEM;
 		cn_free(path);
 	}
 	return status < 0 ? note_derived(check, at, structure, status) : 0;
 }
 
-/* Codebook or quantizer first: nothing made with a damaged one is of use. @param[out] codebook caller frees */
-static int check_shared(struct check *check, int structure, cairn_codebook **codebook)
+/* @param[out] shared zeroed where it is damaged, and nothing made with it is of use; the caller frees it */
+static int check_shared(struct check *check, int structure, cn_shared *shared)
 {
 	const cairn_collection *collection = check->collection;
 	const cn_segment_file *file = &collection->now.structures[structure].file;
-	*codebook = NULL;
+	*shared = (cn_shared){ 0 };
 	int status = cn_segment_file_compare(collection, file);
-	if (status == 0 && structure != CN_STRUCTURE_LISTS)
-		status = cn_structure_codebook(collection, (size_t)structure, codebook);
+	if (status == 0)
+		status = cn_structure_open_shared(collection, structure, shared);
 	if (status == 0 || is_fatal(status))
 		return status;
 	return note(check, file->name, cn_strdup(cairn_last_error()), status == CAIRN_EIO ? NO_MENDING : DROP_STRUCTURE,
@@ -297,14 +303,14 @@ static int check_shared(struct check *check, int structure, cairn_codebook **cod
 static int check_structure(struct check *check, int structure)
 {
 	const cn_snapshot *now = &check->collection->now;
-	size_t before = check->count;
-	cairn_codebook *codebook;
+	cn_shared shared;
 	if (!now->structures[structure].file.name)
 		return 0;
-	int status = check_shared(check, structure, &codebook);
-	for (size_t i = 0; i < now->segment_count && status == 0 && check->count == before; i++)
-		status = check_derived(check, (int64_t)i, structure, codebook);
-	cairn_codebook_free(codebook);
+	int status = check_shared(check, structure, &shared);
+	int is_good = shared.codebook || shared.quantizer;
+	for (size_t i = 0; i < now->segment_count && status == 0 && is_good; i++)
+		status = check_derived(check, (int64_t)i, structure, &shared);
+	cn_shared_free(&shared);
 	return status;
 }
 

@@ -16,6 +16,7 @@
 
 #include "cairn/asmk.h"
 #include "cairn/collection.h"
+#include "cairn/ivf.h"
 #include "collection/catalogue.h"
 #include "index/feature_segment.h"
 #include "index/segment.h"
@@ -47,8 +48,10 @@ typedef struct {
 	cn_structure_record structures[CN_STRUCTURES];
 	cairn_structure_info infos[CN_STRUCTURES]; /* of those that are wanted, one after the other */
 	size_t info_count;
-	cairn_codebook *codebooks[CN_MAX_SOURCES]; /* these two are opened on first use */
+	cairn_codebook *codebooks[CN_MAX_SOURCES]; /* these are opened on first use */
 	cairn_asmk_index *asmk[CN_MAX_SOURCES];
+	cairn_ivf *quantizer;
+	cairn_ivf_lists **lists; /* one a segment */
 } cn_snapshot;
 
 /** Text of cairn_image_record, one for each thread that asked. */
@@ -118,6 +121,9 @@ int cn_segment_file_compare(const cairn_collection *collection, const cn_segment
  * the only thread. */
 int cn_segment_rows(cairn_collection *collection, cn_segment *segment, const cn_row_segment **out);
 int cn_segment_features(cairn_collection *collection, cn_segment *segment, size_t local, cn_feature_segment **out);
+
+/** Its rows as an index takes them. */
+int cn_segment_part(cairn_collection *collection, cn_segment *segment, cairn_index_part *out);
 
 /** Names in segments/ that the catalogue does not know. Free with cn_names_free(). */
 int cn_collection_strays(const cairn_collection *collection, char ***names, size_t *count);

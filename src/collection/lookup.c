@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "collection/handle.h"
+#include "collection/structures.h"
 #include "math/half.h"
 #include "util/memory.h"
 
@@ -102,11 +102,10 @@ static int make_index(cairn_collection *collection)
 	CN_TRY(expect_model(collection));
 	if (!now->parts)
 		CN_NEW(now->parts, now->segment_count + 1, sizeof(*now->parts));
-	for (size_t i = 0; i < now->segment_count; i++) {
-		const cn_row_segment *rows;
-		CN_TRY(cn_segment_rows(collection, &now->segments[i], &rows));
-		now->parts[i] = (cairn_index_part){ rows->rows, rows->codes, rows->scales, rows->images, rows->count };
-	}
+	for (size_t i = 0; i < now->segment_count; i++)
+		CN_TRY(cn_segment_part(collection, &now->segments[i], &now->parts[i]));
+	if (cn_structure_is_complete(now, CN_STRUCTURE_LISTS))
+		return cn_structure_make_index(collection);
 	return cairn_index_new_flat(&now->index, collection->dim, now->parts, now->segment_count, now->removed,
 				    now->removed_count);
 }

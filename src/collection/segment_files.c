@@ -118,6 +118,14 @@ int cn_segment_rows(cairn_collection *collection, cn_segment *segment, const cn_
 	return 0;
 }
 
+int cn_segment_part(cairn_collection *collection, cn_segment *segment, cairn_index_part *out)
+{
+	const cn_row_segment *rows;
+	CN_TRY(cn_segment_rows(collection, segment, &rows));
+	*out = (cairn_index_part){ rows->rows, rows->codes, rows->scales, rows->images, rows->count };
+	return 0;
+}
+
 int cn_segment_features(cairn_collection *collection, cn_segment *segment, size_t local, cn_feature_segment **out)
 {
 	if (!segment->features[local])

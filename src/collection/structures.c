@@ -51,6 +51,10 @@ void cn_structures_close(cn_snapshot *snapshot)
 		cairn_asmk_index_free(snapshot->asmk[i]);
 		cairn_codebook_free(snapshot->codebooks[i]);
 	}
+	for (size_t i = 0; snapshot->lists && i < snapshot->segment_count; i++)
+		cairn_ivf_lists_free(snapshot->lists[i]);
+	cn_free(snapshot->lists);
+	cairn_ivf_free(snapshot->quantizer);
 	for (size_t i = 0; i < CN_STRUCTURES; i++)
 		cn_free(snapshot->structures[i].file.name);
 }
@@ -153,6 +157,100 @@ int cairn_collection_asmk(cairn_collection *collection, const char *kind, const 
 		status = open_asmk(collection, local);
 	if (status == 0)
 		*out = collection->now.asmk[local];
+	pthread_mutex_unlock(&collection->mutex);
+	return status;
+}
+
+/* ---- lists ---- */
+
+static int open_quantizer(const cairn_collection *collection, cairn_ivf **out)
+{
+	char *path = cn_collection_file(collection, collection->now.structures[CN_STRUCTURE_LISTS].file.name);
+	cairn_ivf_info info;
+	*out = NULL;
+	if (!path)
+		return CAIRN_ENOMEM;
+	int status = explain(collection, cairn_ivf_open(out, path));
+	if (status == 0) {
+		cairn_ivf_get_info(*out, &info);
+		if (info.dim != collection->dim)
+			status = cn_fail(CAIRN_EDAMAGED,
+					 "'%s': centroids of %zu dimensions, the collection has %zu; 'cairn check "
+					 "--repair' mends it",
+					 path, info.dim, collection->dim);
+	}
+	if (status < 0) {
+		cairn_ivf_free(*out);
+		*out = NULL;
+	}
+	cn_free(path);
+	return status;
+}
+
+int cn_structure_open_shared(const cairn_collection *collection, int structure, cn_shared *out)
+{
+	*out = (cn_shared){ 0 };
+	if (structure == CN_STRUCTURE_LISTS)
+		return open_quantizer(collection, &out->quantizer);
+	return cn_structure_codebook(collection, (size_t)structure, &out->codebook);
+}
+
+void cn_shared_free(cn_shared *shared)
+{
+	cairn_codebook_free(shared->codebook);
+	cairn_ivf_free(shared->quantizer);
+}
+
+static int open_lists(cairn_collection *collection)
+{
+	cn_snapshot *now = &collection->now;
+	if (!now->quantizer)
+		CN_TRY(open_quantizer(collection, &now->quantizer));
+	if (!now->lists)
+		CN_NEW(now->lists, now->segment_count, sizeof(*now->lists));
+	for (size_t i = 0; i < now->segment_count; i++) {
+		const cn_segment_record *record = &now->segments[i].record;
+		if (now->lists[i])
+			continue;
+		char *path = cn_collection_file(collection, record->files[CN_FILE_DERIVED + CN_STRUCTURE_LISTS].name);
+		int status =
+			path ? cairn_ivf_lists_open(&now->lists[i], path, now->quantizer, record->rows) : CAIRN_ENOMEM;
+		cn_free(path);
+		CN_TRY(explain(collection, status));
+	}
+	return 0;
+}
+
+int cn_structure_make_index(cairn_collection *collection)
+{
+	cn_snapshot *now = &collection->now;
+	CN_TRY(open_lists(collection));
+	return cairn_index_new_ivf(&now->index, now->quantizer, now->parts, (const cairn_ivf_lists *const *)now->lists,
+				   now->segment_count, now->removed, now->removed_count);
+}
+
+static int measure_drift(cairn_collection *collection, double *out)
+{
+	const cn_snapshot *now = &collection->now;
+	cairn_ivf_info info;
+	double sum = 0;
+	if (!cn_structure_is_complete(now, CN_STRUCTURE_LISTS))
+		return cn_fail(CAIRN_ENOTFOUND, "'%s' has no lists of all segments; 'cairn index --ivf' makes them",
+			       collection->folder);
+	CN_TRY(open_lists(collection));
+	for (size_t i = 0; i < now->segment_count; i++)
+		sum += cairn_ivf_lists_error(now->lists[i]) * (double)now->segments[i].record.rows;
+	cairn_ivf_get_info(now->quantizer, &info);
+	*out = info.error > 0 ? sum / (double)now->rows / info.error : 1;
+	return 0;
+}
+
+int cairn_collection_drift(cairn_collection *collection, double *out)
+{
+	pthread_mutex_lock(&collection->mutex);
+	int status = cn_collection_expect_fresh(collection);
+	if (status == 0)
+		status = measure_drift(collection, out);
 	pthread_mutex_unlock(&collection->mutex);
 	return status;
 }

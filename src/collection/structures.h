@@ -21,6 +21,20 @@ void cn_structures_close(cn_snapshot *snapshot); /**< harmless on a zeroed snaps
 /** Is there a codebook or quantizer, and does every segment have its file? */
 int cn_structure_is_complete(const cn_snapshot *snapshot, int structure);
 
+/** What the segments of a structure share: one of both. */
+typedef struct {
+	cairn_codebook *codebook;
+	cairn_ivf *quantizer;
+} cn_shared;
+
+/** Read it as the catalogue knows it. @param[out] out to be freed with cn_shared_free(). @return 0; CAIRN_EDAMAGED;
+ * CAIRN_ENOTFOUND */
+int cn_structure_open_shared(const cairn_collection *collection, int structure, cn_shared *out);
+void cn_shared_free(cn_shared *shared); /**< harmless on a zeroed struct */
+
+/** Make now.index of lists; they are complete. */
+int cn_structure_make_index(cairn_collection *collection);
+
 /** The codebook of a local kind, as the catalogue knows it. @param[out] out caller frees. @return 0; CAIRN_EDAMAGED;
  * CAIRN_ENOTFOUND */
 int cn_structure_codebook(const cairn_collection *collection, size_t local, cairn_codebook **out);

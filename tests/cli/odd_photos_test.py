@@ -54,7 +54,8 @@ def test_orientations(place):
     found = search(place, upright)[0]["results"]
     check("the upright and eight turned photographs are nine images", len(found) == 9, found)
     check("all are as large as the upright one", {(hit["width"], hit["height"]) for hit in found} == {SIZE}, found)
-    check("with the same descriptor", all(hit["similarity"] > 0.99999 for hit in found), found)
+    # Half precision changes a cosine by up to 0.0005, and here all by as much.
+    check("with the same descriptor", {hit["similarity"] for hit in found} == {found[0]["similarity"]} and found[0]["similarity"] > 0.9995, found)
     check("and the same features", {hit["inliers"] for hit in found} == {itself["inliers"]} and itself["inliers"] > PROVEN, found)
     for orientation in range(1, 9):
         pair = verify(place, upright, f"p/turned-{orientation}.tif")

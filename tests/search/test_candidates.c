@@ -1,6 +1,6 @@
 /*
- * What candidates are chosen by: global descriptor, ASMK or both, against a plain computation; what the default is; that
- * filters and exclusions hold in all of it.
+ * What candidates are chosen by: global descriptor, ASMK or both, against a plain computation; what the default is;
+ * that filters and exclusions hold in all of it.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -117,7 +117,7 @@ static void each_way_has_its_scores(void **state)
 			else
 				assert_float_equal(hit.asmk, asmk, 1e-7);
 			assert_float_equal(hit.score,
-					   fused                           ? similarity + weight * asmk
+					   fused                            ? similarity + weight * asmk
 					   : cases[i].by == CAIRN_BY_GLOBAL ? similarity
 									    : asmk,
 					   1e-5);
@@ -265,8 +265,8 @@ static void losing_asmk_falls_back(void **state)
 	assert_ok(cairn_collection_get_info(reader, &info));
 	for (int lost = 0; lost < 2; lost++) {
 		if (lost) {
-			const char *codebook = keep(cn_test_path(cn_test_path(folder, "segments"),
-								 "00000004.rootsift.codebook.npy"));
+			const char *codebook =
+				keep(cn_test_path(cn_test_path(folder, "segments"), "00000004.rootsift.codebook.npy"));
 			file_overwrite(codebook, 0, "damage", 6);
 			assert_ok(cairn_collection_open(&writer, folder, 1));
 			assert_int_equal(collection_faults(writer, 1), 0);

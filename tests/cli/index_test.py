@@ -1,0 +1,131 @@
+"""index and init --asmk: what they build, say and refuse, and searches by it."""
+from support import DONE, INPUT, USAGE, check, run_tests
+
+BUILT = ["trained", "written", "postponed", "structures", "interrupted"]
+STRUCTURE = ["structure", "local", "words", "trained_on", "covered", "images", "bytes"]
+
+
+def index(place, *words):
+    done = place.run("index", *words, "--format", "json")
+    check(f"index {words} is done", done.code == DONE, done)
+    return done.json
+
+
+def search(place, *words):
+    return place.run("search", "c", "--id", 1, *words, "--format", "json").json["queries"][0]["results"]
+
+
+def test_building(place):
+    place.collection("c", place.photographs("p", 6), add=("--batch", 2))
+    told = place.run("index", "c")
+    check("nothing asked for, nothing built", told.code == DONE and "--asmk" in told.out, told)
+    built = index(place, "c", "--asmk", "--words", 32)
+    check("it reports all its members", list(built) == BUILT and list(built["structures"][0]) == STRUCTURE, built)
+    check("and what it did", (built["trained"], built["written"], built["postponed"], built["interrupted"]) == (1, 3, 0, False), built)
+    structure = built["structures"][0]
+    check("of which kind and size", (structure["structure"], structure["local"], structure["words"], structure["trained_on"],
+                                     structure["covered"], structure["images"]) == ("asmk", "rootsift", 32, 6, 6, 6), structure)
+    check("info tells the same", place.run("info", "c", "--format", "json").json["structures"] == built["structures"])
+    text = place.run("info", "c").out
+    check("also as text", "ASMK of rootsift  32 words" in text, text)
+    again = index(place, "c")
+    check("a second run has nothing to do", again["trained"] == again["written"] == 0, again)
+    place.run("add", "c", *place.photographs("more", 2, first=10))
+    check("added images are in it", place.run("info", "c", "--format", "json").json["structures"][0]["covered"] == 8)
+    trained = index(place, "c", "--retrain", "--asmk", "--words", 16)
+    check("it is trained again", (trained["trained"], trained["structures"][0]["words"], trained["structures"][0]["covered"])
+          == (1, 16, 8), trained)
+    place.run("remove", "c", 2)
+    place.run("compact", "c")
+    check("a compaction keeps it", place.run("info", "c", "--format", "json").json["structures"][0]["covered"] == 7)
+    check("the collection is clean", place.run("check", "c").code == DONE)
+
+
+def test_growth(place):
+    place.collection("c", place.photographs("p", 2))
+    index(place, "c", "--asmk", "--words", 16)
+    place.run("add", "c", *place.photographs("more", 6, first=10))
+    text = place.run("info", "c").out
+    check("info advises to train again", "trained on 2, there are 8 now" in text and "cairn index --retrain" in text, text)
+
+
+def test_copying(place):
+    place.collection("a", place.photographs("p", 4))
+    index(place, "a", "--asmk", "--words", 32)
+    codebook = next((place / "a" / "segments").glob("*.codebook.npy"))
+    for name, source in (("of-file", codebook), ("of-collection", place / "a")):
+        made = place.run("init", name, "--model", "none", f"--asmk={source}")
+        check(f"init --asmk copies {name[3:]}", made.code == DONE, made)
+        place.run("add", name, place / "p")
+        known = place.run("info", name, "--format", "json").json["structures"][0]
+        check("and add uses it", (known["words"], known["trained_on"], known["covered"]) == (32, 0, 4), known)
+    waiting = place.run("init", "waiting", "--model", "none", "--asmk")
+    check("init --asmk without a codebook says nothing more", waiting.code == DONE and "warning" not in waiting.err, waiting)
+    added = place.run("add", "waiting", place / "p")
+    check("add with too few features says so and goes on", added.code == DONE and "too few for ASMK" in added.err, added)
+
+
+def test_searching(place):
+    photos = place.photographs("p", 4)
+    views = [place.photograph(f"q/view-{i:03}.png", i, shift=(6, -4)) for i in range(4)]
+    place.collection("c", photos + views)
+    before = search(place, "--verify", 0)
+    check("without ASMK, asmk is null", all(hit["asmk"] is None for hit in before), before)
+    index(place, "c", "--asmk", "--words", 32)
+    found = search(place, "--verify", 0)
+    check("with it, the other view is the first", found[0]["id"] == 5 and found[0]["asmk"] == found[0]["score"] > 0, found)
+    check("by asmk is the same here", search(place, "--verify", 0, "--by", "asmk") == found)
+    check("the first are verified", search(place, "--verify", 1)[0]["inliers"] > 20)
+    for words, code, message in (("--by global", USAGE, "no global descriptors"), ("--by fused", USAGE, "no global descriptors"),
+                                 ("--by nonsense", USAGE, "global, asmk, fused"), ("--recall 0", USAGE, "--recall"),
+                                 ("--recall 1.1", USAGE, "--recall")):
+        refused = place.run("search", "c", "--id", 1, *words.split())
+        check(f"search {words} is refused", refused.code == code and message in refused.err, refused)
+
+
+def test_damage(place):
+    place.collection("c", place.photographs("p", 4))
+    index(place, "c", "--asmk", "--words", 32)
+    file = next((place / "c" / "segments").glob("*.asmk"))
+    good = file.read_bytes()
+    for at in range(0, len(good), 1 + len(good) // 40):
+        file.write_bytes(good[:at] + bytes([good[at] ^ 0x55]) + good[at + 1:])
+        found = place.run("search", "c", "--id", 1)
+        if found.code not in (DONE, 3):
+            check(f"damage at {at} is no crash", False, found)
+        told = place.run("check", "c")
+        if told.code != 3 or file.name not in told.out + told.err:
+            check(f"damage at {at} is found", False, told)
+    repaired = place.run("check", "c", "--repair")
+    check("repair drops it", repaired.code == DONE and not file.exists(), repaired)
+    check("index makes it again", index(place, "c")["written"] == 1)
+
+
+def test_lists(place):
+    place.model()
+    place.collection("c", place.photographs("p", 8), init=("--model", "tiny", "--local", "none"))
+    built = index(place, "c", "--ivf", "--lists", 3)
+    check("lists are built", built["structures"][0]["lists"] == 3 and built["structures"][0]["local"] is None, built)
+    whole = search(place, "--recall", 1)
+    check("a search that is to find all is exact", len(whole) == 7)
+    check("a low recall finds some of them", {hit["id"] for hit in search(place, "--recall", 0.01)} <= {hit["id"] for hit in whole})
+
+
+def test_refusals(place):
+    place.collection("c", place.photographs("p", 2))
+    place.collection("global", init=("--model", "none"))
+    for words, code, message in (("c --words 5", USAGE, "--words"), ("c --local rootsift", USAGE, "--local"),
+                                 ("c --lists 5", USAGE, "--lists"), ("c --asmk=x.npy --retrain", USAGE, "--retrain"),
+                                 ("c --asmk=", USAGE, "--asmk"), ("c --asmk=x.npy", INPUT, "x.npy"),
+                                 ("c --asmk --local xfeat", INPUT, "xfeat"), ("c --ivf", USAGE, "no global descriptors"),
+                                 ("nowhere --asmk", INPUT, "nowhere")):
+        refused = place.run("index", *words.split())
+        check(f"index {words} is refused", refused.code == code and message in refused.err, refused)
+    place.write("bad.npy", "no array")
+    made = place.run("init", "d", "--model", "none", "--asmk=bad.npy")
+    check("init with a faulty codebook tells it", made.code == INPUT and "bad.npy" in made.err, made)
+    none = place.run("init", "e", "--local", "none", "--asmk")
+    check("init --asmk needs local features", none.code == USAGE and not (place / "e").exists(), none)
+
+
+run_tests(globals())
