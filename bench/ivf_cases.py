@@ -22,7 +22,7 @@ CACHE = BUILD / "bench-ivf"
 K, QUERIES, SINGLE, ROUNDS = 10, 10_000, 300, 5
 TARGETS = (0.90, 0.95, 0.99)
 COUNTS = 0.95  # the target whose ratio counts
-PROBES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+PROBES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64, 96, 128)
 
 
 def kept(name, make):

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Calibrate the order by inliers on ukbench-sample: the least inliers worth trusting and the boost, for each kind of local
-features. Prints what src/verify/kinds.c holds. Run by `make calibrate`; images that results are reported on are not used.
+"""Calibrate on ukbench-sample, for each kind of local features: the weight of ASMK beside the cosine, the least inliers worth
+trusting and their boost. Prints what src/verify/kinds.c holds. Run by `make calibrate`; images that results are reported on are not used.
 
-Every image is searched with among the others; its first 100 are verified. For each minimum, logistic regression predicts
+Every image is searched with among the others. Of the first 200 by cosine and by ASMK, logistic regression predicts "same object"
+from both similarities; the weight is the ratio of their two weights. Of the first 100 by cosine, which are verified: for each minimum, logistic regression predicts
 "same object" from cosine and log(1 + inliers), the latter 0 below the minimum. The boost is the ratio of the two weights;
 the best minimum is the one of the least mean negative log-likelihood."""
 import json
@@ -34,6 +35,8 @@ def make_collection():
     cairn("model", "whiten", "efficientnet-lite0", UKBENCH, "--kind", "centre", "-o", "calibrate-lite0")
     cairn("init", folder, "--model", "calibrate-lite0", *sum((["--local", kind] for kind in KINDS), []))
     cairn("add", folder, UKBENCH)
+    for kind in KINDS:
+        cairn("index", folder, "--asmk", "--local", kind)
     return folder
 
 
@@ -42,15 +45,15 @@ def object_of(path):
     return int(re.search(r"ukbench(\d+)", path).group(1)) // 4
 
 
-def pairs(folder, kind):
-    """Cosine, inliers and whether it is the same object, of all verified pairs."""
+def pairs(folder, kind, evidence, *options):
+    """Cosine, evidence ("inliers" or "asmk") and whether it is the same object, of all pairs found that have it."""
     count = json.loads(cairn("info", folder, "--format", "json"))["images"]
     ids = sum((["--id", i + 1] for i in range(count)), [])
-    queries = json.loads(cairn("search", folder, *ids, "-k", 100, "--verify", 100, "--local", kind, "--boost", 0, "--format", "json"))["queries"]
-    rows = [(hit["similarity"], hit["inliers"], object_of(hit["path"]) == object_of(query["query"]))
-            for query in queries for hit in query["results"] if hit["inliers"] is not None]
-    similarity, inliers, same = map(np.array, zip(*rows))
-    return similarity, inliers, same
+    queries = json.loads(cairn("search", folder, *ids, "--local", kind, *options, "--format", "json"))["queries"]
+    rows = [(hit["similarity"], hit[evidence], object_of(hit["path"]) == object_of(query["query"]))
+            for query in queries for hit in query["results"] if hit[evidence] is not None]
+    similarity, found, same = map(np.array, zip(*rows))
+    return similarity, found, same
 
 
 def fit(similarity, evidence, same):
@@ -73,7 +76,11 @@ def main():
     os.environ["CAIRN_HOME"] = str(WORK / "home")
     folder = make_collection()
     for kind in KINDS:
-        similarity, inliers, same = pairs(folder, kind)
+        similarity, asmk, same = pairs(folder, kind, "asmk", "--by", "fused", "-k", 200, "--verify", 0)
+        # In hundredths, so that the regularisation weighs on both alike.
+        weights, loss = fit(similarity, 100 * asmk, same)
+        print(f"{kind}: ASMK weight {100 * weights[1] / weights[0]:.2f}, loss {loss:.5f}")
+        similarity, inliers, same = pairs(folder, kind, "inliers", "--by", "global", "-k", 100, "--verify", 100, "--boost", 0)
         chance = np.percentile(inliers[~same], 99)
         print(f"{kind}: {same.sum()} pairs of one object, {(~same).sum()} of two; 99% of the latter have at most {chance:.0f} inliers")
         # Below that, a minimum would let chance in.

@@ -15,6 +15,13 @@ static int by_score(const void *left, const void *right)
 	return a->place < b->place ? -1 : a->place > b->place;
 }
 
+/* What an image is ordered by without them may be above any number of inliers. */
+static int by_trust(const void *left, const void *right)
+{
+	const cn_inlier_item *a = left, *b = right;
+	return a->trusted != b->trusted ? b->trusted - a->trusted : by_score(left, right);
+}
+
 void cn_order_by_inliers(cn_inlier_item *items, size_t count, const cn_inlier_options *options)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -29,5 +36,5 @@ void cn_order_by_inliers(cn_inlier_item *items, size_t count, const cn_inlier_op
 			item->score += options->boost * log1pf((float)item->inliers);
 	}
 	if (count > 1)
-		qsort(items, count, sizeof(*items), by_score);
+		qsort(items, count, sizeof(*items), options->order == CAIRN_ORDER_INLIERS ? by_trust : by_score);
 }

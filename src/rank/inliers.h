@@ -30,7 +30,7 @@ typedef struct {
  * Order a list, in place: images that reach `trust` move up, all others keep their order and score.
  *
  * CAIRN_ORDER_FUSED adds the boost to the score of those that reach it. CAIRN_ORDER_INLIERS puts them first and gives
- * them the score 1 + inliers, above any cosine. Equal ones stand as they stood.
+ * them the score 1 + inliers. Equal ones stand as they stood.
  */
 void cn_order_by_inliers(cn_inlier_item *items, size_t count, const cn_inlier_options *options);
 

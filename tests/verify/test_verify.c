@@ -452,9 +452,9 @@ static void memory_may_run_out(void **state)
 static void kinds_have_their_limits(void **state)
 {
 	/* The minimum and the boost of the first two are those that `make calibrate` printed. */
-	static const cn_kind wanted[] = { { "rootsift", 0.9f, -1.0f, 8, 0.4f, 0.14f },
-					  { "xfeat", 1.0f, 0.75f, 30, 0.2f, 0.06f },
-					  { "another", 1.0f, -1.0f, 15, 0.2f, 0.1f } };
+	static const cn_kind wanted[] = { { "rootsift", 0.9f, -1.0f, 8, 90.0f, 0.14f },
+					  { "xfeat", 1.0f, 0.75f, 30, 45.0f, 0.06f },
+					  { "another", 1.0f, -1.0f, 15, 45.0f, 0.1f } };
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		const cn_kind *kind = cn_kind_find(wanted[i].kind);
@@ -465,6 +465,7 @@ static void kinds_have_their_limits(void **state)
 		assert_float_equal(kind->ratio, wanted[i].ratio, 0);
 		assert_float_equal(kind->min_similarity, wanted[i].min_similarity, 0);
 		assert_int_equal(kind->trust, wanted[i].trust);
+		assert_float_equal(kind->asmk_weight, wanted[i].asmk_weight, 0);
 		assert_float_equal(kind->boost, wanted[i].boost, 0);
 	}
 }
