@@ -36,10 +36,8 @@ __attribute__((target("avx2"))) static int read_bytes(void *context, size_t begi
 	(void)worker;
 	for (size_t i = begin; i < end; i += 128)
 #pragma GCC unroll 4
-		for (size_t k = 0; k < 4; k++) {
-			_mm_prefetch((const char *)bytes + i + 2048 + 32 * k, _MM_HINT_T0);
+		for (size_t k = 0; k < 4; k++)
 			sums[k] = _mm256_xor_si256(sums[k], _mm256_load_si256((const __m256i *)(bytes + i + 32 * k)));
-		}
 	for (size_t k = 0; k < 4; k++)
 		__asm__ volatile("" : : "x"(sums[k]));
 	return 0;
@@ -82,11 +80,11 @@ static double median_rate(cn_workers *pool, size_t count, size_t grain, cn_loop_
 int main(void)
 {
 	cn_workers *pool;
-	uint8_t *bytes = aligned_alloc(64, BYTES + 4096);
+	uint8_t *bytes = aligned_alloc(64, BYTES);
 	size_t steps = 20 * cn_cores();
 	if (!bytes || cn_workers_new(&pool, 0) < 0)
 		return 1;
-	memset(bytes, 1, BYTES + 4096);
+	memset(bytes, 1, BYTES);
 	printf("%.4g", median_rate(pool, BYTES, GRAIN, read_bytes, bytes, (double)BYTES));
 	if (cn_kernels_level() == CN_KERNELS_AVX512)
 		printf(" %.4g\n", median_rate(pool, steps, 1, multiply, NULL, 2.0 * 64 * SUMS * STEPS * (double)steps));

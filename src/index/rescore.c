@@ -17,7 +17,7 @@ size_t cn_images_to_keep(size_t k, size_t depth, int exact)
 	if (exact)
 		return k + EXACT_SPARE;
 	if (depth == 0)
-		return k + k / 2 + 20;
+		return k + k / 4 + 10;
 	return depth < k ? k : depth;
 }
 

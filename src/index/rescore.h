@@ -17,7 +17,7 @@ typedef struct {
 /**
  * How many of the best images by codes must be scored anew for the best k to be among them.
  *
- * @param depth 0: 1.5 k + 20
+ * @param depth 0: 1.25 k + 10
  * @param exact 1: the shortlist is by half-precision rows, and `depth` does not matter
  */
 size_t cn_images_to_keep(size_t k, size_t depth, int exact);
