@@ -71,6 +71,19 @@ static void known_orders(void **state)
 	}
 }
 
+/* Search by both has scores above any number of inliers. */
+static void inliers_stand_above_large_scores(void **state)
+{
+	const cn_inlier_options options = { CAIRN_ORDER_INLIERS, 8, 0 };
+	cn_inlier_item items[] = { { .id = 1, .score = 40, .inliers = 7 },
+				   { .id = 2, .score = 30, .inliers = 9 },
+				   { .id = 3, .score = 0.5f, .inliers = 12 } };
+	(void)state;
+	cn_order_by_inliers(items, 3, &options);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(items[i].id, 3 - (int64_t)i);
+}
+
 /* 1 where an item belongs before another, by the definition. */
 static int before(const cn_inlier_item *a, const cn_inlier_item *b, const cn_inlier_options *options)
 {
@@ -128,6 +141,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(known_orders),
+		cmocka_unit_test(inliers_stand_above_large_scores),
 		cmocka_unit_test(long_lists_are_in_order),
 		cmocka_unit_test(short_lists),
 	};
