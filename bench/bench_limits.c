@@ -37,7 +37,7 @@ __attribute__((target("avx2"))) static int read_bytes(void *context, size_t begi
 	for (size_t i = begin; i < end; i += 128)
 #pragma GCC unroll 4
 		for (size_t k = 0; k < 4; k++)
-			sums[k] = _mm256_xor_si256(sums[k], _mm256_load_si256((const __m256i *)(bytes + i + 32 * k)));
+			sums[k] = _mm256_xor_si256(sums[k], _mm256_load_si256((const void *)(bytes + i + 32 * k)));
 	for (size_t k = 0; k < 4; k++)
 		__asm__ volatile("" : : "x"(sums[k]));
 	return 0;
