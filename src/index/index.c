@@ -187,7 +187,7 @@ static int make_workers(cn_search *search, size_t queries)
 				     : cn_query_panels_best(search->exact ? CN_NUMBER_F32 : CN_NUMBER_I8,
 							    search->index->parts.dim);
 	size_t places = search->keep > search->probes ? search->keep : search->probes;
-	size_t most = MOST_PLACES / places < 1 ? 1 : MOST_PLACES / places;
+	size_t most = places < MOST_PLACES ? MOST_PLACES / (places + 1) + 1 : 1;
 	search->block = best < most ? best : most;
 	search->block = queries < search->block ? queries : search->block;
 	CN_NEW(search->workers, search->worker_count, sizeof(*search->workers));

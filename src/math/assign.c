@@ -47,7 +47,7 @@ static int is_nearer(cn_hit a, cn_hit b)
  * the last of them */
 static float choose(const struct work *work, const float *row, cn_shortlist *list, uint32_t *nearest)
 {
-	cn_hit best[CN_ASSIGN_MAX + SPARE];
+	cn_hit best[CN_ASSIGN_MAX + SPARE] = { { 0, 0 } };
 	size_t count = 0, dim = work->dim;
 	const float *centroids = work->centroids.rows;
 	for (size_t i = 0; i < list->count; i++) {

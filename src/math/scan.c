@@ -410,7 +410,7 @@ static void finish(struct scan *scan, cn_tile *tile, size_t first, size_t wide, 
 				scan->row_lists ? scan->row_limits : NULL,
 				scan->query_scales + first,
 				rows_reached };
-	uint32_t reached[CN_PANEL_MOST_QUERIES], valid = ~0u >> (32 - count);
+	uint32_t reached[CN_PANEL_MOST_QUERIES], valid = count < 32 ? (1u << count) - 1 : ~0u;
 	scan->form->finish(tile, wide, &how, reached);
 	for (size_t q = 0; q < wide && first + q < scan->panels->count; q++) {
 		const float *scores = tile->real + q * scan->form->rows;
