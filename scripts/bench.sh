@@ -7,7 +7,7 @@ program=bench/${1//-/_}.py
 [ "$1" = --script ] && program=$2
 [ -f "$program" ] || { echo "bench: there is no $program" >&2; exit 1; }
 venv=$PWD/build/bench-venv
-if [ ! -e "$venv/done" ]; then
+if [ "$venv/done" -ot bench/requirements.txt ]; then
 	echo "bench: fetching the peers from PyPI into build/bench-venv"
 	python3 -m venv "$venv"
 	"$venv/bin/pip" install -q --disable-pip-version-check -r bench/requirements.txt
