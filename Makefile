@@ -39,7 +39,7 @@ accuracy: all ## mAP on real photographs (CAIRN_DATA) into docs/results.md
 calibrate: all ## the minimum and boost of inliers, on ukbench-sample (CAIRN_DATA)
 	@scripts/bench.sh --script scripts/calibrate.py
 
-bench: bench-sift bench-verify bench-add bench-asmk ## every benchmark against its peer
+bench: bench-sift bench-verify bench-add bench-flat-batch bench-flat-single bench-ivf-batch bench-ivf-single bench-asmk bench-knn ## every benchmark against its peer
 
 bench-%: all ## one benchmark, such as bench-sift
 	@scripts/bench.sh $*

@@ -15,9 +15,11 @@ def main():
     cairn, peer = Index(rows), faiss.IndexFlatIP(DIM)
     peer.add(rows)
     ours, theirs = in_turn(ROUNDS, timed(lambda: cairn.search(queries, K)), timed(lambda: peer.search(queries, K)))
-    found = recall(cairn.search(queries, K), peer.search(queries, K)[1])
+    truth = peer.search(queries, K)[1]
+    found, half = recall(cairn.search(queries, K), truth), recall(cairn.search(queries, K, exact=1), truth)
     operations, (_, peak) = 2 * ROWS * DIM * QUERIES, bandwidth_and_peak()
-    print(f"{QUERIES} queries in {ROWS} x {DIM}, k = {K}: cairn {ours:.3f} s, FAISS {theirs:.3f} s; recall@{K} {found:.4f}")
+    print(f"{QUERIES} queries in {ROWS} x {DIM}, k = {K}: cairn {ours:.3f} s, FAISS {theirs:.3f} s; recall@{K} {found:.4f}, "
+          f"without codes {half:.4f}")
     print(f"cairn: {operations / ours * 1e-9:.0f} GOP/s, {operations / ours / peak:.2f} of the measured peak of byte products ({peak * 1e-9:.0f}); "
           f"FAISS: {operations / theirs * 1e-9:.0f} GFLOP/s")
     if found < FLOOR:

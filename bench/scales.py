@@ -1,8 +1,8 @@
-"""Which scale codes should have: one a row, one a dimension, or one for all. The share of the 100 true neighbours among the best by
-8-bit codes. Run by `scripts/bench.sh scales`."""
+"""Which scale codes should have: one a row, one a dimension, or one for all: the share of the 100 true neighbours among the best by
+8-bit codes. Then what a search finds of rows that are hard to tell apart. Run by `scripts/bench.sh scales`."""
 import numpy as np
 
-from nearest import unit_vectors
+from nearest import Index, recall, unit_vectors
 
 ROWS, DIM, QUERIES, K, DEPTHS = 50_000, 512, 200, 100, (100, 105, 110, 120, 130)
 
@@ -30,13 +30,34 @@ def compare(what, rows, queries):
     print(f"{what}: one for all: {shares(by_row(queries)[0] @ encode(rows, np.abs(rows).max() / 127).T, truth)}")
 
 
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def search(what, rows, queries):
+    truth = np.argsort(-(queries.astype(np.float64) @ rows.T.astype(np.float64)), axis=1)[:, :K]
+    index = Index(rows)
+    print(f"{what}: recall@{K} {recall(index.search(queries, K), truth):.3f}, without codes {recall(index.search(queries, K, exact=1), truth):.3f}")
+
+
+def search_hard_cases():
+    """Groups of 200 rows around one direction, and rows that have one number in common; queries are of the same kind."""
+    random, centres = np.random.default_rng(3), unit_vectors(100, DIM, 4)
+    for noise in (0.1, 0.05):
+        near = lambda count: unit(centres[np.arange(count) % 100] + noise / DIM**0.5 * random.standard_normal((count, DIM), dtype=np.float32))
+        rows = near(20_000)
+        search(f"groups of 200, cosine {np.mean(rows[:100] @ rows[100:200].T * np.eye(100)) * 100:.4f}", rows, near(QUERIES))
+    for common in (1, 2):
+        alike = lambda count, seed: unit(np.hstack([unit_vectors(count, DIM - 1, seed), np.full((count, 1), common, np.float32)]))
+        search(f"one number of {common} in common", alike(20_000, 5), alike(QUERIES, 6))
+
+
 def main():
     rows, queries = unit_vectors(ROWS, DIM, 1), unit_vectors(QUERIES, DIM, 2)
     compare("normally distributed", rows, queries)
     falling = (np.arange(DIM, dtype=np.float32) + 1) ** -0.5
-    lengths = lambda vectors: np.linalg.norm(vectors, axis=1, keepdims=True)
-    rows, queries = rows * falling, queries * falling
-    compare("falling", rows / lengths(rows), queries / lengths(queries))
+    compare("falling", unit(rows * falling), unit(queries * falling))
+    search_hard_cases()
 
 
 if __name__ == "__main__":

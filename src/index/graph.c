@@ -597,7 +597,8 @@ static int plan_graph(struct graph *graph, const cairn_graph_options *options, s
 {
 	int self = graph->among == &graph->images;
 	cn_graph_demand demand = { .k = k,
-				   .keep = cn_images_to_keep(k, options->depth, options->exact),
+				   .keep = cn_images_to_keep(k, options->depth,
+							     options->exact ? CN_SCANNED_HALVES : CN_SCANNED_CODES),
 				   .exact = options->exact,
 				   .self = self,
 				   .threads = cn_workers_threads(graph->pool),

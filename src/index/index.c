@@ -227,12 +227,9 @@ static int is_small(const cn_search *search, size_t queries)
 	return share * (double)index->parts.rows * (double)index->parts.dim * (double)queries < SMALL;
 }
 
-/* How many of the best images by codes are scored anew. Codes of differences from a centroid are finer. */
-static size_t images_to_keep(const cn_search *search, size_t k, size_t depth)
+static cn_scanned what_is_scanned(const cn_search *search)
 {
-	if (search->probes && depth == 0 && !search->exact)
-		return k + k / 4 + 2;
-	return cn_images_to_keep(k, depth, search->exact);
+	return search->exact ? CN_SCANNED_HALVES : search->probes ? CN_SCANNED_RESIDUALS : CN_SCANNED_CODES;
 }
 
 static int search_all(cn_search *search, const float *vectors, size_t queries, cairn_ranking *ranking)
@@ -264,7 +261,7 @@ int cairn_index_search(const cairn_index *index, const float *vectors, size_t qu
 	}
 	search.probes =
 		cn_ivf_probes(index, k, options, only ? cn_row_parts_live(&index->parts, only) : index->live_rows);
-	search.keep = cn_rows_to_keep(&index->parts, images_to_keep(&search, k, options->depth));
+	search.keep = cn_rows_to_keep(&index->parts, cn_images_to_keep(k, options->depth, what_is_scanned(&search)));
 	CN_GOTO(status, cairn_ranking_new(out, queries, k));
 	CN_GOTO(status, cn_workers_new(&search.pool, is_small(&search, queries) ? 1 : options->threads));
 	search.worker_count = cn_workers_threads(search.pool);

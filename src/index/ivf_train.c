@@ -18,6 +18,7 @@
 #define ITERATIONS 10
 #define QUERIES    1000
 #define NEIGHBOURS 100
+#define BATCH      64 /* queries whose neighbours are assigned at once */
 
 static const size_t depths[CN_IVF_DEPTHS] = { 1, 10, NEIGHBOURS };
 
@@ -134,42 +135,66 @@ static size_t place_of(const float *products, size_t lists, size_t list)
 	return place;
 }
 
-/* What the loop over queries needs. */
+/* What the loop over a batch of queries needs. */
 struct measuring {
 	const struct training *training;
 	const size_t *numbers; /* of the queries among the rows */
 	const float *queries;
 	const cairn_ranking *ranking;
-	uint32_t *places; /* queries x NEIGHBOURS */
-	float *scratch;   /* for each worker: lists products, NEIGHBOURS rows */
+	uint32_t *places;  /* queries x NEIGHBOURS; CN_IVF_MAX_LISTS where there is no neighbour */
+	size_t first;      /* query of the batch */
+	float *neighbours; /* BATCH x NEIGHBOURS x dim */
+	uint32_t *lists;   /* of them */
+	float *products;   /* for each worker, with all centroids */
 };
 
-/* Lists of the true neighbours: where they stand in the query's order. CN_IVF_MAX_LISTS where there is no neighbour. */
-static int find_places(const struct measuring *measuring, size_t query, float *products)
+/* The query's neighbours, without itself. Places behind the last of them are zeros. */
+static void gather_neighbours(const struct measuring *measuring, size_t query, float *out)
 {
-	const cairn_ivf *ivf = measuring->training->ivf;
+	size_t dim = measuring->training->ivf->dim, count = 0, all = cairn_ranking_count(measuring->ranking, query);
 	const int64_t *found = cairn_ranking_images(measuring->ranking, query);
-	size_t dim = ivf->dim, count = 0, all = cairn_ranking_count(measuring->ranking, query);
-	float *neighbours = products + ivf->lists;
-	uint32_t lists[NEIGHBOURS], *places = measuring->places + query * NEIGHBOURS;
+	uint32_t *places = measuring->places + query * NEIGHBOURS;
 	for (size_t i = 0; i < all && count < NEIGHBOURS; i++)
 		if ((size_t)found[i] != measuring->numbers[query])
 			cn_halves_to_floats(row_at(&measuring->training->parts, (size_t)found[i]), dim,
-					    neighbours + count++ * dim);
-	CN_TRY(cn_assign(NULL, neighbours, count, ivf->centroids, ivf->lists, dim, 1, lists));
-	cn_dot_rows(measuring->queries + query * dim, ivf->centroids, ivf->lists, dim, products);
+					    out + count++ * dim);
+	memset(out + count * dim, 0, (NEIGHBOURS - count) * dim * sizeof(*out));
 	for (size_t i = 0; i < NEIGHBOURS; i++)
-		places[i] = i < count ? (uint32_t)place_of(products, ivf->lists, lists[i]) : CN_IVF_MAX_LISTS;
-	return 0;
+		places[i] = i < count ? 0 : CN_IVF_MAX_LISTS;
 }
 
-/* cn_loop_body over queries. */
-static int find_places_of_range(void *context, size_t begin, size_t end, unsigned worker)
+/* cn_loop_body over the queries of the batch: where the lists of their neighbours stand in each one's order. */
+static int find_places(void *context, size_t begin, size_t end, unsigned worker)
 {
 	const struct measuring *measuring = context;
 	const cairn_ivf *ivf = measuring->training->ivf;
-	for (size_t i = begin; i < end; i++)
-		CN_TRY(find_places(measuring, i, measuring->scratch + worker * (ivf->lists + NEIGHBOURS * ivf->dim)));
+	float *products = measuring->products + worker * ivf->lists;
+	for (size_t q = begin; q < end; q++) {
+		size_t query = measuring->first + q;
+		uint32_t *places = measuring->places + query * NEIGHBOURS;
+		cn_dot_rows(measuring->queries + query * ivf->dim, ivf->centroids, ivf->lists, ivf->dim, products);
+		for (size_t i = 0; i < NEIGHBOURS; i++)
+			if (places[i] != CN_IVF_MAX_LISTS)
+				places[i] =
+					(uint32_t)place_of(products, ivf->lists, measuring->lists[q * NEIGHBOURS + i]);
+	}
+	return 0;
+}
+
+/* A batch at a time, since assigning has costs that do not depend on how many rows there are. */
+static int find_all_places(struct measuring *measuring, size_t queries)
+{
+	const struct training *training = measuring->training;
+	const cairn_ivf *ivf = training->ivf;
+	for (measuring->first = 0; measuring->first < queries; measuring->first += BATCH) {
+		size_t left = queries - measuring->first, count = left < BATCH ? left : BATCH;
+		for (size_t q = 0; q < count; q++)
+			gather_neighbours(measuring, measuring->first + q,
+					  measuring->neighbours + q * NEIGHBOURS * ivf->dim);
+		CN_TRY(cn_assign(training->pool, measuring->neighbours, count * NEIGHBOURS, ivf->centroids, ivf->lists,
+				 ivf->dim, 1, measuring->lists));
+		CN_TRY(cn_parallel_for(training->pool, count, 1, find_places, measuring));
+	}
 	return 0;
 }
 
@@ -195,25 +220,29 @@ static int measure_recall(struct training *training)
 {
 	cairn_ivf *ivf = training->ivf;
 	size_t rows = training->parts.rows, count = QUERIES < rows ? QUERIES : rows, *numbers;
-	size_t workers = cn_workers_threads(training->pool);
+	size_t workers = cn_workers_threads(training->pool), batch = count < BATCH ? count : BATCH;
 	float *queries;
 	cairn_ranking *ranking = NULL;
 	int status = sample_rows(&training->parts, count, training->options->seed + 1, &numbers, &queries);
 	struct measuring measuring = { .training = training, .numbers = numbers, .queries = queries };
 	measuring.places = cn_alloc(count * NEIGHBOURS, sizeof(*measuring.places));
-	measuring.scratch = cn_alloc(workers * (ivf->lists + NEIGHBOURS * ivf->dim), sizeof(*measuring.scratch));
-	if (status == 0 && (!measuring.places || !measuring.scratch))
+	measuring.neighbours = cn_alloc(batch * NEIGHBOURS * ivf->dim, sizeof(*measuring.neighbours));
+	measuring.lists = cn_alloc(batch * NEIGHBOURS, sizeof(*measuring.lists));
+	measuring.products = cn_alloc(workers * ivf->lists, sizeof(*measuring.products));
+	if (status == 0 && (!measuring.places || !measuring.neighbours || !measuring.lists || !measuring.products))
 		status = CAIRN_ENOMEM;
 	if (status == 0)
 		status = find_neighbours(training, queries, count, &ranking);
 	measuring.ranking = ranking;
 	if (status == 0)
-		status = cn_parallel_for(training->pool, count, 8, find_places_of_range, &measuring);
+		status = find_all_places(&measuring, count);
 	for (size_t i = 0; status == 0 && i < CN_IVF_DEPTHS; i++)
 		accumulate(measuring.places, count, depths[i], ivf->recall + i * CN_IVF_MAX_PROBES);
 	cairn_ranking_free(ranking);
 	cn_free(measuring.places);
-	cn_free(measuring.scratch);
+	cn_free(measuring.neighbours);
+	cn_free(measuring.lists);
+	cn_free(measuring.products);
 	cn_free(numbers);
 	cn_free(queries);
 	return status;

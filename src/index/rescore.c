@@ -12,13 +12,13 @@
 #define LINE        64 /* bytes of the cache */
 #define EXACT_SPARE 16 /* images kept beyond k, since sums differ in their last bits */
 
-size_t cn_images_to_keep(size_t k, size_t depth, int exact)
+size_t cn_images_to_keep(size_t k, size_t depth, cn_scanned scanned)
 {
-	if (exact)
+	if (scanned == CN_SCANNED_HALVES)
 		return k + EXACT_SPARE;
-	if (depth == 0)
-		return k + k / 4 + 10;
-	return depth < k ? k : depth;
+	if (depth)
+		return depth < k ? k : depth;
+	return scanned == CN_SCANNED_RESIDUALS ? k + k / 4 + 2 : k + k / 2 + 20;
 }
 
 size_t cn_rows_to_keep(const cn_row_parts *parts, size_t images)

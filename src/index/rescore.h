@@ -14,13 +14,19 @@ typedef struct {
 	int64_t image;
 } cn_found;
 
+/** What a shortlist was made of. */
+typedef enum {
+	CN_SCANNED_CODES,
+	CN_SCANNED_RESIDUALS, /**< codes of differences from a centroid, which are finer */
+	CN_SCANNED_HALVES
+} cn_scanned;
+
 /**
- * How many of the best images by codes must be scored anew for the best k to be among them.
+ * How many of the best images of a shortlist must be scored anew for the best k to be among them.
  *
- * @param depth 0: 1.25 k + 10
- * @param exact 1: the shortlist is by half-precision rows, and `depth` does not matter
+ * @param depth 0: 1.5 k + 20, or 1.25 k + 2 of residuals; of halves it does not matter
  */
-size_t cn_images_to_keep(size_t k, size_t depth, int exact);
+size_t cn_images_to_keep(size_t k, size_t depth, cn_scanned scanned);
 
 /** How many rows a shortlist must keep for the best `images` images. */
 size_t cn_rows_to_keep(const cn_row_parts *parts, size_t images);

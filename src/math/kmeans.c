@@ -21,7 +21,6 @@ struct lloyd {
 	cn_workers *pool;
 	const float *rows;
 	size_t count, dim, k;
-	int spherical;
 	float *centroids;
 	uint32_t *clusters, *before; /* count: of each row, now and in the iteration before */
 	uint32_t *members;           /* count: the rows of cluster c are members[starts[c]] to members[starts[c + 1]] */
@@ -115,8 +114,6 @@ static void place_centroid(const struct lloyd *lloyd, size_t c, double *sum)
 	}
 	for (size_t j = 0; j < lloyd->dim; j++)
 		centroid[j] = (float)(sum[j] / (double)(end - begin));
-	if (lloyd->spherical)
-		cn_normalise(centroid, lloyd->dim);
 	for (size_t m = begin; m < end; m++)
 		lloyd->spreads[c] += distance(lloyd, lloyd->members[m], c);
 }
@@ -186,8 +183,6 @@ static int fill_empty(struct lloyd *lloyd)
 				       lloyd->count, lloyd->k);
 		lloyd->filled = 1;
 		move_rows_like(lloyd, farthest_member(lloyd, from), from, c);
-		if (lloyd->spherical)
-			cn_normalise(centroid_of(lloyd, c), lloyd->dim);
 	}
 	return 0;
 }
@@ -243,8 +238,6 @@ static int cluster(struct lloyd *lloyd, const cn_kmeans_options *options, cairn_
 	int status = make_lloyd(lloyd);
 	if (status == 0)
 		status = choose_rows(lloyd->rows, lloyd->count, lloyd->dim, lloyd->k, options->seed, lloyd->centroids);
-	for (size_t c = 0; status == 0 && options->spherical && c < lloyd->k; c++)
-		cn_normalise(centroid_of(lloyd, c), lloyd->dim);
 	if (status == 0) {
 		cn_progress_start(&progress, callback, payload, "clustering descriptors",
 				  (uint64_t)options->iterations * lloyd->count);
@@ -271,23 +264,10 @@ static int check(const float *rows, size_t count, size_t dim, const cn_kmeans_op
 int cn_kmeans(cn_workers *pool, const float *rows, size_t count, size_t dim, const cn_kmeans_options *options,
 	      cairn_progress_cb progress, void *payload, float *centroids, cn_kmeans_result *result)
 {
-	size_t k = options->clusters;
-	struct lloyd lloyd = { .pool = pool, .rows = rows, .count = count, .dim = dim, .k = k };
+	struct lloyd lloyd = {
+		.pool = pool, .rows = rows, .count = count, .dim = dim, .k = options->clusters, .centroids = centroids
+	};
 	cn_kmeans_result unused;
-	float *sample = NULL;
-	int status = 0;
 	CN_TRY(check(rows, count, dim, options));
-	lloyd.spherical = options->spherical;
-	lloyd.centroids = centroids;
-	if (options->max_points && count / k >= options->max_points && count > k * options->max_points) {
-		lloyd.count = k * options->max_points;
-		sample = cn_alloc(lloyd.count * dim, sizeof(*sample));
-		lloyd.rows = sample;
-		/* Another seed than that of the first centroids. */
-		status = sample ? choose_rows(rows, count, dim, lloyd.count, ~options->seed, sample) : CAIRN_ENOMEM;
-	}
-	if (status == 0)
-		status = cluster(&lloyd, options, progress, payload, result ? result : &unused);
-	cn_free(sample);
-	return status;
+	return cluster(&lloyd, options, progress, payload, result ? result : &unused);
 }

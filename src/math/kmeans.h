@@ -13,9 +13,7 @@
 typedef struct {
 	size_t clusters;   /**< 1 to the number of distinct rows */
 	size_t iterations; /**< at most, >= 1; it ends before where no row changes its cluster */
-	size_t max_points; /**< more rows than this for each cluster are not used: a seeded choice is; 0: all are */
 	uint64_t seed;
-	int spherical; /**< centroids are brought to unit length; rows should be unit vectors */
 } cn_kmeans_options;
 
 /** How it ended. */

@@ -22,13 +22,6 @@ static void initialise(void)
 	pthread_once(&once, one_thread);
 }
 
-void cn_matrix_abt(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
-{
-	initialise();
-	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, 1.0f, a, (int)k, b, (int)k, 0.0f,
-		    c, (int)n);
-}
-
 int cn_matrix_eigen(size_t n, const double *symmetric, double *values, double *vectors)
 {
 	initialise();

@@ -1,5 +1,5 @@
 /*
- * math/matrix.h - dense linear algebra on OpenBLAS and LAPACKE, the only users of which are in this room.
+ * math/matrix.h - dense linear algebra on LAPACKE and OpenBLAS, the only users of which are in this room.
  *
  * Matrices are C order. OpenBLAS is kept to one thread.
  */
@@ -9,9 +9,6 @@
 #include <stddef.h>
 
 #include "util/status.h"
-
-/** c[m x n] = a[m x k] * b[n x k]^T. */
-void cn_matrix_abt(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
 
 /** Eigenvalues (descending) and eigenvectors (rows) of a symmetric n x n matrix, in double. CAIRN_EBACKEND if LAPACK
  * fails. */

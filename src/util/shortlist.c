@@ -1,5 +1,5 @@
 /*
- * Cutting a list to its best: quickselect, then a sort if order is wanted.
+ * Cutting a list to its best: quickselect.
  */
 #include "util/shortlist.h"
 
@@ -194,17 +194,4 @@ void cn_shortlist_tighten(cn_shortlist *list)
 	for (size_t i = 1; i < list->count; i++)
 		worst = list->items[i].score < worst ? list->items[i].score : worst;
 	list->threshold = worst;
-}
-
-static int best_first(const void *left, const void *right)
-{
-	uint64_t a = key_of(*(const cn_hit *)left), b = key_of(*(const cn_hit *)right);
-	return a > b ? -1 : a < b;
-}
-
-void cn_shortlist_sort(cn_shortlist *list)
-{
-	cn_shortlist_cut(list);
-	if (list->count > 1)
-		qsort(list->items, list->count, sizeof(*list->items), best_first);
 }

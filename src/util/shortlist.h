@@ -44,9 +44,6 @@ void cn_shortlist_cut(cn_shortlist *list);
  * put there from elsewhere. */
 void cn_shortlist_tighten(cn_shortlist *list);
 
-/** Leave the `keep` best, best first. */
-void cn_shortlist_sort(cn_shortlist *list);
-
 /** Offer a row. NaN is never kept. */
 static inline void cn_shortlist_push(cn_shortlist *list, float score, uint32_t row)
 {

@@ -640,8 +640,8 @@ static void more_depth_finds_what_codes_cannot_tell_apart(void **state)
 	encode_rows(&rows);
 	const cairn_index_part part = part_of(&rows, 0, ROWS);
 	assert_ok(cairn_index_new_flat(&index, WIDE, &part, 1, NULL, 0));
-	/* 0: 1.25 x 2 + 10; what is less than k counts as k */
-	static const size_t depths[] = { 0, 1, 2, 100, ROWS, SIZE_MAX }, seen[] = { 12, 2, 2, 100, ROWS, ROWS };
+	/* 0: 1.5 x 2 + 20; what is less than k counts as k */
+	static const size_t depths[] = { 0, 1, 2, 100, ROWS, SIZE_MAX }, seen[] = { 23, 2, 2, 100, ROWS, ROWS };
 	for (size_t i = 0; i < sizeof(depths) / sizeof(depths[0]); i++) {
 		options.depth = depths[i];
 		cairn_ranking *ranking = search(index, query, 1, 2, &options);

@@ -1,39 +1,10 @@
-/* Products and eigenvectors against loops written for reading. */
+/* Eigenvectors against their equation. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "math/matrix.h"
 #include "support.h"
 #include "util/memory.h"
-
-static void products_are_those_of_the_definition(void **state)
-{
-	static const size_t sizes[][3] = { { 1, 1, 1 }, { 3, 5, 7 }, { 64, 256, 100 }, { 17, 33, 512 } };
-	uint64_t seed = 11;
-	(void)state;
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		size_t m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
-		float *a = malloc(m * k * sizeof(*a)), *b = malloc(n * k * sizeof(*b)), *c = malloc(m * n * sizeof(*c));
-		for (size_t j = 0; j < m * k; j++)
-			a[j] = cn_test_normal(&seed);
-		for (size_t j = 0; j < n * k; j++)
-			b[j] = cn_test_normal(&seed);
-		cn_matrix_abt(m, n, k, a, b, c);
-		for (size_t row = 0; row < m; row++)
-			for (size_t column = 0; column < n; column++) {
-				double sum = 0, size = 0;
-				for (size_t j = 0; j < k; j++) {
-					double product = (double)a[row * k + j] * (double)b[column * k + j];
-					sum += product;
-					size += fabs(product);
-				}
-				assert_true(fabs(sum - (double)c[row * n + column]) <= 1e-5 * size);
-			}
-		free(a);
-		free(b);
-		free(c);
-	}
-}
 
 static void eigenvectors_satisfy_their_equation(void **state)
 {
@@ -83,7 +54,6 @@ static void short_memory_is_reported(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(products_are_those_of_the_definition),
 		cmocka_unit_test(eigenvectors_satisfy_their_equation),
 		cmocka_unit_test(short_memory_is_reported),
 	};

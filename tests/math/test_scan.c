@@ -292,7 +292,7 @@ static void scan(const struct world *world, const struct part *part, const cn_qu
 			cn_shortlist_cut(list_of(bench, part, i));
 	}
 	for (size_t i = 0; i < part->queries; i++)
-		cn_shortlist_sort(list_of(bench, part, i));
+		cn_test_sort_list(list_of(bench, part, i));
 }
 
 static void check_part(const struct world *world, const struct part *part, const cn_queries *queries,
@@ -638,7 +638,7 @@ static void push_naive(cn_hit *best, size_t *count, float score, uint32_t name)
 static void assert_both(cn_shortlist *list, cn_hit *best, size_t count, const char *what, int level, size_t at)
 {
 	size_t used = count < BOTH_KEEP ? count : BOTH_KEEP;
-	cn_shortlist_sort(list);
+	cn_test_sort_list(list);
 	if (count > 1)
 		qsort(best, count, sizeof(*best), cn_test_best_first);
 	int same = list->count == used;
