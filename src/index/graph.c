@@ -596,13 +596,14 @@ static int make_graph(struct graph *graph, const cairn_graph_options *options)
 static int plan_graph(struct graph *graph, const cairn_graph_options *options, size_t k)
 {
 	int self = graph->among == &graph->images;
-	cn_graph_demand demand = { .k = k,
-				   .keep = cn_images_to_keep(k, options->depth,
-							     options->exact ? CN_SCANNED_HALVES : CN_SCANNED_CODES),
-				   .exact = options->exact,
-				   .self = self,
-				   .threads = cn_workers_threads(graph->pool),
-				   .memory = options->memory ? options->memory : MEMORY };
+	cn_graph_demand demand = {
+		.k = k,
+		.keep = cn_images_to_keep(k, options->depth, options->exact ? CN_SCANNED_HALVES : CN_SCANNED_CODES),
+		.exact = options->exact || !graph->images.parts->has_codes || !graph->among->parts->has_codes,
+		.self = self,
+		.threads = cn_workers_threads(graph->pool),
+		.memory = options->memory ? options->memory : MEMORY
+	};
 	size_t most = graph->among->count > 1 ? graph->among->count - (size_t)self : 1, block_images;
 	demand.keep = demand.keep < most ? demand.keep : most;
 	graph->plan.demand = demand;
