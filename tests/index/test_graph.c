@@ -16,6 +16,7 @@
 #include "math/dispatch.h"
 #include "support.h"
 #include "torture.h"
+#include "util/crc.h"
 #include "util/file.h"
 #include "util/heap.h"
 #include "util/memory.h"
@@ -499,6 +500,47 @@ static void damaged_states_are_done_again(void **state)
 	free_world(&work.world);
 }
 
+/* Numbers behind a checksum that is right. */
+static void forged_states_are_done_again(void **state)
+{
+	enum { COUNT = 24, RANKED = 40, BLOCK_IMAGES = 48, EMPTY = 80 + sizeof(uint32_t) };
+	static const struct {
+		size_t at;
+		uint64_t number;
+		size_t length; /* to cut to; 0: not cut */
+	} forgeries[] = {
+		{ BLOCK_IMAGES, 0, EMPTY }, { COUNT, 0, EMPTY },           { COUNT, UINT64_MAX / 4, 0 },
+		{ BLOCK_IMAGES, 1, 0 },     { RANKED, UINT64_MAX / 2, 0 },
+	};
+	struct work work;
+	(void)state;
+	make_work(&work, &real_shape);
+	cairn_set_log(take_message, NULL);
+	for (size_t i = 0; i < sizeof(forgeries) / sizeof(forgeries[0]); i++) {
+		const char *path = work_file(&work, "block-000000.lists");
+		const uint64_t none = 0;
+		char *bytes;
+		size_t length;
+		assert_false(cancel_often(&work, 5));
+		assert_ok(cn_file_read(path, 1 << 30, &bytes, &length));
+		if (forgeries[i].length) {
+			length = forgeries[i].length;
+			memcpy(bytes + COUNT, &none, sizeof(none));
+			memcpy(bytes + RANKED, &none, sizeof(none));
+		}
+		memcpy(bytes + forgeries[i].at, &forgeries[i].number, sizeof(forgeries[i].number));
+		uint32_t crc = cn_crc32c(0, bytes, length - sizeof(crc));
+		memcpy(bytes + length - sizeof(crc), &crc, sizeof(crc));
+		cn_test_write(path, bytes, length);
+		cn_free(bytes);
+		told[0] = '\0';
+		assert_complete(&work, 0);
+		assert_non_null(strstr(told, "damaged"));
+	}
+	cairn_set_log(NULL, NULL);
+	free_world(&work.world);
+}
+
 static void other_work_is_begun_anew(void **state)
 {
 	struct shape other_shape = real_shape;
@@ -619,6 +661,7 @@ int main(void)
 		cmocka_unit_test(a_kill_at_any_instant_changes_no_byte),
 		cmocka_unit_test(short_memory_is_reported_and_loses_nothing),
 		cmocka_unit_test(damaged_states_are_done_again),
+		cmocka_unit_test(forged_states_are_done_again),
 		cmocka_unit_test(other_work_is_begun_anew),
 		cmocka_unit_test(other_threads_and_memory_go_on),
 		cmocka_unit_test(a_full_disk_is_reported_and_loses_nothing),
