@@ -159,7 +159,9 @@ const struct command cmd_knn = {
 		"on where "
 		"it stopped, with the same result. The folder PREFIX.work keeps what is needed for that until the work "
 		"is "
-		"complete. If the collection changes in the meantime, the work is begun anew.",
+		"complete. If the collection changes in the meantime, the work is begun anew. While one run works, "
+		"another "
+		"with the same PREFIX is refused.",
 	.usage = usage,
 	.operands = operands,
 	.options = options,

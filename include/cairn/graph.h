@@ -65,10 +65,11 @@ typedef struct {
  * @param options NULL for the defaults
  * @param report  NULL, or set where the graph was written
  * @return 0; CAIRN_ECANCELLED, after what was done was written to PREFIX.work; CAIRN_EINVALID where sizes do not fit or
- *         ids overlap; CAIRN_ELIMIT where `memory` is too little for anything; CAIRN_ENOSPACE; CAIRN_EIO;
- * CAIRN_EDAMAGED where a file of PREFIX.work was changed meanwhile; CAIRN_ENOMEM
+ *         ids overlap; CAIRN_ELIMIT where `memory` is too little for anything; CAIRN_EBUSY, naming the process, where
+ *         another call of this process or another is writing with the same prefix; CAIRN_ENOSPACE; CAIRN_EIO;
+ *         CAIRN_EDAMAGED where a file of PREFIX.work was changed meanwhile; CAIRN_ENOMEM
  *
- * Thread-safety: may run beside searches of the same indexes; not twice at once with the same prefix.
+ * Thread-safety: may run beside searches of the same indexes, and beside other calls with other prefixes.
  */
 CAIRN_API int cairn_graph_write(const cairn_index *images, const cairn_index *among, size_t k, const char *prefix,
 				const cairn_graph_options *options, cairn_graph_report *report);

@@ -154,7 +154,9 @@ int cairn_graph_write(const cairn_index *images, const cairn_index *among, size_
 		      const cairn_graph_options *options, cairn_graph_report *report)
 {
 	static const cairn_graph_options defaults = CAIRN_GRAPH_OPTIONS_INIT;
-	cn_graph_work work = { .among = &work.images, .held = { { .block = SIZE_MAX }, { .block = SIZE_MAX } } };
+	cn_graph_work work = { .among = &work.images,
+			       .folder = { .lock = -1 },
+			       .held = { { .block = SIZE_MAX }, { .block = SIZE_MAX } } };
 	int status;
 	if (!options)
 		options = &defaults;

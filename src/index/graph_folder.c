@@ -11,19 +11,29 @@
 #include <unistd.h>
 
 #include "util/file.h"
+#include "util/lock.h"
 #include "util/log.h"
 #include "util/memory.h"
 #include "util/text.h"
 
 #define STATE_NAME  "block-%06zu.lists"
 #define STATE_PARSE "block-%zu.lists%n"
+#define ATTEMPTS    8
+
+static int take_folder(cn_graph_folder *folder)
+{
+	if (mkdir(folder->work, 0777) != 0 && errno != EEXIST)
+		return cn_fail_errno("%s: making the folder", folder->work);
+	return cn_lock_take(&folder->lock, folder->work);
+}
 
 int cn_graph_folder_open(cn_graph_folder *out, const char *prefix)
 {
-	*out = (cn_graph_folder){ cn_strdup(prefix), cn_textf("%s.work", prefix) };
-	int status = out->prefix && out->work ? 0 : CAIRN_ENOMEM;
-	if (status == 0 && mkdir(out->work, 0777) != 0 && errno != EEXIST)
-		status = cn_fail_errno("%s: making the folder", out->work);
+	*out = (cn_graph_folder){ cn_strdup(prefix), cn_textf("%s.work", prefix), -1 };
+	int status = out->prefix && out->work ? take_folder(out) : CAIRN_ENOMEM;
+	/* Another run may end, and remove the folder, between its being found and locked. */
+	for (int i = 1; i < ATTEMPTS && status == CAIRN_ENOTFOUND; i++)
+		status = take_folder(out);
 	if (status < 0)
 		cn_graph_folder_close(out);
 	return status;
@@ -31,9 +41,11 @@ int cn_graph_folder_open(cn_graph_folder *out, const char *prefix)
 
 void cn_graph_folder_close(cn_graph_folder *folder)
 {
+	if (folder->lock >= 0)
+		close(folder->lock);
 	cn_free(folder->prefix);
 	cn_free(folder->work);
-	*folder = (cn_graph_folder){ NULL, NULL };
+	*folder = (cn_graph_folder){ NULL, NULL, -1 };
 }
 
 char *cn_graph_folder_state(const cn_graph_folder *folder, size_t block)
@@ -87,6 +99,9 @@ int cn_graph_folder_clear(const cn_graph_folder *folder)
 		if (is_state(names[i], &block) || is_draft(names[i]))
 			status = remove_file(folder, names[i]);
 	cn_names_free(names, count);
+	/* Last, so that nobody takes the folder in the midst; after it, rmdir() fails where somebody did. */
+	if (status == 0)
+		status = remove_file(folder, CN_LOCK_NAME);
 	if (status == 0 && rmdir(folder->work) != 0 && errno != ENOTEMPTY && errno != EEXIST)
 		status = cn_fail_errno("%s: removing", folder->work);
 	return status;

@@ -8,9 +8,15 @@
 
 typedef struct {
 	char *prefix, *work; /* PREFIX, PREFIX.work */
+	int lock;            /* of the latter; -1: none */
 } cn_graph_folder;
 
+/** Make the folder of the state where there is none, and lock it. @return 0; CAIRN_EBUSY where another call writes to
+ * it, of this process or another; CAIRN_ENOTFOUND where the folder that it is to be in is not there; CAIRN_ENOSPACE;
+ * CAIRN_EIO; CAIRN_ENOMEM */
 int cn_graph_folder_open(cn_graph_folder *out, const char *prefix);
+
+/** Harmless where it is open no more, or never was and `lock` is -1. */
 void cn_graph_folder_close(cn_graph_folder *folder);
 
 /** Path of a block's state; the caller frees it; NULL where memory is short. */
@@ -32,7 +38,7 @@ int cn_graph_folder_publish(const cn_graph_folder *folder, const char *kind);
 /** Path where such a file is made; the caller frees it; NULL where memory is short. */
 char *cn_graph_folder_draft(const cn_graph_folder *folder, const char *kind);
 
-/** Delete the state. */
+/** Delete the state, and the folder if it holds nothing else. Others may take it from then on. */
 int cn_graph_folder_clear(const cn_graph_folder *folder);
 
 #endif

@@ -61,7 +61,7 @@ typedef struct {
 /** Memory for what was planned. @return 0; CAIRN_ENOMEM; CAIRN_ELIMIT. cn_graph_work_free() is needed after either */
 int cn_graph_work_room(cn_graph_work *work);
 
-/** Harmless at any stage from a struct on that names no blocks as held and is zero otherwise. */
+/** Harmless at any stage, beginning with a struct that holds no blocks and no lock and is zero otherwise. */
 void cn_graph_work_free(cn_graph_work *work);
 
 /** Have a block's lists in held[place]; those that must make room are written first. @return 0; as of reading and

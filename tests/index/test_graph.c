@@ -452,6 +452,42 @@ static void short_memory_is_reported_and_loses_nothing(void **state)
 	free_world(&work.world);
 }
 
+struct second_run {
+	const struct work *work;
+	int status;
+	char text[512];
+};
+
+static int run_another(const cairn_progress *now, void *payload)
+{
+	struct second_run *second = payload;
+	(void)now;
+	/* The last tick comes when all is written, and others may write. */
+	if (second->status)
+		return 0;
+	second->status = cairn_graph_write(second->work->world.index, NULL, 1, second->work->prefix, NULL, NULL);
+	snprintf(second->text, sizeof(second->text), "%s", cairn_last_error());
+	return 0;
+}
+
+static void one_writes_at_a_time(void **state)
+{
+	struct work work;
+	struct second_run second = { .work = &work };
+	char holder[64];
+	(void)state;
+	make_work(&work, &real_shape);
+	work.options.progress = run_another;
+	work.options.progress_payload = &second;
+	assert_complete(&work, 0);
+	snprintf(holder, sizeof(holder), "g.work' is being written to by process %ld:", (long)getpid());
+	assert_int_equal(second.status, CAIRN_EBUSY);
+	assert_non_null(strstr(second.text, holder));
+	work.options.progress = NULL;
+	assert_complete(&work, 0);
+	free_world(&work.world);
+}
+
 /* ---- what is found in the work folder ---- */
 
 static char told[4096];
@@ -659,6 +695,7 @@ int main(void)
 		cmocka_unit_test(codes_lose_next_to_nothing),
 		cmocka_unit_test(cancelling_at_every_tick_changes_no_byte),
 		cmocka_unit_test(a_kill_at_any_instant_changes_no_byte),
+		cmocka_unit_test(one_writes_at_a_time),
 		cmocka_unit_test(short_memory_is_reported_and_loses_nothing),
 		cmocka_unit_test(damaged_states_are_done_again),
 		cmocka_unit_test(forged_states_are_done_again),
