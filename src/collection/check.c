@@ -19,6 +19,7 @@
 #include "math/dot.h"
 #include "math/half.h"
 #include "util/file.h"
+#include "util/lock.h"
 #include "util/log.h"
 #include "util/memory.h"
 #include "util/progress.h"
