@@ -15,8 +15,11 @@
 #include "math/dot.h"
 #include "util/memory.h"
 
-#define TASK       64 /* queries whose lists are chosen at once */
-#define ROWS_A_HIT 4  /* rows scanned for each image that is wanted, at least */
+/* Queries whose lists are chosen at once: packing the centroids costs less with more, while there are enough for all
+ * threads. */
+#define LEAST_TASK 64
+#define MOST_TASK  1024
+#define ROWS_A_HIT 4 /* rows scanned for each image that is wanted, at least */
 
 struct probe {
 	uint32_t query, list;
@@ -207,12 +210,18 @@ static void release(struct ivf_search *ivf_search)
 	cn_free(ivf_search->visited);
 }
 
+static size_t task_size(const cn_search *search)
+{
+	size_t share = search->count / (4 * (size_t)search->worker_count);
+	return share < LEAST_TASK ? LEAST_TASK : share > MOST_TASK ? MOST_TASK : share;
+}
+
 int cn_ivf_scan(cn_search *search)
 {
 	struct ivf_search ivf_search = { .search = search, .ivf = search->index->ivf, .most = search->most_probes };
 	int status = allocate(&ivf_search);
 	if (status == 0)
-		status = cn_parallel_for(search->pool, search->count, TASK, choose_range, &ivf_search);
+		status = cn_parallel_for(search->pool, search->count, task_size(search), choose_range, &ivf_search);
 	if (status == 0) {
 		turn_round(&ivf_search);
 		status = cn_parallel_for(search->pool, ivf_search.visited_count, 1, scan_range, &ivf_search);
