@@ -277,13 +277,12 @@ static int train(struct building *building, size_t local, uint32_t words, cairn_
 static int postpone(struct building *building, int structure)
 {
 	cairn_collection *collection = building->collection;
-	const cn_structure_record none = { .wanted = 1 };
 	building->report->postponed++;
 	if (collection->now.structures[structure].wanted)
 		return 0;
 	CN_TRY(cn_catalogue_begin(collection->catalogue));
 	CN_TRY(end_transaction(
-		collection, cn_catalogue_set_structure(collection->catalogue, &collection->sources, structure, &none),
+		collection, cn_catalogue_set_structure(collection->catalogue, &collection->sources, structure, NULL),
 		NULL));
 	return cn_collection_reload(collection);
 }

@@ -273,8 +273,10 @@ int cn_catalogue_structures(cn_catalogue *catalogue, const cn_sources *sources, 
 int cn_catalogue_set_structure(cn_catalogue *catalogue, const cn_sources *sources, int structure,
 			       const cn_structure_record *record)
 {
+	static const cn_structure_record not_made = { 0 };
 	sqlite3_stmt *statement;
 	int file = CN_FILE_DERIVED + structure;
+	record = record ? record : &not_made;
 	CN_TRY(use_with_role(catalogue, CN_SQL_DROP_FILES, sources, file, 1, &statement));
 	CN_TRY(cn_sql_run(catalogue, statement, "dropping files"));
 	CN_TRY(use_with_role(catalogue, CN_SQL_SET_STRUCTURE, sources, file, 1, &statement));

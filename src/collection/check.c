@@ -395,8 +395,7 @@ static int drop_derived(struct check *check, const struct fault *fault)
 static int drop_structure(struct check *check, const struct fault *fault)
 {
 	cairn_collection *collection = check->collection;
-	const cn_structure_record none = { .wanted = 1 };
-	return cn_catalogue_set_structure(collection->catalogue, &collection->sources, (int)fault->target, &none);
+	return cn_catalogue_set_structure(collection->catalogue, &collection->sources, (int)fault->target, NULL);
 }
 
 /* Names of what is written under this number, and the paths that cn_row_codes_write() wants. */
