@@ -7,19 +7,18 @@
  */
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "collection/structures.h"
+#include "index/codebook.h"
+#include "index/ivf.h"
 #include "util/log.h"
 #include "util/memory.h"
 #include "util/parallel.h"
 #include "util/progress.h"
 
-#define MOST_WORDS            (1u << 20)
 #define MOST_DEFAULT_WORDS    65536u
 #define LEAST_DEFAULT_WORDS   256u
 #define DESCRIPTORS_OF_A_WORD 20u
-#define MOST_LISTS            (1u << 20)
 /* Scanning fewer is over in no time. */
 #define LEAST_ROWS 1024
 /* More descriptors and more rounds cost in proportion and gain little (docs/methods.md, "ASMK"). */
@@ -38,23 +37,6 @@ struct building {
 
 /* ---- registering ---- */
 
-static void unlink_name(const cairn_collection *collection, const char *name)
-{
-	char *path = name ? cn_collection_file(collection, name) : NULL;
-	if (path)
-		unlink(path);
-	cn_free(path);
-}
-
-/* What is registered no longer. */
-static void delete_files(const cairn_collection *collection, int structure)
-{
-	const cn_snapshot *now = &collection->now;
-	unlink_name(collection, now->structures[structure].file.name);
-	for (size_t i = 0; i < now->segment_count; i++)
-		unlink_name(collection, now->segments[i].record.files[CN_FILE_DERIVED + structure].name);
-}
-
 /* Commit or roll back; a file that did not get in goes. */
 static int end_transaction(cairn_collection *collection, int status, const char *name)
 {
@@ -62,7 +44,7 @@ static int end_transaction(cairn_collection *collection, int status, const char 
 		status = cn_catalogue_commit(collection->catalogue);
 	if (status < 0) {
 		cn_catalogue_rollback(collection->catalogue);
-		unlink_name(collection, name);
+		cn_collection_delete(collection, name);
 	}
 	return status;
 }
@@ -112,7 +94,7 @@ static int take_shared(struct building *building, int structure, const cn_shared
 	cn_free(record.file.name);
 	CN_TRY(status);
 	building->report->trained++;
-	delete_files(collection, structure);
+	cn_structure_delete_files(collection, structure);
 	return cn_collection_reload(collection);
 }
 
@@ -281,9 +263,9 @@ static int postpone(struct building *building, int structure)
 	if (collection->now.structures[structure].wanted)
 		return 0;
 	CN_TRY(cn_catalogue_begin(collection->catalogue));
-	CN_TRY(end_transaction(
-		collection, cn_catalogue_set_structure(collection->catalogue, &collection->sources, structure, NULL),
-		NULL));
+	CN_TRY(end_transaction(collection,
+			       cn_catalogue_set_structure(collection->catalogue, &collection->sources, structure, NULL),
+			       NULL));
 	return cn_collection_reload(collection);
 }
 
@@ -554,15 +536,15 @@ static int check_options(const cairn_collection *collection, const cairn_build_o
 	if (options->version != CAIRN_BUILD_OPTIONS_VERSION)
 		return cn_fail(CAIRN_EINVALID, "build options of version %u, this library knows %d", options->version,
 			       CAIRN_BUILD_OPTIONS_VERSION);
-	if (options->words > MOST_WORDS)
+	if (options->words > CN_CODEBOOK_MAX_WORDS)
 		return cn_fail(CAIRN_EINVALID, "a codebook of %u words, at most %u are possible", options->words,
-			       MOST_WORDS);
+			       CN_CODEBOOK_MAX_WORDS);
 	if (options->codebook && (!options->asmk || options->words || options->retrain))
 		return cn_fail(CAIRN_EINVALID,
 			       "a codebook that is copied ('%s') is for one kind of features, and is not trained",
 			       options->codebook);
-	if (options->lists > MOST_LISTS)
-		return cn_fail(CAIRN_EINVALID, "%u lists, at most %u are possible", options->lists, MOST_LISTS);
+	if (options->lists > CN_IVF_MAX_LISTS)
+		return cn_fail(CAIRN_EINVALID, "%u lists, at most %u are possible", options->lists, CN_IVF_MAX_LISTS);
 	if (options->ivf && !collection->sources.global_count)
 		return cn_fail(CAIRN_EINVALID, "'%s' has no global descriptors to make lists of", collection->folder);
 	if (options->asmk)

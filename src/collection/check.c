@@ -7,7 +7,6 @@
  * drops a damaged segment whole, with its images: they are described again by the next add, which is the only way to
  * get them back.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <string.h>
@@ -76,11 +75,17 @@ static enum mending mending_of_file(int file)
 	return file == CN_FILE_CODES || file == CN_FILE_SCALES ? WRITE_CODES : DROP_SEGMENT;
 }
 
-/* Notes the last error as a fault, unless it is not the file's: what only a newer cairn can read must not be dropped.
- * Nor must what cannot be read today: the permission or the disk may be at fault. */
+/* Not the fault of a file: what only a newer cairn can read must not be dropped. */
+static int is_fatal(int status)
+{
+	return status == CAIRN_ENOMEM || status == CAIRN_ECANCELLED || status == CAIRN_EUNSUPPORTED;
+}
+
+/* Notes the last error as a fault. What cannot be read today must not be dropped: the permission or the disk may be at
+ * fault. */
 static int note_error(struct check *check, int64_t segment, int file, int status)
 {
-	if (status == CAIRN_ENOMEM || status == CAIRN_ECANCELLED || status == CAIRN_EUNSUPPORTED)
+	if (is_fatal(status))
 		return status;
 	return note(check, check->collection->now.segments[segment].record.files[file].name,
 		    cn_strdup(cairn_last_error()), status == CAIRN_EIO ? NO_MENDING : mending_of_file(file), segment);
@@ -233,11 +238,6 @@ done:
 }
 
 /* ---- structures ---- */
-
-static int is_fatal(int status)
-{
-	return status == CAIRN_ENOMEM || status == CAIRN_ECANCELLED || status == CAIRN_EUNSUPPORTED;
-}
 
 static int note_derived(struct check *check, int64_t segment, int structure, int status)
 {
@@ -491,39 +491,19 @@ static int mend_catalogue(struct check *check)
 	return cn_catalogue_commit(check->collection->catalogue);
 }
 
-/* @return 1 if it is gone */
-static int delete_file(struct check *check, const char *name)
-{
-	char *path = cn_collection_file(check->collection, name);
-	int gone = path && (unlink(path) == 0 || errno == ENOENT);
-	if (path && !gone)
-		cn_log(CAIRN_LOG_WARNING, "cannot delete '%s': %s", path, strerror(errno));
-	cn_free(path);
-	return gone;
-}
-
-static void delete_structure(struct check *check, int structure)
-{
-	const cn_snapshot *now = &check->collection->now;
-	delete_file(check, now->structures[structure].file.name);
-	for (size_t i = 0; i < now->segment_count; i++)
-		if (now->segments[i].record.files[CN_FILE_DERIVED + structure].name)
-			delete_file(check, now->segments[i].record.files[CN_FILE_DERIVED + structure].name);
-}
-
 /* The files that the catalogue no longer knows. */
 static void delete_files(struct check *check, const struct fault *fault)
 {
 	if (fault->mending == DROP_DERIVED)
-		delete_file(check, fault->file);
+		cn_collection_delete(check->collection, fault->file);
 	if (fault->mending == DROP_STRUCTURE)
-		delete_structure(check, (int)fault->target);
+		cn_structure_delete_files(check->collection, (int)fault->target);
 	if (fault->mending != DROP_SEGMENT && fault->mending != WRITE_CODES)
 		return;
 	const cn_segment_record *record = &check->collection->now.segments[fault->target].record;
 	for (int i = 0; i < CN_FILES; i++) {
 		if (record->files[i].name && (fault->mending == DROP_SEGMENT || mending_of_file(i) == WRITE_CODES))
-			delete_file(check, record->files[i].name);
+			cn_collection_delete(check->collection, record->files[i].name);
 	}
 }
 
@@ -539,8 +519,8 @@ static int mend(struct check *check)
 	for (size_t i = 0; i < check->count; i++) {
 		struct fault *fault = &check->faults[i];
 		delete_files(check, fault);
-		fault->mended =
-			fault->mending == DELETE_FILE ? delete_file(check, fault->file) : fault->mending != NO_MENDING;
+		fault->mended = fault->mending == DELETE_FILE ? cn_collection_delete(check->collection, fault->file)
+							      : fault->mending != NO_MENDING;
 	}
 	return cn_collection_reload(collection);
 }

@@ -93,6 +93,9 @@ int cn_collection_expect_writable(const cairn_collection *collection);
 /** Path of a file in segments/; caller frees; NULL where memory is short. */
 char *cn_collection_file(const cairn_collection *collection, const char *name);
 
+/** Delete a file in segments/; the log is told where it cannot be. NULL is allowed. @return 1 if it is gone */
+int cn_collection_delete(const cairn_collection *collection, const char *name);
+
 /** Name of a file of a segment: "00000012.rows.npy". A derived file that is made after its segment has a number of its
  *  own. Caller frees; NULL where memory is short. */
 char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int file);

@@ -2,14 +2,27 @@
  * The files of a segment: their names, and as a handle sees them, mapped when the catalogue is read, looked into when
  * they are needed.
  */
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "collection/handle.h"
+#include "util/log.h"
 #include "util/memory.h"
 
 char *cn_collection_file(const cairn_collection *collection, const char *name)
 {
 	return cn_path_join(collection->segments, name);
+}
+
+int cn_collection_delete(const cairn_collection *collection, const char *name)
+{
+	char *path = name ? cn_collection_file(collection, name) : NULL;
+	int gone = path && (unlink(path) == 0 || errno == ENOENT);
+	if (path && !gone)
+		cn_log(CAIRN_LOG_WARNING, "cannot delete '%s': %s", path, strerror(errno));
+	cn_free(path);
+	return gone;
 }
 
 char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int file)

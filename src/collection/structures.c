@@ -69,6 +69,14 @@ int cn_structure_is_complete(const cn_snapshot *snapshot, int structure)
 	return 1;
 }
 
+void cn_structure_delete_files(const cairn_collection *collection, int structure)
+{
+	const cn_snapshot *now = &collection->now;
+	cn_collection_delete(collection, now->structures[structure].file.name);
+	for (size_t i = 0; i < now->segment_count; i++)
+		cn_collection_delete(collection, now->segments[i].record.files[CN_FILE_DERIVED + structure].name);
+}
+
 /* ---- ASMK ---- */
 
 static int fail_with_remedy(int code, const char *remedy)

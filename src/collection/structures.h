@@ -21,6 +21,9 @@ void cn_structures_close(cn_snapshot *snapshot); /**< harmless on a zeroed snaps
 /** Is there a codebook or quantizer, and does every segment have its file? */
 int cn_structure_is_complete(const cn_snapshot *snapshot, int structure);
 
+/** Delete its files, which are still those of the snapshot and no longer registered. */
+void cn_structure_delete_files(const cairn_collection *collection, int structure);
+
 /** What the segments of a structure share: one of both. */
 typedef struct {
 	cairn_codebook *codebook;
