@@ -51,7 +51,8 @@ typedef struct {
 
 /** Structures that make searching faster or better: ASMK of the local kind of that index, or lists of descriptors. Each
  * has one file for the whole collection, a codebook or a quantizer, and one for each segment, which is derived from the
- * segment's other files: a segment without it is whole, and it can be made again. */
+ * segment's other files: a segment without it is whole, and it can be made again. What each does says its
+ * cn_structure_type (structures.h). */
 enum { CN_STRUCTURE_ASMK = 0, CN_STRUCTURE_LISTS = CN_MAX_SOURCES, CN_STRUCTURES };
 
 enum {

@@ -250,27 +250,9 @@ static int note_derived(struct check *check, int64_t segment, int structure, int
 	return 0;
 }
 
-/* Its bytes are what was written; is it also of this codebook or quantizer, and of this segment? */
-static int check_belonging(const cn_segment *segment, const char *path, const cn_shared *shared)
+static int check_derived(struct check *check, int64_t at, int structure)
 {
-	cairn_asmk_index *index;
-	cairn_ivf_lists *lists;
-	if (shared->quantizer) {
-		CN_TRY(cairn_ivf_lists_open(&lists, path, shared->quantizer, segment->record.rows));
-		cairn_ivf_lists_free(lists);
-		return 0;
-	}
-	CN_TRY(cairn_asmk_index_open(&index, shared->codebook, &path, 1, NULL, 0));
-	size_t images = cairn_asmk_index_images(index);
-	cairn_asmk_index_free(index);
-	if (images != segment->record.images)
-		return cn_fail(CAIRN_EDAMAGED, "holds %zu images, its segment %llu", images,
-			       (unsigned long long)segment->record.images);
-	return 0;
-}
-
-static int check_derived(struct check *check, int64_t at, int structure, const cn_shared *shared)
-{
+	const cn_structure_type *type = cn_structure_type_of(structure);
 	const cairn_collection *collection = check->collection;
 	const cn_segment *segment = &collection->now.segments[at];
 	const cn_segment_file *file = &segment->record.files[CN_FILE_DERIVED + structure];
@@ -279,39 +261,34 @@ static int check_derived(struct check *check, int64_t at, int structure, const c
 	int status = cn_segment_file_compare(collection, file);
 	if (status == 0) {
 		char *path = cn_collection_file(collection, file->name);
-		status = path ? check_belonging(segment, path, shared) : CAIRN_ENOMEM;
+		status = path ? type->check(collection, segment, cn_structure_local(structure), path) : CAIRN_ENOMEM;
 		cn_free(path);
 	}
 	return status < 0 ? note_derived(check, at, structure, status) : 0;
 }
 
-/* @param[out] shared zeroed where it is damaged, and nothing made with it is of use; the caller frees it */
-static int check_shared(struct check *check, int structure, cn_shared *shared)
+/* @return 1 where it is damaged, and nothing made with it is of use */
+static int check_shared(struct check *check, int structure)
 {
-	const cairn_collection *collection = check->collection;
+	cairn_collection *collection = check->collection;
 	const cn_segment_file *file = &collection->now.structures[structure].file;
-	*shared = (cn_shared){ 0 };
 	int status = cn_segment_file_compare(collection, file);
 	if (status == 0)
-		status = cn_structure_open_shared(collection, structure, shared);
+		status = cn_structure_type_of(structure)->open(collection, cn_structure_local(structure));
 	if (status == 0 || is_fatal(status))
 		return status;
-	return note(check, file->name, cn_strdup(cairn_last_error()), status == CAIRN_EIO ? NO_MENDING : DROP_STRUCTURE,
-		    structure);
+	CN_TRY(note(check, file->name, cn_strdup(cairn_last_error()), status == CAIRN_EIO ? NO_MENDING : DROP_STRUCTURE,
+		    structure));
+	return 1;
 }
 
 static int check_structure(struct check *check, int structure)
 {
 	const cn_snapshot *now = &check->collection->now;
-	cn_shared shared;
-	if (!now->structures[structure].file.name)
-		return 0;
-	int status = check_shared(check, structure, &shared);
-	int is_good = shared.codebook || shared.quantizer;
-	for (size_t i = 0; i < now->segment_count && status == 0 && is_good; i++)
-		status = check_derived(check, (int64_t)i, structure, &shared);
-	cn_shared_free(&shared);
-	return status;
+	int status = now->structures[structure].file.name ? check_shared(check, structure) : 1;
+	for (size_t i = 0; i < now->segment_count && status == 0; i++)
+		status = check_derived(check, (int64_t)i, structure);
+	return status < 0 ? status : 0;
 }
 
 /* ---- what has no place ---- */
