@@ -6,8 +6,6 @@
  * registers what was trained.
  */
 #include "collection/structures.h"
-#include "index/codebook.h"
-#include "index/ivf.h"
 #include "util/memory.h"
 
 /* ---- registering ---- */
@@ -174,15 +172,16 @@ static int check_options(const cairn_collection *collection, const cairn_build_o
 	if (options->version != CAIRN_BUILD_OPTIONS_VERSION)
 		return cn_fail(CAIRN_EINVALID, "build options of version %u, this library knows %d", options->version,
 			       CAIRN_BUILD_OPTIONS_VERSION);
-	if (options->words > CN_CODEBOOK_MAX_WORDS)
+	if (options->words > CAIRN_CODEBOOK_MAX_WORDS)
 		return cn_fail(CAIRN_EINVALID, "a codebook of %u words, at most %u are possible", options->words,
-			       CN_CODEBOOK_MAX_WORDS);
+			       CAIRN_CODEBOOK_MAX_WORDS);
 	if (options->codebook && (!options->asmk || options->words || options->retrain))
 		return cn_fail(CAIRN_EINVALID,
 			       "a codebook that is copied ('%s') is for one kind of features, and is not trained",
 			       options->codebook);
-	if (options->lists > CN_IVF_MAX_LISTS)
-		return cn_fail(CAIRN_EINVALID, "%u lists, at most %u are possible", options->lists, CN_IVF_MAX_LISTS);
+	if (options->lists > CAIRN_IVF_MAX_LISTS)
+		return cn_fail(CAIRN_EINVALID, "%u lists, at most %u are possible", options->lists,
+			       CAIRN_IVF_MAX_LISTS);
 	if (options->ivf && !collection->sources.global_count)
 		return cn_fail(CAIRN_EINVALID, "'%s' has no global descriptors to make lists of", collection->folder);
 	if (options->asmk)

@@ -118,6 +118,9 @@ static int train_quantizer(cn_building *building, size_t local)
 			       (unsigned long long)rows, LEAST_ROWS);
 		return cn_building_postpone(building, CN_STRUCTURE_LISTS);
 	}
+	if (building->options->lists > rows)
+		return cn_fail(CAIRN_EINVALID, "'%s' has %llu descriptors, too few for %u lists", collection->folder,
+			       (unsigned long long)rows, building->options->lists);
 	CN_TRY(train_on_rows(building, &quantizer));
 	cairn_ivf_get_info(quantizer, &info);
 	int status = cn_building_take(building, CN_STRUCTURE_LISTS, quantizer, info.lists, rows);
