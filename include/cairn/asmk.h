@@ -34,10 +34,12 @@ extern "C" {
 typedef struct cairn_codebook cairn_codebook;
 typedef struct cairn_codebook_trainer cairn_codebook_trainer;
 
+#define CAIRN_CODEBOOK_MAX_WORDS (1u << 20)
+
 /** How a codebook is trained. */
 typedef struct {
 	uint32_t version;    /**< CAIRN_CODEBOOK_OPTIONS_VERSION */
-	uint32_t words;      /**< 1 to 2^20; 0: 65536 */
+	uint32_t words;      /**< 1 to CAIRN_CODEBOOK_MAX_WORDS; 0: 65536 */
 	uint32_t max_points; /**< descriptors that are kept for each word, a seeded choice of all; 0: 64 */
 	uint32_t iterations; /**< of k-means, at most; 0: 50 */
 	uint64_t seed;       /**< of the choice and of the first centroids */
@@ -87,7 +89,7 @@ CAIRN_API int cairn_codebook_trainer_run(cairn_codebook_trainer *trainer, cairn_
  *
  * @param[out] out     the codebook; the caller frees it with cairn_codebook_free()
  * @param      vectors words x dim float32, C order, finite, no two rows alike
- * @param      words   1 to 2^20
+ * @param      words   1 to CAIRN_CODEBOOK_MAX_WORDS
  * @param      dim     1 to 1024
  * @return 0; CAIRN_EINVALID; CAIRN_ENOMEM
  */

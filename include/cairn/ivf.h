@@ -22,11 +22,13 @@ extern "C" {
 typedef struct cairn_ivf cairn_ivf;
 typedef struct cairn_ivf_lists cairn_ivf_lists;
 
+#define CAIRN_IVF_MAX_LISTS (1u << 20)
+
 /** How a quantizer is trained. */
 typedef struct {
 	uint32_t version; /**< CAIRN_IVF_OPTIONS_VERSION */
 	unsigned threads; /**< 0: one for each core */
-	size_t lists;     /**< 0: 2 * the root of the number of rows */
+	size_t lists;     /**< at most CAIRN_IVF_MAX_LISTS; 0: 2 * the root of the number of rows */
 	uint64_t seed;
 } cairn_ivf_options;
 

@@ -51,7 +51,8 @@ typedef struct {
 
 /** Structures that make searching faster or better: ASMK of the local kind of that index, or lists of descriptors. Each
  * has one file for the whole collection, a codebook or a quantizer, and one for each segment, which is derived from the
- * segment's other files: a segment without it is whole, and it can be made again. */
+ * segment's other files: a segment without it is whole, and it can be made again. What each does says its
+ * cn_structure_type (structures.h). */
 enum { CN_STRUCTURE_ASMK = 0, CN_STRUCTURE_LISTS = CN_MAX_SOURCES, CN_STRUCTURES };
 
 enum {
@@ -61,7 +62,7 @@ enum {
 };
 
 typedef struct {
-	int wanted;           /**< the collection is to have it */
+	int wanted;           /**< as it is read: the collection is to have it, as each that the catalogue names */
 	cn_segment_file file; /**< codebook or quantizer; no name: not made yet */
 	uint64_t units;       /**< words of the codebook, lists of the quantizer */
 	uint64_t trained;     /**< images, of lists rows, that it was trained on; 0: it was copied */
@@ -166,7 +167,7 @@ int cn_catalogue_drop_file(cn_catalogue *catalogue, const cn_sources *sources, i
 /** @param[out] out CN_STRUCTURES, zeroed where there is none; the caller frees the names */
 int cn_catalogue_structures(cn_catalogue *catalogue, const cn_sources *sources, cn_structure_record *out);
 /** Let the collection have a structure, with this codebook or quantizer; segments lose their files of the one before.
- */
+ * @param record NULL: it has none yet, and is wanted */
 int cn_catalogue_set_structure(cn_catalogue *catalogue, const cn_sources *sources, int structure,
 			       const cn_structure_record *record);
 

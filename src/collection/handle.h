@@ -42,8 +42,8 @@ typedef struct {
 	size_t removed_count;
 	cn_catalogue_counts counts;
 	uint64_t rows, bytes;
-	cairn_index_part *parts;
-	cairn_index *index; /* made on first use */
+	cairn_index_part *parts; /* these two are made on first use */
+	cairn_index *index;
 	cn_structure_record structures[CN_STRUCTURES];
 	cairn_structure_info infos[CN_STRUCTURES]; /* of those that are wanted, one after the other */
 	size_t info_count;
@@ -92,6 +92,9 @@ int cn_collection_expect_writable(const cairn_collection *collection);
 /** Path of a file in segments/; caller frees; NULL where memory is short. */
 char *cn_collection_file(const cairn_collection *collection, const char *name);
 
+/** Delete a file in segments/; the log is told where it cannot be. NULL is allowed. @return 1 if it is gone */
+int cn_collection_delete(const cairn_collection *collection, const char *name);
+
 /** Name of a file of a segment: "00000012.rows.npy". A derived file that is made after its segment has a number of its
  *  own. Caller frees; NULL where memory is short. */
 char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int file);
@@ -123,6 +126,9 @@ int cn_segment_features(cairn_collection *collection, cn_segment *segment, size_
 
 /** Its rows as an index takes them. */
 int cn_segment_part(cairn_collection *collection, cn_segment *segment, cairn_index_part *out);
+
+/** Make now.parts: those of all segments. */
+int cn_snapshot_parts(cairn_collection *collection);
 
 /** Names in segments/ that the catalogue does not know. Free with cn_names_free(). */
 int cn_collection_strays(const cairn_collection *collection, char ***names, size_t *count);

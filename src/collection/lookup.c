@@ -100,10 +100,7 @@ static int make_index(cairn_collection *collection)
 {
 	cn_snapshot *now = &collection->now;
 	CN_TRY(expect_model(collection));
-	if (!now->parts)
-		CN_NEW(now->parts, now->segment_count + 1, sizeof(*now->parts));
-	for (size_t i = 0; i < now->segment_count; i++)
-		CN_TRY(cn_segment_part(collection, &now->segments[i], &now->parts[i]));
+	CN_TRY(cn_snapshot_parts(collection));
 	if (cn_structure_is_complete(now, CN_STRUCTURE_LISTS))
 		return cn_structure_make_index(collection);
 	return cairn_index_new_flat(&now->index, collection->dim, now->parts, now->segment_count, now->removed,

@@ -38,7 +38,7 @@ static int check_header(const cn_asmk_header *header, size_t length, const char 
 		return cn_fail(CAIRN_EDAMAGED, "'%s' has %zu bytes, its header says %llu", name, length,
 			       (unsigned long long)header->length);
 	if (header->dim < 1 || header->dim > CN_FEATURES_DIM_MAX || header->words < 1 ||
-	    header->words > CN_CODEBOOK_MAX_WORDS || header->flags > (CN_ASMK_BINARY | CN_ASMK_REGIONAL) ||
+	    header->words > CAIRN_CODEBOOK_MAX_WORDS || header->flags > (CN_ASMK_BINARY | CN_ASMK_REGIONAL) ||
 	    !header->kind[0] || header->kind[sizeof(header->kind) - 1] || header->table < sizeof(*header) ||
 	    header->table > length || header->table % 8 || (length - header->table) % sizeof(cn_asmk_entry) ||
 	    (length - header->table) / sizeof(cn_asmk_entry) != header->blocks)

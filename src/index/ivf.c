@@ -122,7 +122,7 @@ static int check_header(const struct header *header, size_t length, const char *
 	if (header->header_crc != cn_crc32c(0, header, offsetof(struct header, header_crc)))
 		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the header is wrong", name);
 	if (header->dim < 1 || header->dim > CN_INDEX_MAX_DIM || header->lists < 1 ||
-	    header->lists > CN_IVF_MAX_LISTS || !(header->error >= 0) || !isfinite(header->error))
+	    header->lists > CAIRN_IVF_MAX_LISTS || !(header->error >= 0) || !isfinite(header->error))
 		return cn_fail(CAIRN_EDAMAGED, "'%s' claims %llu centroids of %u dimensions with an error of %g", name,
 			       (unsigned long long)header->lists, header->dim, header->error);
 	if (sizeof(*header) + RECALL_SIZE + header->lists * header->dim * sizeof(float) != length)

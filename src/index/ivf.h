@@ -9,7 +9,6 @@
 
 #define CN_IVF_DEPTHS     3    /* k for which recall was measured: 1, 10, 100 */
 #define CN_IVF_MAX_PROBES 1024 /* most probes for which it was */
-#define CN_IVF_MAX_LISTS  (1u << 20)
 
 struct cairn_ivf {
 	size_t dim, lists;

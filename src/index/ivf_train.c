@@ -141,7 +141,7 @@ struct measuring {
 	const size_t *numbers; /* of the queries among the rows */
 	const float *queries;
 	const cairn_ranking *ranking;
-	uint32_t *places;  /* queries x NEIGHBOURS; CN_IVF_MAX_LISTS where there is no neighbour */
+	uint32_t *places;  /* queries x NEIGHBOURS; CAIRN_IVF_MAX_LISTS where there is no neighbour */
 	size_t first;      /* query of the batch */
 	float *neighbours; /* BATCH x NEIGHBOURS x dim */
 	uint32_t *lists;   /* of them */
@@ -160,7 +160,7 @@ static void gather_neighbours(const struct measuring *measuring, size_t query, f
 					    out + count++ * dim);
 	memset(out + count * dim, 0, (NEIGHBOURS - count) * dim * sizeof(*out));
 	for (size_t i = 0; i < NEIGHBOURS; i++)
-		places[i] = i < count ? 0 : CN_IVF_MAX_LISTS;
+		places[i] = i < count ? 0 : CAIRN_IVF_MAX_LISTS;
 }
 
 /* cn_loop_body over the queries of the batch: where the lists of their neighbours stand in each one's order. */
@@ -174,7 +174,7 @@ static int find_places(void *context, size_t begin, size_t end, unsigned worker)
 		uint32_t *places = measuring->places + query * NEIGHBOURS;
 		cn_dot_rows(measuring->queries + query * ivf->dim, ivf->centroids, ivf->lists, ivf->dim, products);
 		for (size_t i = 0; i < NEIGHBOURS; i++)
-			if (places[i] != CN_IVF_MAX_LISTS)
+			if (places[i] != CAIRN_IVF_MAX_LISTS)
 				places[i] =
 					(uint32_t)place_of(products, ivf->lists, measuring->lists[q * NEIGHBOURS + i]);
 	}
@@ -206,7 +206,7 @@ static void accumulate(const uint32_t *places, size_t queries, size_t depth, flo
 	for (size_t q = 0; q < queries; q++)
 		for (size_t i = 0; i < depth; i++) {
 			uint32_t place = places[q * NEIGHBOURS + i];
-			total += place < CN_IVF_MAX_LISTS;
+			total += place < CAIRN_IVF_MAX_LISTS;
 			if (place < CN_IVF_MAX_PROBES)
 				at[place]++;
 		}
@@ -273,11 +273,11 @@ int cairn_ivf_train(cairn_ivf **out, size_t dim, const cairn_index_part *parts, 
 	size_t rows = training.parts.rows, lists = training.options->lists;
 	if (lists == 0)
 		lists = (size_t)fmax(1, fmin((double)rows, 2 * sqrt((double)rows)));
-	if (dim < 1 || dim > CN_INDEX_MAX_DIM || lists > rows || lists > CN_IVF_MAX_LISTS)
+	if (dim < 1 || dim > CN_INDEX_MAX_DIM || lists > rows || lists > CAIRN_IVF_MAX_LISTS)
 		CN_GOTO(status, cn_fail(CAIRN_EINVALID,
 					"%zu lists for %zu rows of %zu dimensions; there must be as many rows, at most "
 					"%u lists and 1 to %d dimensions",
-					lists, rows, dim, CN_IVF_MAX_LISTS, CN_INDEX_MAX_DIM));
+					lists, rows, dim, CAIRN_IVF_MAX_LISTS, CN_INDEX_MAX_DIM));
 	CN_GOTO(status, cn_workers_new(&training.pool, training.options->threads));
 	CN_GOTO(status, cn_ivf_new(&training.ivf, dim, lists));
 	CN_GOTO(status, train(&training));

@@ -112,7 +112,8 @@ static void few_descriptors_wait(void **state)
 	options.lists = (1 << 20) + 1;
 	assert_fails(cairn_collection_build_index(collection, &options, NULL), CAIRN_EINVALID, "1048577");
 	options.lists = IMAGES + 1;
-	assert_fails(cairn_collection_build_index(collection, &options, NULL), CAIRN_EINVALID, NULL);
+	assert_fails(cairn_collection_build_index(collection, &options, NULL), CAIRN_EINVALID,
+		     "24 descriptors, too few for 25 lists");
 	cairn_collection_free(collection);
 	cairn_collection_free(plain);
 }
