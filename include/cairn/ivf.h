@@ -63,8 +63,9 @@ CAIRN_API void cairn_ivf_free(cairn_ivf *ivf); /**< NULL is allowed */
 
 CAIRN_API void cairn_ivf_get_info(const cairn_ivf *ivf, cairn_ivf_info *out);
 
-/** How many lists must be probed for this share of the k best to be found, as measured in training. @param recall 0 to
- * 1 */
+/** How many lists must be probed for this share of the k best to be found, as measured in training for k of 1, 10, 100
+ * and 1000, and reckoned from these between them. For a larger k it is the number for 1000, with which less is found.
+ * @param recall 0 to 1 */
 CAIRN_API size_t cairn_ivf_probes(const cairn_ivf *ivf, size_t k, double recall);
 
 /**

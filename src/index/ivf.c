@@ -13,7 +13,7 @@
 #include "util/memory.h"
 
 #define MAGIC       "CAIRNQTZ"
-#define VERSION     1
+#define VERSION     2
 #define LARGEST     65504.0f /* as of half-precision numbers */
 #define RECALL_SIZE (sizeof(float) * CN_IVF_DEPTHS * CN_IVF_MAX_PROBES)
 
@@ -30,6 +30,8 @@ struct header {
 };
 
 _Static_assert(sizeof(struct header) == 64, "the header has no holes");
+
+const size_t cn_ivf_depths[CN_IVF_DEPTHS] = { 1, 10, 100, 1000 };
 
 int cn_ivf_new(cairn_ivf **out, size_t dim, size_t lists)
 {
@@ -73,13 +75,19 @@ void cairn_ivf_get_info(const cairn_ivf *ivf, cairn_ivf_info *out)
 	*out = (cairn_ivf_info){ ivf->dim, ivf->lists, ivf->error };
 }
 
+/* Between two depths recall falls about in proportion to the logarithm of k. */
 size_t cairn_ivf_probes(const cairn_ivf *ivf, size_t k, double recall)
 {
-	const float *measured = ivf->recall + (k <= 1 ? 0 : k <= 10 ? 1 : 2) * CN_IVF_MAX_PROBES;
-	size_t most = ivf->lists < CN_IVF_MAX_PROBES ? ivf->lists : CN_IVF_MAX_PROBES;
-	for (size_t probes = 1; probes <= most; probes++)
-		if ((double)measured[probes - 1] >= recall)
-			return probes;
+	size_t depth = 0, most = ivf->lists < CN_IVF_MAX_PROBES ? ivf->lists : CN_IVF_MAX_PROBES;
+	while (depth + 1 < CN_IVF_DEPTHS && cn_ivf_depths[depth + 1] <= k)
+		depth++;
+	int is_last = depth + 1 == CN_IVF_DEPTHS;
+	const float *measured = ivf->recall + depth * CN_IVF_MAX_PROBES;
+	const float *deeper = is_last ? measured : measured + CN_IVF_MAX_PROBES;
+	double share = is_last || k < 1 ? 0 : log10((double)k / (double)cn_ivf_depths[depth]);
+	for (size_t i = 0; i < most; i++)
+		if ((double)measured[i] + share * ((double)deeper[i] - (double)measured[i]) >= recall)
+			return i + 1;
 	return ivf->lists;
 }
 
@@ -117,8 +125,11 @@ static int check_header(const struct header *header, size_t length, const char *
 	if (length < sizeof(*header) || memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' is not a quantizer of cairn", name);
 	if (header->version != VERSION)
-		return cn_fail(CAIRN_EUNSUPPORTED, "'%s' is a quantizer of version %u, this cairn knows version %d",
-			       name, header->version, VERSION);
+		return cn_fail(
+			CAIRN_EUNSUPPORTED,
+			"'%s' is a quantizer of version %u, this cairn knows version %d: 'cairn index --ivf --retrain' "
+			"makes another",
+			name, header->version, VERSION);
 	if (header->header_crc != cn_crc32c(0, header, offsetof(struct header, header_crc)))
 		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the header is wrong", name);
 	if (header->dim < 1 || header->dim > CN_INDEX_MAX_DIM || header->lists < 1 ||

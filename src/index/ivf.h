@@ -7,7 +7,7 @@
 #include "cairn/ivf.h"
 #include "util/mapped.h"
 
-#define CN_IVF_DEPTHS     3    /* k for which recall was measured: 1, 10, 100 */
+#define CN_IVF_DEPTHS     4    /* k for which recall was measured: 1, 10, 100, 1000 */
 #define CN_IVF_MAX_PROBES 1024 /* most probes for which it was */
 #define CN_IVF_MAX_LISTS  (1u << 20)
 
@@ -20,6 +20,9 @@ struct cairn_ivf {
 	float *recall;        /* CN_IVF_DEPTHS x CN_IVF_MAX_PROBES: with 1, 2, 3 ... probes */
 	uint32_t fingerprint; /* of the centroids */
 };
+
+/** The k for which recall was measured, ascending. */
+extern const size_t cn_ivf_depths[CN_IVF_DEPTHS];
 
 /** Room for centroids and recall. */
 int cn_ivf_new(cairn_ivf **out, size_t dim, size_t lists);

@@ -17,10 +17,11 @@
 #define POINTS     128 /* rows a centroid that k-means works on */
 #define ITERATIONS 10
 #define QUERIES    1000
-#define NEIGHBOURS 100
-#define BATCH      64 /* queries whose neighbours are assigned at once */
-
-static const size_t depths[CN_IVF_DEPTHS] = { 1, 10, NEIGHBOURS };
+#define DEPTH      1000 /* the largest of cn_ivf_depths */
+#define FIRST      100  /* neighbours of a query that are all looked at */
+#define STEP       9    /* of those behind them, each so-manieth, which counts for as many: all would take too long */
+#define NEIGHBOURS (FIRST + (DEPTH - FIRST) / STEP)
+#define BATCH      32 /* queries whose neighbours are assigned at once */
 
 struct training {
 	cairn_ivf *ivf;
@@ -119,7 +120,7 @@ static int find_neighbours(const struct training *training, const float *queries
 	how.threads = training->options->threads;
 	/* The row itself is found too. */
 	if (status == 0)
-		status = cairn_index_search(index, queries, count, NEIGHBOURS + 1, &how, out);
+		status = cairn_index_search(index, queries, count, DEPTH + 1, &how, out);
 	cairn_index_free(index);
 	cn_free(ids);
 	cn_free(parts);
@@ -148,14 +149,21 @@ struct measuring {
 	float *products;   /* for each worker, with all centroids */
 };
 
+/* Which of a query's neighbours, from 0, is the i-th that is looked at: of each STEP the one in the middle. */
+static size_t rank_of(size_t i)
+{
+	return i < FIRST ? i : FIRST + (i - FIRST) * STEP + STEP / 2;
+}
+
 /* The query's neighbours, without itself. Places behind the last of them are zeros. */
 static void gather_neighbours(const struct measuring *measuring, size_t query, float *out)
 {
-	size_t dim = measuring->training->ivf->dim, count = 0, all = cairn_ranking_count(measuring->ranking, query);
+	size_t dim = measuring->training->ivf->dim, count = 0, rank = 0;
+	size_t all = cairn_ranking_count(measuring->ranking, query);
 	const int64_t *found = cairn_ranking_images(measuring->ranking, query);
 	uint32_t *places = measuring->places + query * NEIGHBOURS;
 	for (size_t i = 0; i < all && count < NEIGHBOURS; i++)
-		if ((size_t)found[i] != measuring->numbers[query])
+		if ((size_t)found[i] != measuring->numbers[query] && rank++ == rank_of(count))
 			cn_halves_to_floats(row_at(&measuring->training->parts, (size_t)found[i]), dim,
 					    out + count++ * dim);
 	memset(out + count * dim, 0, (NEIGHBOURS - count) * dim * sizeof(*out));
@@ -204,11 +212,11 @@ static void accumulate(const uint32_t *places, size_t queries, size_t depth, flo
 	size_t total = 0, sum = 0;
 	uint32_t at[CN_IVF_MAX_PROBES] = { 0 };
 	for (size_t q = 0; q < queries; q++)
-		for (size_t i = 0; i < depth; i++) {
-			uint32_t place = places[q * NEIGHBOURS + i];
-			total += place < CN_IVF_MAX_LISTS;
+		for (size_t i = 0; i < NEIGHBOURS && rank_of(i) < depth; i++) {
+			uint32_t place = places[q * NEIGHBOURS + i], weight = i < FIRST ? 1 : STEP;
+			total += place < CN_IVF_MAX_LISTS ? weight : 0;
 			if (place < CN_IVF_MAX_PROBES)
-				at[place]++;
+				at[place] += weight;
 		}
 	for (size_t i = 0; i < CN_IVF_MAX_PROBES; i++) {
 		sum += at[i];
@@ -237,7 +245,7 @@ static int measure_recall(struct training *training)
 	if (status == 0)
 		status = find_all_places(&measuring, count);
 	for (size_t i = 0; status == 0 && i < CN_IVF_DEPTHS; i++)
-		accumulate(measuring.places, count, depths[i], ivf->recall + i * CN_IVF_MAX_PROBES);
+		accumulate(measuring.places, count, cn_ivf_depths[i], ivf->recall + i * CN_IVF_MAX_PROBES);
 	cairn_ranking_free(ranking);
 	cn_free(measuring.places);
 	cn_free(measuring.neighbours);
