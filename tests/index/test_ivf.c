@@ -884,7 +884,7 @@ static void contradictions_are_found(void **state)
 		{ QUANTIZER, Q_CENTROIDS, not_a_number, 4, CAIRN_EDAMAGED, "centroid 0" },
 		{ QUANTIZER, Q_CENTROIDS + 4 * SMALL_DIM, infinite, 4, CAIRN_EDAMAGED, "centroid 1 is inf" },
 		{ QUANTIZER, Q_CENTROIDS + 4 * SMALL_DIM, large, 4, CAIRN_EDAMAGED, "centroid 1 is 65505" },
-		{ LISTS, 0, 'X', 1, CAIRN_EDAMAGED, "not an inverted file" },
+		{ LISTS, 0, 'X', 1, CAIRN_EDAMAGED, "does not hold the lists of a quantizer" },
 		{ LISTS, 8, 0, 4, CAIRN_EUNSUPPORTED, "version 0, this cairn knows version 1" },
 		{ LISTS, 12, SMALL_DIM + 1, 4, CAIRN_EDAMAGED, "another quantizer" },
 		{ LISTS, 16, SMALL_LISTS - 1, 8, CAIRN_EDAMAGED, "another quantizer" },
