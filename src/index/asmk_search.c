@@ -10,6 +10,7 @@
 #include "index/asmk_file.h"
 #include "math/assign.h"
 #include "math/code_products.h"
+#include "math/codes.h"
 #include "math/hamming.h"
 #include "util/heap.h"
 #include "util/memory.h"
@@ -23,7 +24,7 @@
 #define CHUNK 512         /* postings at once */
 
 _Static_assert(CN_FEATURES_DIM_MAX <= CN_HAMMING_MAX_WORDS * 64, "bits of every descriptor can be compared");
-_Static_assert(CN_FEATURES_DIM_MAX <= CN_CODE_PRODUCTS_MAX_DIM, "bytes of every descriptor can be multiplied");
+_Static_assert(CN_FEATURES_DIM_MAX <= CN_CODES_MAX_DIM, "bytes of every descriptor can be multiplied");
 
 struct cairn_asmk_index {
 	const cairn_codebook *codebook;

@@ -9,6 +9,7 @@
  */
 #include "index/index.h"
 
+#include "math/codes.h"
 #include "math/dot.h"
 #include "util/memory.h"
 
@@ -45,9 +46,9 @@ int cairn_index_new_flat(cairn_index **out, size_t dim, const cairn_index_part *
 {
 	cairn_index *index;
 	*out = NULL;
-	if (dim < 1 || dim > CN_INDEX_MAX_DIM)
+	if (dim < 1 || dim > CN_CODES_MAX_DIM)
 		return cn_fail(CAIRN_EINVALID, "an index of rows of %zu dimensions; 1 to %d are possible", dim,
-			       CN_INDEX_MAX_DIM);
+			       CN_CODES_MAX_DIM);
 	CN_NEW(index, 1, sizeof(*index));
 	int status = cn_row_parts_init(&index->parts, dim, parts, n);
 	if (status == 0)

@@ -6,15 +6,14 @@
 #include <math.h>
 #include <string.h>
 
-#include "index/row_parts.h"
 #include "math/codes.h"
+#include "math/half.h"
 #include "util/crc.h"
 #include "util/file.h"
 #include "util/memory.h"
 
 #define MAGIC       "CAIRNQTZ"
 #define VERSION     2
-#define LARGEST     65504.0f /* as of half-precision numbers */
 #define RECALL_SIZE (sizeof(float) * CN_IVF_DEPTHS * CN_IVF_MAX_PROBES)
 
 /* All numbers little endian, as the only machines that run cairn store them. */
@@ -132,7 +131,7 @@ static int check_header(const struct header *header, size_t length, const char *
 			name, header->version, VERSION);
 	if (header->header_crc != cn_crc32c(0, header, offsetof(struct header, header_crc)))
 		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the header is wrong", name);
-	if (header->dim < 1 || header->dim > CN_INDEX_MAX_DIM || header->lists < 1 ||
+	if (header->dim < 1 || header->dim > CN_CODES_MAX_DIM || header->lists < 1 ||
 	    header->lists > CN_IVF_MAX_LISTS || !(header->error >= 0) || !isfinite(header->error))
 		return cn_fail(CAIRN_EDAMAGED, "'%s' claims %llu centroids of %u dimensions with an error of %g", name,
 			       (unsigned long long)header->lists, header->dim, header->error);
@@ -152,7 +151,7 @@ static int check_contents(const cairn_ivf *ivf, const char *name)
 				       (double)ivf->recall[i], (double)before);
 	}
 	for (size_t i = 0; i < ivf->lists * ivf->dim; i++)
-		if (!(fabsf(ivf->centroids[i]) <= LARGEST))
+		if (!(fabsf(ivf->centroids[i]) <= CN_HALF_LARGEST))
 			return cn_fail(CAIRN_EDAMAGED, "'%s': a number of centroid %zu is %g", name, i / ivf->dim,
 				       (double)ivf->centroids[i]);
 	return 0;

@@ -8,6 +8,7 @@
 #include "index/ivf.h"
 #include "index/row_parts.h"
 #include "math/assign.h"
+#include "math/codes.h"
 #include "math/dot.h"
 #include "math/half.h"
 #include "math/kmeans.h"
@@ -281,11 +282,11 @@ int cairn_ivf_train(cairn_ivf **out, size_t dim, const cairn_index_part *parts, 
 	size_t rows = training.parts.rows, lists = training.options->lists;
 	if (lists == 0)
 		lists = (size_t)fmax(1, fmin((double)rows, 2 * sqrt((double)rows)));
-	if (dim < 1 || dim > CN_INDEX_MAX_DIM || lists > rows || lists > CN_IVF_MAX_LISTS)
+	if (dim < 1 || dim > CN_CODES_MAX_DIM || lists > rows || lists > CN_IVF_MAX_LISTS)
 		CN_GOTO(status, cn_fail(CAIRN_EINVALID,
 					"%zu lists for %zu rows of %zu dimensions; there must be as many rows, at most "
 					"%u lists and 1 to %d dimensions",
-					lists, rows, dim, CN_IVF_MAX_LISTS, CN_INDEX_MAX_DIM));
+					lists, rows, dim, CN_IVF_MAX_LISTS, CN_CODES_MAX_DIM));
 	CN_GOTO(status, cn_workers_new(&training.pool, training.options->threads));
 	CN_GOTO(status, cn_ivf_new(&training.ivf, dim, lists));
 	CN_GOTO(status, train(&training));

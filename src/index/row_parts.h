@@ -11,8 +11,6 @@
 #include "cairn/index.h"
 #include "util/status.h"
 
-#define CN_INDEX_MAX_DIM 65536 /* sums of products of codes must fit into 32 bits */
-
 typedef struct {
 	cairn_index_part data;
 	size_t first; /**< number of its first row */
