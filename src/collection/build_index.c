@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "collection/structures.h"
+#include "util/ids.h"
 #include "util/log.h"
 #include "util/memory.h"
 #include "util/parallel.h"
@@ -207,7 +208,7 @@ static int visit_segment(struct building *building, size_t at, size_t local, cn_
 	CN_TRY(cn_segment_features(collection, &collection->now.segments[at], local, &segment));
 	for (size_t i = 0; i < cn_feature_segment_count(segment) && status == 0; i++) {
 		int64_t id = cn_feature_segment_image(segment, i);
-		size_t removed = cn_lower_bound(now->removed, now->removed_count, id);
+		size_t removed = cn_ids_find(now->removed, now->removed_count, id);
 		cairn_features *features;
 		CN_TRY(cn_progress_add(progress, 1, 0));
 		if (removed < now->removed_count && now->removed[removed] == id)

@@ -5,6 +5,7 @@
 
 #include "collection/structures.h"
 #include "math/half.h"
+#include "util/ids.h"
 #include "util/memory.h"
 
 /* ---- records ---- */
@@ -143,7 +144,7 @@ static int copy_descriptor(cairn_collection *collection, int64_t id, float *out)
 	CN_TRY(find_id(collection, id, &row));
 	CN_TRY(find_segment(collection, id, &segment));
 	CN_TRY(cn_segment_rows(collection, segment, &rows));
-	size_t at = cn_lower_bound(rows->images, rows->count, id);
+	size_t at = cn_ids_find(rows->images, rows->count, id);
 	if (at == rows->count || rows->images[at] != id)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' has no row of image %lld; 'cairn check --repair' mends it",
 			       segment->record.files[CN_FILE_IMAGES].name, (long long)id);

@@ -6,17 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/ids.h"
 #include "util/memory.h"
 
 #define WORD 64
 
 /* ---- images with several rows ---- */
-
-static int by_id(const void *left, const void *right)
-{
-	int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-	return (a > b) - (a < b);
-}
 
 static size_t longest_run(const int64_t *ids, size_t count)
 {
@@ -48,7 +43,7 @@ static int count_rows_an_image(cn_row_parts *parts)
 			memcpy(ids + count, part->images, part->count * sizeof(*ids));
 		count += part->count;
 	}
-	qsort(ids, count, sizeof(*ids), by_id);
+	qsort(ids, count, sizeof(*ids), cn_ids_compare);
 	parts->rows_an_image = longest_run(ids, count);
 	cn_free(ids);
 	return 0;
@@ -157,28 +152,6 @@ int cn_row_parts_same_image(const cn_row_parts *parts, uint32_t a, uint32_t b)
 
 /* ---- bitmaps ---- */
 
-static int check_ascending(const int64_t *ids, size_t count)
-{
-	for (size_t i = 1; i < count; i++)
-		if (ids[i] <= ids[i - 1])
-			return cn_fail(CAIRN_EINVALID, "image ids must ascend; %lld follows %lld", (long long)ids[i],
-				       (long long)ids[i - 1]);
-	return 0;
-}
-
-/* First of the ids that is not below `id`. */
-static size_t lower_bound(const int64_t *ids, size_t begin, size_t end, int64_t id)
-{
-	while (begin < end) {
-		size_t middle = begin + (end - begin) / 2;
-		if (ids[middle] < id)
-			begin = middle + 1;
-		else
-			end = middle;
-	}
-	return begin;
-}
-
 static void set_bit(uint64_t *bits, size_t at, int value)
 {
 	uint64_t bit = (uint64_t)1 << at % WORD;
@@ -192,9 +165,9 @@ static void mark(const cn_row_parts *parts, const int64_t *ids, size_t count, in
 		const cairn_index_part *part = &parts->items[p].data;
 		if (part->count == 0)
 			continue;
-		size_t at = lower_bound(ids, 0, count, part->images[0]), row = 0;
+		size_t at = cn_ids_find(ids, count, part->images[0]), row = 0;
 		for (; at < count && ids[at] <= part->images[part->count - 1]; at++) {
-			row = lower_bound(part->images, row, part->count, ids[at]);
+			row += cn_ids_find(part->images + row, part->count - row, ids[at]);
 			for (; row < part->count && part->images[row] == ids[at]; row++)
 				set_bit(bits, parts->items[p].first + row, value);
 		}
@@ -204,7 +177,7 @@ static void mark(const cn_row_parts *parts, const int64_t *ids, size_t count, in
 int cn_row_parts_without(const cn_row_parts *parts, const int64_t *ids, size_t count, uint64_t **live)
 {
 	*live = NULL;
-	CN_TRY(check_ascending(ids, count));
+	CN_TRY(cn_ids_ascend(ids, count, "image"));
 	if (count == 0)
 		return 0;
 	*live = cn_alloc_zero(parts->numbers / WORD, sizeof(**live));
@@ -221,7 +194,7 @@ int cn_row_parts_only(const cn_row_parts *parts, const int64_t *ids, size_t coun
 		      uint64_t **live)
 {
 	*live = NULL;
-	CN_TRY(check_ascending(ids, count));
+	CN_TRY(cn_ids_ascend(ids, count, "image"));
 	*live = cn_alloc_zero(parts->numbers / WORD, sizeof(**live));
 	if (!*live)
 		return CAIRN_ENOMEM;
