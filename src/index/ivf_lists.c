@@ -13,8 +13,10 @@
 #include "math/codes.h"
 #include "math/dot.h"
 #include "math/half.h"
+#include "util/bits.h"
 #include "util/crc.h"
 #include "util/file.h"
+#include "util/groups.h"
 #include "util/memory.h"
 #include "util/parallel.h"
 #include "util/progress.h"
@@ -23,7 +25,6 @@
 #define VERSION  1
 #define ALIGN    64
 #define BATCH    8192 /* rows at once */
-#define WORD     64
 #define SECTIONS 4
 
 enum { STARTS, NUMBERS, SCALES, CODES };
@@ -42,6 +43,7 @@ struct header {
 };
 
 _Static_assert(sizeof(struct header) == 128, "the header has no holes");
+_Static_assert(sizeof(size_t) == sizeof(uint64_t), "starts are written as they are");
 
 static size_t padded(size_t length)
 {
@@ -67,7 +69,7 @@ struct writing {
 	cn_atomic_file file;
 	struct header header;
 	uint32_t *list;    /* of each row */
-	uint64_t *starts;  /* lists + 1 */
+	size_t *starts;    /* lists + 1 */
 	uint32_t *numbers; /* rows, by list */
 	float *scales;
 	float *floats;  /* BATCH x dim, or fewer rows where the part has fewer */
@@ -111,22 +113,6 @@ static int assign_rows(struct writing *writing)
 		CN_TRY(cn_progress_add(&writing->progress, count, 0));
 	}
 	return 0;
-}
-
-/* A counting sort: within a list, rows keep their order. */
-static void sort_by_list(struct writing *writing)
-{
-	size_t rows = writing->part->count, lists = writing->ivf->lists;
-	for (size_t i = 0; i < rows; i++)
-		writing->starts[writing->list[i] + 1]++;
-	for (size_t l = 0; l < lists; l++)
-		writing->starts[l + 1] += writing->starts[l];
-	for (size_t i = 0; i < rows; i++)
-		writing->numbers[writing->starts[writing->list[i]]++] = (uint32_t)i;
-	/* Each start has moved to the next list's. */
-	for (size_t l = lists; l > 0; l--)
-		writing->starts[l] = writing->starts[l - 1];
-	writing->starts[0] = 0;
 }
 
 /* cn_loop_body over the batch. */
@@ -201,7 +187,8 @@ static int write_all(struct writing *writing)
 	size_t rows = writing->part->count;
 	CN_TRY(allocate(writing));
 	CN_TRY(assign_rows(writing));
-	sort_by_list(writing);
+	/* Within a list, rows keep their order. */
+	cn_list_groups(writing->list, rows, writing->ivf->lists, writing->starts, writing->numbers);
 	CN_TRY(encode_all(writing, 0));
 	CN_TRY(cn_atomic_write(&writing->file, &empty, sizeof(empty)));
 	CN_TRY(write_section(writing, STARTS, writing->starts, (writing->ivf->lists + 1) * sizeof(*writing->starts)));
@@ -295,14 +282,14 @@ static int check_numbers(const cairn_ivf_lists *lists)
 {
 	uint64_t *seen;
 	int status = 0;
-	CN_NEW(seen, lists->rows / WORD + 1, sizeof(*seen));
+	CN_NEW(seen, lists->rows / CN_BITS_WORD + 1, sizeof(*seen));
 	for (size_t i = 0; status == 0 && i < lists->rows; i++) {
 		uint32_t number = lists->numbers[i];
-		if (number >= lists->rows || seen[number / WORD] >> number % WORD & 1)
+		if (number >= lists->rows || cn_bit(seen, number))
 			status = cn_fail(CAIRN_EDAMAGED, "'%s': row %u of %zu is out of range or there twice",
 					 lists->path, number, lists->rows);
 		else
-			seen[number / WORD] |= (uint64_t)1 << number % WORD;
+			cn_bit_set(seen, number);
 	}
 	cn_free(seen);
 	return status;

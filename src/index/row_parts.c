@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/bits.h"
 #include "util/ids.h"
 #include "util/memory.h"
-
-#define WORD 64
 
 /* ---- images with several rows ---- */
 
@@ -85,7 +84,7 @@ static int number_rows(cn_row_parts *parts)
 		const cairn_index_part *part = &parts->items[i].data;
 		parts->items[i].first = parts->numbers;
 		parts->rows += part->count;
-		parts->numbers += (part->count + WORD - 1) / WORD * WORD;
+		parts->numbers += (part->count + CN_BITS_WORD - 1) / CN_BITS_WORD * CN_BITS_WORD;
 		if (parts->numbers > UINT32_MAX)
 			return cn_fail(CAIRN_ELIMIT, "an index of more than %u rows", UINT32_MAX);
 		if (part->count == 0)
@@ -143,6 +142,20 @@ const uint16_t *cn_row_parts_half(const cn_row_parts *parts, uint32_t row)
 	return part->data.rows + (row - part->first) * parts->dim;
 }
 
+cn_rows cn_row_part_rows(const cn_row_part *part, size_t begin, size_t count, size_t dim, int exact)
+{
+	cn_rows rows = { .count = count, .first = (uint32_t)(part->first + begin) };
+	if (exact) {
+		rows.stored = CN_ROWS_F16;
+		rows.rows = part->data.rows + begin * dim;
+	} else {
+		rows.stored = CN_ROWS_I8;
+		rows.rows = part->data.codes + begin * dim;
+		rows.scales = part->data.scales + begin;
+	}
+	return rows;
+}
+
 int cn_row_parts_same_image(const cn_row_parts *parts, uint32_t a, uint32_t b)
 {
 	const cn_row_part *part = cn_row_parts_find(parts, a);
@@ -152,10 +165,12 @@ int cn_row_parts_same_image(const cn_row_parts *parts, uint32_t a, uint32_t b)
 
 /* ---- bitmaps ---- */
 
-static void set_bit(uint64_t *bits, size_t at, int value)
+static void put_bit(uint64_t *bits, size_t at, int value)
 {
-	uint64_t bit = (uint64_t)1 << at % WORD;
-	bits[at / WORD] = value ? bits[at / WORD] | bit : bits[at / WORD] & ~bit;
+	if (value)
+		cn_bit_set(bits, at);
+	else
+		cn_bit_clear(bits, at);
 }
 
 /* Sets the bits of these images' rows to `value`. */
@@ -169,7 +184,7 @@ static void mark(const cn_row_parts *parts, const int64_t *ids, size_t count, in
 		for (; at < count && ids[at] <= part->images[part->count - 1]; at++) {
 			row += cn_ids_find(part->images + row, part->count - row, ids[at]);
 			for (; row < part->count && part->images[row] == ids[at]; row++)
-				set_bit(bits, parts->items[p].first + row, value);
+				put_bit(bits, parts->items[p].first + row, value);
 		}
 	}
 }
@@ -180,12 +195,12 @@ int cn_row_parts_without(const cn_row_parts *parts, const int64_t *ids, size_t c
 	CN_TRY(cn_ids_ascend(ids, count, "image"));
 	if (count == 0)
 		return 0;
-	*live = cn_alloc_zero(parts->numbers / WORD, sizeof(**live));
+	*live = cn_alloc_zero(parts->numbers / CN_BITS_WORD, sizeof(**live));
 	if (!*live)
 		return CAIRN_ENOMEM;
 	for (size_t p = 0; p < parts->count; p++)
 		for (size_t row = 0; row < parts->items[p].data.count; row++)
-			set_bit(*live, parts->items[p].first + row, 1);
+			cn_bit_set(*live, parts->items[p].first + row);
 	mark(parts, ids, count, 0, *live);
 	return 0;
 }
@@ -195,11 +210,11 @@ int cn_row_parts_only(const cn_row_parts *parts, const int64_t *ids, size_t coun
 {
 	*live = NULL;
 	CN_TRY(cn_ids_ascend(ids, count, "image"));
-	*live = cn_alloc_zero(parts->numbers / WORD, sizeof(**live));
+	*live = cn_alloc_zero(parts->numbers / CN_BITS_WORD, sizeof(**live));
 	if (!*live)
 		return CAIRN_ENOMEM;
 	mark(parts, ids, count, 1, *live);
-	for (size_t i = 0; among && i < parts->numbers / WORD; i++)
+	for (size_t i = 0; among && i < parts->numbers / CN_BITS_WORD; i++)
 		(*live)[i] &= among[i];
 	return 0;
 }
@@ -209,7 +224,7 @@ size_t cn_row_parts_live(const cn_row_parts *parts, const uint64_t *live)
 	size_t count = 0;
 	if (!live)
 		return parts->rows;
-	for (size_t i = 0; i < parts->numbers / WORD; i++)
+	for (size_t i = 0; i < parts->numbers / CN_BITS_WORD; i++)
 		count += (size_t)__builtin_popcountll(live[i]);
 	return count;
 }
