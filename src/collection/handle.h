@@ -19,7 +19,7 @@
 #include "cairn/ivf.h"
 #include "collection/catalogue.h"
 #include "index/feature_segment.h"
-#include "index/segment.h"
+#include "index/row_segment.h"
 #include "util/text.h"
 
 #define CN_CATALOGUE_NAME "catalogue.sqlite"

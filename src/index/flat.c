@@ -23,8 +23,7 @@ static int scan_chunk(const struct flat *flat, cn_search_worker *worker, const c
 {
 	const cn_search *search = flat->search;
 	const cn_row_part *part = &search->index->parts.items[chunk->part];
-	cn_rows rows =
-		cn_row_part_rows(part, chunk->begin, chunk->count, search->index->parts.dim, search->exact);
+	cn_rows rows = cn_row_part_rows(part, chunk->begin, chunk->count, search->index->parts.dim, search->exact);
 	rows.live = search->live;
 	rows.live_from = rows.first;
 	if (rows.live && is_all_dead(rows.live, rows.first, rows.count))

@@ -261,7 +261,7 @@ int cairn_index_search(const cairn_index *index, const float *vectors, size_t qu
 		search.live = only;
 	}
 	search.probes =
-		cn_ivf_probes(index, k, options, only ? cn_row_parts_live(&index->parts, only) : index->live_rows);
+		cn_search_probes(index, k, options, only ? cn_row_parts_live(&index->parts, only) : index->live_rows);
 	search.keep = cn_rows_to_keep(&index->parts, cn_images_to_keep(k, options->depth, what_is_scanned(&search)));
 	CN_GOTO(status, cairn_ranking_new(out, queries, k));
 	CN_GOTO(status, cn_workers_new(&search.pool, is_small(&search, queries) ? 1 : options->threads));

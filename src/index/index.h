@@ -52,7 +52,7 @@ typedef struct {
 } cn_search;
 
 /** How many lists a search probes; 0: it scans rows. @param live_rows how many of the rows may be found */
-size_t cn_ivf_probes(const cairn_index *index, size_t k, const cairn_index_options *options, size_t live_rows);
+size_t cn_search_probes(const cairn_index *index, size_t k, const cairn_index_options *options, size_t live_rows);
 
 /** Offer the rows to the workers' shortlists. */
 int cn_flat_scan(cn_search *search);

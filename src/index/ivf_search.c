@@ -194,7 +194,7 @@ int cn_ivf_scan(cn_search *search)
 
 /* Where a part of the rows does not count, so many lists more are probed, unless their number was given; where the rows
  * that count are no more than would be scanned, they are scanned themselves. */
-size_t cn_ivf_probes(const cairn_index *index, size_t k, const cairn_index_options *options, size_t live_rows)
+size_t cn_search_probes(const cairn_index *index, size_t k, const cairn_index_options *options, size_t live_rows)
 {
 	const cairn_ivf *ivf = index->ivf;
 	if (!ivf || options->exact || live_rows == 0)

@@ -1,13 +1,11 @@
 /*
  * Descriptor segments. The files are plain .npy, so that NumPy maps them; their checksums are kept by the catalogue.
  */
-#include "index/segment.h"
+#include "index/row_segment.h"
 
 #include <string.h>
 
 #include "index/encode.h"
-#include "util/crc.h"
-#include "util/mapped.h"
 #include "util/memory.h"
 
 const char *const cn_row_file_roles[CN_ROW_FILES] = { "rows", "codes", "scales", "images" };
@@ -210,14 +208,4 @@ int cn_row_codes_write(const char *const *paths, size_t count, size_t dim)
 	}
 	cn_npy_close(&rows);
 	return status == CAIRN_EINVALID ? CAIRN_EDAMAGED : status;
-}
-
-int cn_file_checksum(const char *path, uint64_t *size, uint32_t *crc)
-{
-	cn_mapped file;
-	CN_TRY(cn_mapped_open(&file, path));
-	*size = file.length;
-	*crc = cn_crc32c(0, file.bytes, file.length);
-	cn_mapped_close(&file);
-	return 0;
 }
