@@ -79,8 +79,8 @@ CAIRN_API int cairn_codebook_trainer_add(cairn_codebook_trainer *trainer, const 
  * @param      progress NULL, or told while it works; it can cancel
  * @return 0; CAIRN_EINVALID where there are fewer distinct descriptors than words; CAIRN_ECANCELLED; CAIRN_ENOMEM
  */
-CAIRN_API int cairn_codebook_trainer_run(cairn_codebook_trainer *trainer, cairn_progress_cb progress, void *payload,
-					 cairn_codebook **out);
+CAIRN_API int cairn_codebook_trainer_run(cairn_codebook **out, cairn_codebook_trainer *trainer,
+					 cairn_progress_cb progress, void *payload);
 
 /**
  * Make a codebook of an array, which is copied.
@@ -100,9 +100,9 @@ CAIRN_API int cairn_codebook_new(cairn_codebook **out, const float *vectors, siz
  * @return 0; CAIRN_ENOTFOUND; CAIRN_EFORMAT naming the file and its fault: shape, type, a number that is not finite,
  *         equal words; CAIRN_ENOMEM
  */
-CAIRN_API int cairn_codebook_load(cairn_codebook **out, const char *path);
+CAIRN_API int cairn_codebook_open(cairn_codebook **out, const char *path);
 
-/** Write a codebook as cairn_codebook_load() reads it, atomically. @return 0; CAIRN_EIO; CAIRN_ENOSPACE */
+/** Write a codebook as cairn_codebook_open() reads it, atomically. @return 0; CAIRN_EIO; CAIRN_ENOSPACE */
 CAIRN_API int cairn_codebook_save(const cairn_codebook *codebook, const char *path);
 
 /** Free a codebook; NULL is allowed. */
@@ -253,8 +253,9 @@ typedef struct {
  * @return 0; CAIRN_EINVALID where a size or an option is out of range, a query is of another kind or ids are out of
  *         order; CAIRN_EDAMAGED naming the file; CAIRN_ENOMEM
  */
-CAIRN_API int cairn_asmk_index_search(const cairn_asmk_index *index, const cairn_features *const *queries, size_t count,
-				      size_t k, const cairn_asmk_search_options *options, cairn_ranking **out);
+CAIRN_API int cairn_asmk_index_search(cairn_ranking **out, const cairn_asmk_index *index,
+				      const cairn_features *const *queries, size_t count, size_t k,
+				      const cairn_asmk_search_options *options);
 
 #ifdef __cplusplus
 }

@@ -101,8 +101,8 @@ CAIRN_API size_t cairn_index_rows(const cairn_index *index);
  * @param      options NULL for the defaults
  * @return 0; CAIRN_EINVALID where a size is 0, a number is not finite or ids do not ascend; CAIRN_ENOMEM
  */
-CAIRN_API int cairn_index_search(const cairn_index *index, const float *vectors, size_t queries, size_t k,
-				 const cairn_index_options *options, cairn_ranking **out);
+CAIRN_API int cairn_index_search(cairn_ranking **out, const cairn_index *index, const float *vectors, size_t queries,
+				 size_t k, const cairn_index_options *options);
 
 #ifdef __cplusplus
 }

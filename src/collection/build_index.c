@@ -148,7 +148,7 @@ static int copy_of_collection(const struct building *building, size_t local, con
 static int copy_of_file(const struct building *building, size_t local, const char *path, cairn_codebook **out)
 {
 	const cn_source *source = &building->collection->sources.locals[local];
-	CN_TRY(cairn_codebook_load(out, path));
+	CN_TRY(cairn_codebook_open(out, path));
 	if (cairn_codebook_dim(*out) == source->dim)
 		return 0;
 	int status = cn_fail(CAIRN_EINVALID, "'%s': words of %zu dimensions; descriptors of '%s' have %u", path,
@@ -268,8 +268,8 @@ static int train(struct building *building, size_t local, uint32_t words, cairn_
 	CN_TRY(cairn_codebook_trainer_new(&trainer, &how));
 	int status = visit_all(building, local, "reading features", give_to_trainer, trainer);
 	if (status == 0)
-		status = cairn_codebook_trainer_run(trainer, building->options->progress,
-						    building->options->progress_payload, out);
+		status = cairn_codebook_trainer_run(out, trainer, building->options->progress,
+						    building->options->progress_payload);
 	cairn_codebook_trainer_free(trainer);
 	return status;
 }

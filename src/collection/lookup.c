@@ -111,7 +111,7 @@ static int make_index(cairn_collection *collection)
 				    now->removed_count);
 }
 
-int cairn_collection_index(cairn_collection *collection, const cairn_index **out)
+int cairn_collection_index(const cairn_index **out, cairn_collection *collection)
 {
 	pthread_mutex_lock(&collection->mutex);
 	int status = cn_collection_expect_fresh(collection);

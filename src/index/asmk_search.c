@@ -386,8 +386,8 @@ static int check_queries(const cairn_asmk_index *index, const cairn_features *co
 	return 0;
 }
 
-int cairn_asmk_index_search(const cairn_asmk_index *index, const cairn_features *const *queries, size_t count, size_t k,
-			    const cairn_asmk_search_options *options, cairn_ranking **out)
+int cairn_asmk_index_search(cairn_ranking **out, const cairn_asmk_index *index, const cairn_features *const *queries,
+			    size_t count, size_t k, const cairn_asmk_search_options *options)
 {
 	struct search search = { .index = index };
 	cairn_ranking *ranking = NULL;

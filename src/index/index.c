@@ -244,8 +244,8 @@ static int search_all(cn_search *search, const float *vectors, size_t queries, c
 	return 0;
 }
 
-int cairn_index_search(const cairn_index *index, const float *vectors, size_t queries, size_t k,
-		       const cairn_index_options *options, cairn_ranking **out)
+int cairn_index_search(cairn_ranking **out, const cairn_index *index, const float *vectors, size_t queries, size_t k,
+		       const cairn_index_options *options)
 {
 	static const cairn_index_options defaults = CAIRN_INDEX_OPTIONS_INIT;
 	uint64_t *only = NULL;

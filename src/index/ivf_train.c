@@ -121,7 +121,7 @@ static int find_neighbours(const struct training *training, const float *queries
 	how.threads = training->options->threads;
 	/* The row itself is found too. */
 	if (status == 0)
-		status = cairn_index_search(index, queries, count, DEPTH + 1, &how, out);
+		status = cairn_index_search(out, index, queries, count, DEPTH + 1, &how);
 	cairn_index_free(index);
 	cn_free(ids);
 	cn_free(parts);

@@ -36,7 +36,7 @@ static int rank_global(const cairn_query *query, const int64_t *only, size_t cou
 	const cairn_searcher *searcher = query->searcher;
 	const cairn_index *index;
 	*out = NULL;
-	CN_TRY(cairn_collection_index(searcher->collection, &index));
+	CN_TRY(cairn_collection_index(&index, searcher->collection));
 	/* There are no more images than rows; of rows the index knows what it has today. */
 	size_t most = only ? count : cairn_index_rows(index);
 	cairn_index_options how = CAIRN_INDEX_OPTIONS_INIT;
@@ -45,7 +45,7 @@ static int rank_global(const cairn_query *query, const int64_t *only, size_t cou
 	how.recall = searcher->options.recall;
 	how.only = only;
 	how.only_count = count;
-	CN_TRY(cairn_index_search(index, query->descriptor, 1, depth < most ? depth : most ? most : 1, &how, out));
+	CN_TRY(cairn_index_search(out, index, query->descriptor, 1, depth < most ? depth : most ? most : 1, &how));
 	int status = check_similarities(searcher, *out);
 	if (status < 0) {
 		cairn_ranking_free(*out);
@@ -61,12 +61,12 @@ static int rank_asmk(const cairn_query *query, const int64_t *only, size_t count
 	const cairn_features *const features[] = { query->features };
 	cairn_asmk_search_options how = CAIRN_ASMK_SEARCH_OPTIONS_INIT;
 	*out = NULL;
-	CN_TRY(cairn_collection_asmk(searcher->collection, searcher->local, &index));
+	CN_TRY(cairn_collection_asmk(&index, searcher->collection, searcher->local));
 	size_t most = only ? count : cairn_asmk_index_images(index);
 	how.threads = searcher->options.threads;
 	how.allowed = only;
 	how.allowed_count = count;
-	return cairn_asmk_index_search(index, features, 1, depth < most ? depth : most ? most : 1, &how, out);
+	return cairn_asmk_index_search(out, index, features, 1, depth < most ? depth : most ? most : 1, &how);
 }
 
 /* ---- candidates ---- */

@@ -155,10 +155,10 @@ static void a_search_finds_the_damage_it_meets(void **state)
 	file.bytes[HEADER + file.images * 12 + file.lists * LIST] ^= 1;
 	cn_test_write(path, file.bytes, file.length);
 	assert_ok(cairn_asmk_index_open(&index, w.codebook, &path, 1, NULL, 0));
-	assert_ok(cairn_asmk_index_search(index, &empty, 1, 5, NULL, &ranking));
+	assert_ok(cairn_asmk_index_search(&ranking, index, &empty, 1, 5, NULL));
 	cairn_ranking_free(ranking);
 	for (int again = 0; again < 2; again++)
-		assert_fails(cairn_asmk_index_search(index, &full, 1, 5, NULL, &ranking), CAIRN_EDAMAGED, "bad.asmk");
+		assert_fails(cairn_asmk_index_search(&ranking, index, &full, 1, 5, NULL), CAIRN_EDAMAGED, "bad.asmk");
 	assert_null(ranking);
 	cairn_asmk_index_free(index);
 	world_free(&w);
@@ -417,7 +417,7 @@ static void a_file_without_images(void **state)
 	assert_ok(cairn_asmk_index_open(&index, w.codebook, paths, 2, NULL, 0));
 	assert_int_equal(cairn_asmk_index_images(index), 0);
 	assert_int_equal(cairn_asmk_index_bytes(index), 2 * HEADER);
-	assert_ok(cairn_asmk_index_search(index, &query, 1, 5, NULL, &ranking));
+	assert_ok(cairn_asmk_index_search(&ranking, index, &query, 1, 5, NULL));
 	assert_int_equal(cairn_ranking_count(ranking, 0), 0);
 	cairn_ranking_free(ranking);
 	cairn_asmk_index_free(index);

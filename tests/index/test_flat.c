@@ -888,7 +888,7 @@ static void faults_in_searching_are_reported(void **state)
 						      .only = cases[i].only,
 						      .only_count = cases[i].only ? 2 : 0 };
 		cairn_ranking *ranking = (void *)&stale;
-		assert_fails(cairn_index_search(index, query, cases[i].queries, cases[i].k, &options, &ranking),
+		assert_fails(cairn_index_search(&ranking, index, query, cases[i].queries, cases[i].k, &options),
 			     CAIRN_EINVALID, cases[i].part);
 		assert_null(ranking);
 	}
@@ -909,7 +909,7 @@ static int make_and_search(void *context)
 		options.threads = 1 + (unsigned)i / 2;
 		options.only = i / 2 ? only : NULL;
 		options.only_count = 3;
-		status = cairn_index_search(index, world->query, world->queries, 5, &options, &ranking);
+		status = cairn_index_search(&ranking, index, world->query, world->queries, 5, &options);
 		cairn_ranking_free(ranking);
 	}
 	cairn_index_free(index);

@@ -1122,7 +1122,7 @@ static void a_recall_that_is_no_share_is_refused(void **state)
 		cairn_index_options options = CAIRN_INDEX_OPTIONS_INIT;
 		cairn_ranking *ranking;
 		options.recall = recalls[i];
-		assert_fails(cairn_index_search(crowd.inverted.index, crowd.queries, 1, 1, &options, &ranking),
+		assert_fails(cairn_index_search(&ranking, crowd.inverted.index, crowd.queries, 1, 1, &options),
 			     CAIRN_EINVALID, "a recall of");
 	}
 }
@@ -1249,7 +1249,7 @@ static int make_and_search(void *context)
 		options.probes = 2;
 		options.only = i ? only : NULL;
 		options.only_count = 4;
-		status = cairn_index_search(index, small->queries, 3, 5, &options, &ranking);
+		status = cairn_index_search(&ranking, index, small->queries, 3, 5, &options);
 		cairn_ranking_free(ranking);
 	}
 	cairn_index_free(index);
