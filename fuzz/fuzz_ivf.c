@@ -101,7 +101,7 @@ static void put_crc(uint8_t *place, const uint8_t *from, size_t length)
 /* The quantizer's fingerprint, and the checksums of the sections that are as long as the header says. */
 static void seal_lists(const cairn_ivf *ivf, uint8_t *bytes, size_t size)
 {
-	uint64_t rows, starts = ((ivf->lists + 1) * 8 + 63) / 64 * 64, numbers;
+	uint64_t rows, starts = ((ivf->list_count + 1) * 8 + 63) / 64 * 64, numbers;
 	memcpy(&rows, bytes + ROWS_AT, sizeof(rows));
 	memcpy(bytes + QUANTIZER_AT, &ivf->fingerprint, sizeof(ivf->fingerprint));
 	numbers = rows <= MOST_ROWS ? (rows * 4 + 63) / 64 * 64 : 0;

@@ -225,13 +225,13 @@ CAIRN_API uint64_t cairn_asmk_index_bytes(const cairn_asmk_index *index);
 
 /** How a search is made. */
 typedef struct {
-	uint32_t version;       /**< CAIRN_ASMK_SEARCH_OPTIONS_VERSION */
-	uint32_t assignments;   /**< nearest words of each descriptor of the query, 1 to 64; 0: 5 */
-	float alpha;            /**< exponent of similarities, > 0 and at most 100 */
-	float threshold;        /**< similarities below count as 0; 0 to 1 */
-	uint32_t threads;       /**< 0: one for each core */
-	const int64_t *allowed; /**< NULL: all images; or allowed_count ids, ascending: no others are found */
-	size_t allowed_count;
+	uint32_t version;     /**< CAIRN_ASMK_SEARCH_OPTIONS_VERSION */
+	uint32_t assignments; /**< nearest words of each descriptor of the query, 1 to 64; 0: 5 */
+	float alpha;          /**< exponent of similarities, > 0 and at most 100 */
+	float threshold;      /**< similarities below count as 0; 0 to 1 */
+	uint32_t threads;     /**< 0: one for each core */
+	const int64_t *only;  /**< NULL, or the ids that alone may be found, ascending */
+	size_t only_count;
 } cairn_asmk_search_options;
 
 #define CAIRN_ASMK_SEARCH_OPTIONS_VERSION 1

@@ -25,7 +25,7 @@ typedef struct cairn_ivf_lists cairn_ivf_lists;
 /** How a quantizer is trained. */
 typedef struct {
 	uint32_t version; /**< CAIRN_IVF_OPTIONS_VERSION */
-	unsigned threads; /**< 0: one for each core */
+	uint32_t threads; /**< 0: one for each core */
 	size_t lists;     /**< 0: 2 * the root of the number of rows */
 	uint64_t seed;
 } cairn_ivf_options;
@@ -76,7 +76,7 @@ CAIRN_API size_t cairn_ivf_probes(const cairn_ivf *ivf, size_t k, double recall)
  * CAIRN_EIO; CAIRN_ENOSPACE; CAIRN_ECANCELLED; CAIRN_ENOMEM. What failed leaves no file
  */
 CAIRN_API int cairn_ivf_write_lists(const cairn_ivf *ivf, const cairn_index_part *part, const char *path,
-				    unsigned threads, cairn_progress_cb progress, void *payload);
+				    uint32_t threads, cairn_progress_cb progress, void *payload);
 
 /**
  * Map the lists of a part.

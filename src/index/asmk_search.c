@@ -215,7 +215,7 @@ static void offer_images(const struct search *search, const cairn_asmk_aggregate
 		float score = query->regional ? sums[i] : sums[i] * factor * root_factor(block->counts[i]);
 		if (score >= cn_heap_threshold(heap) &&
 		    !cn_ids_have(index->removed, index->removed_count, block->ids[i]) &&
-		    (!options->allowed || cn_ids_have(options->allowed, options->allowed_count, block->ids[i])))
+		    (!options->only || cn_ids_have(options->only, options->only_count, block->ids[i])))
 			cn_heap_push(heap, score, block->ids[i]);
 	}
 }
@@ -370,7 +370,7 @@ static int check_options(const cairn_asmk_index *index, cairn_asmk_search_option
 	if (!(o->alpha > 0 && o->alpha <= 100) || !(o->threshold >= 0 && o->threshold <= 1))
 		return cn_fail(CAIRN_EINVALID, "ASMK with alpha %g and threshold %g; above 0 to 100, and 0 to 1",
 			       (double)o->alpha, (double)o->threshold);
-	return cn_ids_ascend(o->allowed, o->allowed_count, "allowed");
+	return cn_ids_ascend(o->only, o->only_count, "image");
 }
 
 static int check_queries(const cairn_asmk_index *index, const cairn_features *const *queries, size_t count, size_t k)

@@ -28,7 +28,7 @@ static int scan_chunk(const struct flat *flat, cn_search_worker *worker, const c
 	rows.live_from = rows.first;
 	if (rows.live && is_all_dead(rows.live, rows.first, rows.count))
 		return 0;
-	return cn_scan_rows(&flat->panels, &rows, NULL, worker->lists, &worker->scratch);
+	return cn_scan_rows(&flat->panels, &rows, NULL, worker->shortlists, &worker->scratch);
 }
 
 /* cn_loop_body over chunks. */

@@ -73,7 +73,7 @@ static int check_lists(const cairn_ivf *ivf, const cairn_index_part *parts, cons
 			return cn_fail(CAIRN_EINVALID, "part %zu of the index has %zu rows, its lists '%s' %zu", i,
 				       parts[i].count, lists[i]->path, lists[i]->rows);
 		if (lists[i]->quantizer != ivf->fingerprint || lists[i]->dim != ivf->dim ||
-		    lists[i]->lists != ivf->lists)
+		    lists[i]->list_count != ivf->list_count)
 			return cn_fail(CAIRN_EINVALID, "the lists '%s' of part %zu were written with another quantizer",
 				       lists[i]->path, i);
 	}
@@ -128,10 +128,10 @@ struct ranking_loop {
 static int rank_query(const struct ranking_loop *loop, size_t query, cn_found *found)
 {
 	const cn_search *search = loop->search;
-	cn_shortlist *list = &search->workers[0].lists[query];
+	cn_shortlist *list = &search->workers[0].shortlists[query];
 	size_t depth = cairn_ranking_depth(loop->ranking), dim = search->index->parts.dim;
 	for (unsigned w = 1; w < search->worker_count; w++) {
-		const cn_shortlist *other = &search->workers[w].lists[query];
+		const cn_shortlist *other = &search->workers[w].shortlists[query];
 		for (size_t i = 0; i < other->count; i++)
 			cn_shortlist_push(list, other->items[i].score, other->items[i].row);
 	}
@@ -157,7 +157,7 @@ static int search_block(cn_search *search, cairn_ranking *ranking, size_t first)
 	CN_TRY(cn_queries_init(&search->queries, number, search->vectors, search->count, search->index->parts.dim));
 	for (unsigned w = 0; w < search->worker_count; w++)
 		for (size_t q = 0; q < search->count; q++)
-			cn_shortlist_clear(&search->workers[w].lists[q]);
+			cn_shortlist_clear(&search->workers[w].shortlists[q]);
 	int status = search->probes ? cn_ivf_scan(search) : cn_flat_scan(search);
 	if (status == 0)
 		status = cn_parallel_for(search->pool, search->count, 8, rank_range, &loop);
@@ -171,9 +171,9 @@ static void free_workers(cn_search *search)
 {
 	for (unsigned w = 0; search->workers && w < search->worker_count; w++) {
 		cn_search_worker *worker = &search->workers[w];
-		for (size_t q = 0; worker->lists && q < search->block; q++)
-			cn_shortlist_free(&worker->lists[q]);
-		cn_free(worker->lists);
+		for (size_t q = 0; worker->shortlists && q < search->block; q++)
+			cn_shortlist_free(&worker->shortlists[q]);
+		cn_free(worker->shortlists);
 		cn_free(worker->bases);
 		cn_free(worker->found);
 		cn_query_panels_free(&worker->panels);
@@ -194,11 +194,11 @@ static int make_workers(cn_search *search, size_t queries)
 	CN_NEW(search->workers, search->worker_count, sizeof(*search->workers));
 	for (unsigned w = 0; w < search->worker_count; w++) {
 		cn_search_worker *worker = &search->workers[w];
-		CN_NEW(worker->lists, search->block, sizeof(*worker->lists));
+		CN_NEW(worker->shortlists, search->block, sizeof(*worker->shortlists));
 		CN_NEW(worker->bases, search->block, sizeof(*worker->bases));
 		CN_NEW(worker->found, search->keep, sizeof(*worker->found));
 		for (size_t q = 0; q < search->block; q++)
-			CN_TRY(cn_shortlist_init(&worker->lists[q], search->keep));
+			CN_TRY(cn_shortlist_init(&worker->shortlists[q], search->keep));
 	}
 	return 0;
 }
@@ -224,7 +224,7 @@ static int check_search(const cairn_index *index, const float *vectors, size_t q
 static int is_small(const cn_search *search, size_t queries)
 {
 	const cairn_index *index = search->index;
-	double share = search->probes ? (double)search->probes / (double)index->ivf->lists : 1;
+	double share = search->probes ? (double)search->probes / (double)index->ivf->list_count : 1;
 	return share * (double)index->parts.rows * (double)index->parts.dim * (double)queries < SMALL;
 }
 

@@ -28,7 +28,7 @@ struct cairn_index {
 
 /** What one thread needs for a block of queries. */
 typedef struct {
-	cn_shortlist *lists; /**< one a query */
+	cn_shortlist *shortlists; /**< one a query */
 	cn_scan_scratch scratch;
 	cn_query_panels panels;
 	float *bases;    /**< room for a number a query */

@@ -12,8 +12,8 @@
 #define CN_IVF_MAX_LISTS  (1u << 20)
 
 struct cairn_ivf {
-	size_t dim, lists;
-	float *centroids; /* lists x dim */
+	size_t dim, list_count;
+	float *centroids; /* list_count x dim */
 	int8_t *codes;    /* the same, encoded */
 	float *scales;
 	double error;
@@ -38,8 +38,8 @@ struct cairn_ivf_lists {
 	const uint8_t *bytes; /* the whole file */
 	char *path;
 	uint32_t quantizer; /* its fingerprint */
-	size_t rows, dim, lists;
-	const uint64_t *starts;  /* lists + 1 */
+	size_t rows, dim, list_count;
+	const uint64_t *starts;  /* list_count + 1 */
 	const uint32_t *numbers; /* rows: which row of the part */
 	const float *scales;     /* rows */
 	const int8_t *codes;     /* rows x dim */

@@ -70,9 +70,9 @@ static int choose_range(void *context, size_t begin, size_t end, unsigned number
 	const cairn_ivf *ivf = ivf_search->ivf;
 	cn_search_worker *worker = &ivf_search->search->workers[number];
 	const cn_rows centroids = {
-		.stored = CN_ROWS_I8, .rows = ivf->codes, .scales = ivf->scales, .count = ivf->lists
+		.stored = CN_ROWS_I8, .rows = ivf->codes, .scales = ivf->scales, .count = ivf->list_count
 	};
-	struct probe *scratch = cn_alloc(ivf->lists, sizeof(*scratch));
+	struct probe *scratch = cn_alloc(ivf->list_count, sizeof(*scratch));
 	if (!scratch)
 		return CAIRN_ENOMEM;
 	int status = cn_query_panels_pack(&worker->panels, &ivf_search->search->queries, ivf_search->order + begin,
@@ -88,7 +88,7 @@ static int choose_range(void *context, size_t begin, size_t end, unsigned number
 /* A counting sort of the probes by list. */
 static void turn_round(struct ivf_search *ivf_search)
 {
-	size_t count = ivf_search->search->count * ivf_search->probes, lists = ivf_search->ivf->lists;
+	size_t count = ivf_search->search->count * ivf_search->probes, lists = ivf_search->ivf->list_count;
 	size_t *starts = ivf_search->starts;
 	for (size_t i = 0; i < count; i++)
 		starts[ivf_search->probed[i].list + 1]++;
@@ -126,7 +126,7 @@ static int scan_list(const struct ivf_search *ivf_search, size_t list, cn_search
 				       .first = (uint32_t)index->parts.items[p].first,
 				       .live = search->live,
 				       .live_from = index->parts.items[p].first };
-		CN_TRY(cn_scan_rows(&worker->panels, &rows, ivf_search->bases + first, worker->lists,
+		CN_TRY(cn_scan_rows(&worker->panels, &rows, ivf_search->bases + first, worker->shortlists,
 				    &worker->scratch));
 	}
 	return 0;
@@ -145,7 +145,7 @@ static int scan_range(void *context, size_t begin, size_t end, unsigned worker)
 
 static int allocate(struct ivf_search *ivf_search)
 {
-	size_t count = ivf_search->search->count, lists = ivf_search->ivf->lists, probed;
+	size_t count = ivf_search->search->count, lists = ivf_search->ivf->list_count, probed;
 	/* By their codes, centroids that are about equal may change places. */
 	size_t keep = ivf_search->probes + ivf_search->probes / 8 + 4;
 	CN_TRY(cn_size_mul(count, ivf_search->probes, &probed));
@@ -201,12 +201,12 @@ size_t cn_search_probes(const cairn_index *index, size_t k, const cairn_index_op
 		return 0;
 	size_t probes = options->probes ? options->probes
 					: cairn_ivf_probes(ivf, k, options->recall > 0 ? options->recall : 0.95);
-	probes = probes < ivf->lists ? probes : ivf->lists;
+	probes = probes < ivf->list_count ? probes : ivf->list_count;
 	double left = (double)live_rows / (double)index->parts.rows;
-	if (left < 1 && left <= (double)probes / (double)ivf->lists)
+	if (left < 1 && left <= (double)probes / (double)ivf->list_count)
 		return 0;
 	if (options->probes)
 		return probes;
 	double more = ceil((double)probes / left);
-	return more < (double)ivf->lists ? (size_t)more : ivf->lists;
+	return more < (double)ivf->list_count ? (size_t)more : ivf->list_count;
 }

@@ -72,8 +72,8 @@ static int sample_rows(const cn_row_parts *parts, size_t count, uint64_t seed, s
 static int train_centroids(struct training *training)
 {
 	cairn_ivf *ivf = training->ivf;
-	size_t rows = training->parts.rows, wanted = ivf->lists * POINTS, count = wanted < rows ? wanted : rows;
-	const cn_kmeans_options options = { .clusters = ivf->lists,
+	size_t rows = training->parts.rows, wanted = ivf->list_count * POINTS, count = wanted < rows ? wanted : rows;
+	const cn_kmeans_options options = { .clusters = ivf->list_count,
 					    .iterations = ITERATIONS,
 					    .seed = training->options->seed };
 	cn_kmeans_result result;
@@ -177,15 +177,15 @@ static int find_places(void *context, size_t begin, size_t end, unsigned worker)
 {
 	const struct measuring *measuring = context;
 	const cairn_ivf *ivf = measuring->training->ivf;
-	float *products = measuring->products + worker * ivf->lists;
+	float *products = measuring->products + worker * ivf->list_count;
 	for (size_t q = begin; q < end; q++) {
 		size_t query = measuring->first + q;
 		uint32_t *places = measuring->places + query * NEIGHBOURS;
-		cn_dot_rows(measuring->queries + query * ivf->dim, ivf->centroids, ivf->lists, ivf->dim, products);
+		cn_dot_rows(measuring->queries + query * ivf->dim, ivf->centroids, ivf->list_count, ivf->dim, products);
 		for (size_t i = 0; i < NEIGHBOURS; i++)
 			if (places[i] != CN_IVF_MAX_LISTS)
-				places[i] =
-					(uint32_t)place_of(products, ivf->lists, measuring->lists[q * NEIGHBOURS + i]);
+				places[i] = (uint32_t)place_of(products, ivf->list_count,
+							       measuring->lists[q * NEIGHBOURS + i]);
 	}
 	return 0;
 }
@@ -200,8 +200,8 @@ static int find_all_places(struct measuring *measuring, size_t queries)
 		for (size_t q = 0; q < count; q++)
 			gather_neighbours(measuring, measuring->first + q,
 					  measuring->neighbours + q * NEIGHBOURS * ivf->dim);
-		CN_TRY(cn_assign(training->pool, measuring->neighbours, count * NEIGHBOURS, ivf->centroids, ivf->lists,
-				 ivf->dim, 1, measuring->lists));
+		CN_TRY(cn_assign(training->pool, measuring->neighbours, count * NEIGHBOURS, ivf->centroids,
+				 ivf->list_count, ivf->dim, 1, measuring->lists));
 		CN_TRY(cn_parallel_for(training->pool, count, 1, find_places, measuring));
 	}
 	return 0;
@@ -237,7 +237,7 @@ static int measure_recall(struct training *training)
 	measuring.places = cn_alloc(count * NEIGHBOURS, sizeof(*measuring.places));
 	measuring.neighbours = cn_alloc(batch * NEIGHBOURS * ivf->dim, sizeof(*measuring.neighbours));
 	measuring.lists = cn_alloc(batch * NEIGHBOURS, sizeof(*measuring.lists));
-	measuring.products = cn_alloc(workers * ivf->lists, sizeof(*measuring.products));
+	measuring.products = cn_alloc(workers * ivf->list_count, sizeof(*measuring.products));
 	if (status == 0 && (!measuring.places || !measuring.neighbours || !measuring.lists || !measuring.products))
 		status = CAIRN_ENOMEM;
 	if (status == 0)

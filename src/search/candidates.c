@@ -64,8 +64,8 @@ static int rank_asmk(const cairn_query *query, const int64_t *only, size_t count
 	CN_TRY(cairn_collection_asmk(&index, searcher->collection, searcher->local));
 	size_t most = only ? count : cairn_asmk_index_images(index);
 	how.threads = searcher->options.threads;
-	how.allowed = only;
-	how.allowed_count = count;
+	how.only = only;
+	how.only_count = count;
 	return cairn_asmk_index_search(out, index, features, 1, depth < most ? depth : most ? most : 1, &how);
 }
 

@@ -383,8 +383,8 @@ static void removed_and_forbidden_images_never_appear(void **state)
 	cairn_ranking *found = search(without, &w, WORLD_IMAGES, &how);
 	assert_filtered(found, all, 3, 0);
 	cairn_ranking_free(found);
-	how.allowed = thirds;
-	how.allowed_count = count;
+	how.only = thirds;
+	how.only_count = count;
 	found = search(index, &w, WORLD_IMAGES, &how);
 	assert_filtered(found, all, 3, 1);
 	cairn_ranking_free(found);
@@ -393,7 +393,7 @@ static void removed_and_forbidden_images_never_appear(void **state)
 	for (size_t q = 0; q < WORLD_IMAGES; q++)
 		assert_int_equal(cairn_ranking_count(found, q), 0);
 	cairn_ranking_free(found);
-	how.allowed_count = 0;
+	how.only_count = 0;
 	found = search(index, &w, WORLD_IMAGES, &how);
 	for (size_t q = 0; q < WORLD_IMAGES; q++)
 		assert_int_equal(cairn_ranking_count(found, q), 0);
@@ -469,10 +469,10 @@ static void faults_of_a_search_are_reported(void **state)
 		assert_null(ranking);
 	}
 	cairn_asmk_search_options how = CAIRN_ASMK_SEARCH_OPTIONS_INIT;
-	how.allowed = disorder;
-	how.allowed_count = 2;
+	how.only = disorder;
+	how.only_count = 2;
 	assert_fails(cairn_asmk_index_search(&ranking, index, queries_of(&w), 1, 1, &how), CAIRN_EINVALID,
-		     "allowed ids must ascend");
+		     "image ids must ascend");
 	assert_fails(cairn_asmk_index_search(&ranking, index, queries_of(&w), 0, 1, NULL), CAIRN_EINVALID, "0 queries");
 	assert_fails(cairn_asmk_index_search(&ranking, index, queries_of(&w), 1, 0, NULL), CAIRN_EINVALID, "best 0");
 	const float number = 1;
