@@ -63,6 +63,22 @@ class Peer:
         _, _, ranks, _ = self.method.query_ivf(*queries)
         return ranks, time.perf_counter() - start
 
+    def stages(self, queries, threads):
+        """Milliseconds a query of assignment to words, of aggregation, and of the inverted file."""
+        faiss.omp_set_num_threads(threads)
+        method, (vectors, numbers), seconds = self.method, queries, np.zeros(3)
+        params = method.params["query_ivf"]
+        similarity = lambda *x: method.kernel.similarity(*x, **params["similarity"])
+        for number in np.unique(numbers):
+            own, marks = numbers == number, [time.perf_counter()]
+            quantized = method.codebook.quantize(vectors[own], **params["quantize"])
+            marks.append(time.perf_counter())
+            aggregated = method.kernel.aggregate_image(*quantized, **params["aggregate"])
+            marks.append(time.perf_counter())
+            method.inverted_file.search(*aggregated, **params["search"], similarity_func=similarity)
+            seconds += np.diff([*marks, time.perf_counter()])
+        return seconds / len(np.unique(numbers)) * 1e3
+
     def bytes(self):
         """What its postings take, without what its arrays have in reserve."""
         file = self.method.inverted_file
@@ -107,6 +123,9 @@ def compare(ratios, truth, words, database, queries, binary):
         each = len(truth.queries)
         print(f"{form}, {threads} threads: {ours / each * 1e3:.1f} ms a query, asmk {theirs / each * 1e3:.1f}")
         ratios.add(f"{'signs' if binary else 'bytes'}-{threads}", theirs / ours, "asmk on faiss")
+    parts = peer.stages(query_floats, 1)
+    print(f"{form}, 1 thread: of the package's {parts.sum():.1f} ms a query {parts[0]:.1f} are assignment, {parts[1]:.1f} aggregation, "
+          f"{parts[2]:.1f} the inverted file", flush=True)
     return max(abs(mine[level] - others[level]) for level in mine) <= ALLOWED
 
 

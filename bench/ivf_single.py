@@ -1,4 +1,4 @@
-"""An inverted file against those and the graph of FAISS, one query at a time on all threads: queries a second at equal recall.
+"""An inverted file against those and the graph of FAISS, one query at a time on one thread each: queries a second at equal recall.
 Run by `make bench-ivf-single`; ivf_cases.py tells of the data and of how settings are chosen."""
 from ivf_cases import main
 

@@ -88,11 +88,12 @@ class IvfOptions(ctypes.Structure):
 
 
 class InvertedFile(Index):
-    """An index with lists, in files of the folder."""
+    """An index with lists, in files of the folder. It has no codes of whole rows, which only scans of all rows read."""
 
     def __init__(self, rows, folder, name, lists=0):
         super().__init__(rows)
         self.library.cairn_index_free(self.index)
+        self.part.codes = self.part.scales = None
         self.quantizer, self.lists, path = ctypes.c_void_p(), ctypes.c_void_p(), f"{folder}/{name}.ivf"
         self.call("cairn_ivf_train", ctypes.byref(self.quantizer), self.dim, ctypes.byref(self.part), 1, ctypes.byref(IvfOptions(1, 0, lists, 1)), None, None)
         self.call("cairn_ivf_write_lists", self.quantizer, ctypes.byref(self.part), path.encode(), 0, None, None)
@@ -125,3 +126,10 @@ def bandwidth_and_peak():
 def recall(found, truth):
     """The mean share of each query's true neighbours that was found."""
     return float(np.mean([np.isin(one, other).mean() for one, other in zip(truth, found)]))
+
+
+def recall_by_score(found, least, rows, queries):
+    """The share of what was found that is as good as the last true neighbour of its query, whose score is `least`: so it does not matter
+    which of several equal rows is found."""
+    scores = np.einsum("qkd,qd->qk", rows[found], queries)
+    return float(np.mean((scores >= least[:, None] - 1e-6) & (found >= 0)))

@@ -22,13 +22,17 @@ extern "C" {
 
 typedef struct cairn_index cairn_index;
 
-/** Rows that belong together in memory: one segment of a collection, or arrays of the caller's. Borrowed, not copied.
+/**
+ * Rows that belong together in memory: one segment of a collection, or arrays of the caller's. Borrowed, not copied.
+ *
+ * `codes` and `scales` may both be NULL: scans then read the half-precision rows of all parts, which takes twice as
+ * long and finds what `exact` does. Where lists are probed (cairn/ivf.h), codes serve only searches among few images.
  */
 typedef struct {
 	const uint16_t *rows;  /**< count x dim float16, C order */
-	const int8_t *codes;   /**< count x dim, as cairn_index_encode() makes them */
+	const int8_t *codes;   /**< count x dim, as cairn_index_encode() makes them; see below */
 	const float *scales;   /**< count; value = scale * code */
-	const int64_t *images; /**< count image ids, >= 0, one a row, in ascending order */
+	const int64_t *images; /**< count image ids, >= 0, one a row, in ascending order; the same may follow itself */
 	size_t count;          /**< number of rows */
 } cairn_index_part;
 
@@ -55,11 +59,13 @@ typedef struct {
 	 * number in common, codes and half-precision numbers tell them apart no longer (docs/methods.md, "Search"). */
 	size_t depth;
 	int exact; /**< 1: all rows are scored in half precision, and the codes are not read */
-	/** Of an index with lists (cairn/ivf.h): the share of the true k best that is to be found, 0 to 1, 0: 0.95; how
-	 * many lists to probe, 0: as many as this takes, and more where rows are removed or left out. */
+	/** Of an index with lists (cairn/ivf.h), ignored without: the share of the true k best that is to be found,
+	 * above 0 to 1, 0 stands for 0.95; how many lists to probe, 0: as many as this takes, and more where rows are
+	 * removed or left out. Fewer than k images may be found where the lists that are probed hold fewer. */
 	double recall;
 	size_t probes;
-	/** NULL, or the ids that alone may be found, ascending: the search costs in proportion to them. */
+	/** NULL: all images may be found; else the ids that alone may be, each above the one before. An empty array,
+	 * which is not NULL, finds nothing. The search costs in proportion to them. */
 	const int64_t *only;
 	size_t only_count;
 } cairn_index_options;
@@ -74,9 +80,9 @@ typedef struct {
  * Make an index that scans all rows.
  *
  * @param[out] out    the new index; the caller frees it with cairn_index_free()
- * @param      dim    dimensions of a row, >= 1
+ * @param      dim    dimensions of a row, 1 to 65536
  * @param      parts  n parts; their arrays must outlive the index
- * @param      removed NULL, or ids to leave out, ascending
+ * @param      removed NULL, or ids to leave out, each above the one before
  * @return 0; CAIRN_EINVALID naming the number or id at fault; CAIRN_ELIMIT beyond 2^32 rows; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_index_new_flat(cairn_index **out, size_t dim, const cairn_index_part *parts, size_t n,
@@ -94,12 +100,17 @@ CAIRN_API size_t cairn_index_rows(const cairn_index *index);
  * The k best images for each query; equal scores are ordered by ascending id. Results do not depend on the number of
  * threads, nor, unless images have rows in several parts and scores are equal, on how rows are divided into parts.
  *
+ * Each call has threads of its own: who searches from many threads at once should ask for one in each. Besides the
+ * ranking, 12 bytes a query and k whatever the number of images, a search needs some 64 MB at most, more where a single
+ * query's shortlist takes more: depth * 16 bytes a thread, times the most rows that any image has.
+ *
  * @param[out] out     a new ranking of `queries` rows and depth k; the caller frees it. Scores are inner products with
  *                     the half-precision rows
  * @param      vectors queries x dim float32, C order, finite
- * @param      k       >= 1
+ * @param      k       1 to 2^31 - 1
  * @param      options NULL for the defaults
- * @return 0; CAIRN_EINVALID where a size is 0, a number is not finite or ids do not ascend; CAIRN_ENOMEM
+ * @return 0; CAIRN_EINVALID where a size is 0 or too large, a number is not finite, a recall is no share, ids do not
+ *         ascend or the options are of another version; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_index_search(cairn_ranking **out, const cairn_index *index, const float *vectors, size_t queries,
 				 size_t k, const cairn_index_options *options);

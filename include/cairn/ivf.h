@@ -43,11 +43,11 @@ typedef struct {
 
 /**
  * Train a quantizer: k-means on a seeded sample of the rows, then how many lists must be probed for which recall is
- * measured on 1000 of the rows.
+ * measured on 1000 of the rows. The sample takes 512 bytes a list and dimension.
  *
  * @param[out] out      the caller frees it with cairn_ivf_free()
  * @param      dim      dimensions of a row
- * @param      parts    n parts, which may be freed afterwards
+ * @param      parts    n parts, which may be freed afterwards; codes are used where they are
  * @param      options  NULL for the defaults
  * @param      progress NULL, or told; it can cancel
  * @return 0; CAIRN_EINVALID where there are fewer distinct rows than lists; CAIRN_ECANCELLED; CAIRN_ENOMEM
@@ -65,12 +65,13 @@ CAIRN_API void cairn_ivf_get_info(const cairn_ivf *ivf, cairn_ivf_info *out);
 
 /** How many lists must be probed for this share of the k best to be found, as measured in training for k of 1, 10, 100
  * and 1000, and reckoned from these between them. For a larger k it is the number for 1000, with which less is found.
- * @param recall 0 to 1 */
+ * @param recall above 0 to 1 */
 CAIRN_API size_t cairn_ivf_probes(const cairn_ivf *ivf, size_t k, double recall);
 
 /**
  * Write the lists of a part (docs/format.md, "Lists of a quantizer").
  *
+ * @param part    its codes are not read
  * @param threads 0: one for each core
  * @return 0; CAIRN_EINVALID naming the row that holds a number that is not finite; CAIRN_ELIMIT beyond 2^32 rows;
  * CAIRN_EIO; CAIRN_ENOSPACE; CAIRN_ECANCELLED; CAIRN_ENOMEM. What failed leaves no file
@@ -79,7 +80,7 @@ CAIRN_API int cairn_ivf_write_lists(const cairn_ivf *ivf, const cairn_index_part
 				    uint32_t threads, cairn_progress_cb progress, void *payload);
 
 /**
- * Map the lists of a part.
+ * Map the lists of a part. They do not need the quantizer any more afterwards.
  *
  * @param rows of the part that they were written for
  * @return 0; CAIRN_ENOTFOUND; CAIRN_EDAMAGED naming the file and the fault, also where it was written with another
@@ -98,7 +99,8 @@ CAIRN_API double cairn_ivf_lists_error(const cairn_ivf_lists *lists);
 
 /**
  * Make an index that probes lists. What cairn_index_options asks to be exact, and searches among few images, still scan
- * rows.
+ * rows. Where images are removed or left out, lists are probed until as many rows are met as otherwise; lists in which
+ * no row counts are passed over.
  *
  * @param lists one a part
  * @param ivf   what they were written with; all that is given must outlive the index

@@ -20,6 +20,7 @@
 #include "math/half.h"
 #include "util/file.h"
 #include "util/ids.h"
+#include "util/lock.h"
 #include "util/log.h"
 #include "util/memory.h"
 #include "util/progress.h"

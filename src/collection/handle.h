@@ -1,7 +1,7 @@
 /*
  * collection/handle.h - an open collection: the catalogue, and what it said when it was opened or refreshed.
  *
- *   folder/lock               taken with flock() by the one who writes; holds the process id
+ *   folder/lock               see util/lock.h; taken by the one who writes
  *   folder/catalogue.sqlite   see catalogue.h
  *   folder/segments/NNNNNNNN.rows.npy, .codes.npy, .scales.npy, .images.npy, .KIND.features
  *   folder/segments/NNNNNNNN.KIND.codebook.npy, .KIND.asmk, .quantizer.ivf, .lists   see structures.h
@@ -24,7 +24,6 @@
 
 #define CN_CATALOGUE_NAME "catalogue.sqlite"
 #define CN_SEGMENTS_NAME  "segments"
-#define CN_LOCK_NAME      "lock"
 
 /** A segment and its mapped files. A file that could not be mapped is left zeroed; cn_segment_rows() and
  *  cn_segment_features() then try again and say why. */
@@ -130,8 +129,5 @@ int cn_filter_check(const cairn_filter *filter);
 
 /** cairn_collection_compact() with `images` images to a segment. */
 int cn_collection_compact(cairn_collection *collection, size_t images, cairn_progress_cb progress, void *payload);
-
-/** Take the writer's lock of a folder. @param[out] lock file descriptor; close it to give the lock back */
-int cn_lock_take(int *lock, const char *folder);
 
 #endif

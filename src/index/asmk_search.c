@@ -100,7 +100,9 @@ struct search {
 	cn_workers *pool;
 	struct place *places;        /* all blocks of all files */
 	size_t place_count, largest; /* largest: the most images of a block */
-	float *of_distance; /* dim + 1: the similarity after sigma() of residuals that differ in so many bits */
+	/* The similarity after sigma() of residuals that differ in so many bits, up to all of a code: a damaged file
+	 * may have bits set behind the last dimension. */
+	float *of_distance;
 	struct worker *workers;
 	cairn_asmk_aggregate *queries[BATCH];
 	size_t batch, most; /* queries at once: now, at most */
@@ -315,9 +317,7 @@ static int make_places(struct search *search)
 static int make_table(struct search *search)
 {
 	size_t dim = search->index->codebook->dim;
-	search->of_distance = cn_alloc(dim + 1, sizeof(*search->of_distance));
-	if (!search->of_distance)
-		return CAIRN_ENOMEM;
+	CN_NEW(search->of_distance, 8 * search->index->files[0].code_size + 1, sizeof(*search->of_distance));
 	for (size_t h = 0; h <= dim; h++)
 		search->of_distance[h] = sigma((float)(1 - 2 * (double)h / (double)dim), search->options.alpha,
 					       search->options.threshold);

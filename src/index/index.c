@@ -14,7 +14,7 @@
 #include "util/memory.h"
 
 #define CHUNK 1024 /* rows */
-/* Places that a thread's shortlists, or the lists to probe, have together; where k or the probes are many, fewer
+/* Places that all threads' shortlists, or the lists to probe, have together; where k or the probes are many, fewer
  * queries are taken at once. */
 #define MOST_PLACES ((size_t)1 << 22)
 #define SMALL       1e6 /* numbers multiplied */
@@ -88,11 +88,14 @@ int cairn_index_new_ivf(cairn_index **out, const cairn_ivf *ivf, const cairn_ind
 	CN_TRY(cairn_index_new_flat(out, ivf->dim, parts, n, removed, removed_count));
 	(*out)->lists = cn_memdup(lists, n * sizeof(*lists));
 	(*out)->ivf = ivf;
-	if ((*out)->lists)
-		return 0;
-	cairn_index_free(*out);
-	*out = NULL;
-	return CAIRN_ENOMEM;
+	int status = (*out)->lists ? 0 : CAIRN_ENOMEM;
+	if (status == 0 && (*out)->live)
+		status = cn_live_lists_init(&(*out)->live_lists, *out, (*out)->live, NULL);
+	if (status < 0) {
+		cairn_index_free(*out);
+		*out = NULL;
+	}
+	return status;
 }
 
 void cairn_index_free(cairn_index *index)
@@ -103,6 +106,7 @@ void cairn_index_free(cairn_index *index)
 	cn_free(index->chunks);
 	cn_free(index->live);
 	cn_free(index->lists);
+	cn_live_lists_free(&index->live_lists);
 	cn_free(index);
 }
 
@@ -187,7 +191,8 @@ static int make_workers(cn_search *search, size_t queries)
 	size_t best = search->probes ? IVF_BLOCK
 				     : cn_query_panels_best(search->exact ? CN_NUMBER_F32 : CN_NUMBER_I8,
 							    search->index->parts.dim);
-	size_t places = search->keep > search->probes ? search->keep : search->probes;
+	size_t shortlists = search->keep * search->worker_count;
+	size_t places = shortlists > search->most_probes ? shortlists : search->most_probes;
 	size_t most = places < MOST_PLACES ? MOST_PLACES / (places + 1) + 1 : 1;
 	search->block = best < most ? best : most;
 	search->block = queries < search->block ? queries : search->block;
@@ -214,6 +219,8 @@ static int check_search(const cairn_index *index, const float *vectors, size_t q
 		return cn_fail(CAIRN_EINVALID, "%zu queries for the best %zu images", queries, k);
 	if (!(options->recall >= 0 && options->recall <= 1))
 		return cn_fail(CAIRN_EINVALID, "a recall of %g; it is a share from 0 to 1", options->recall);
+	if (!options->only && options->only_count)
+		return cn_fail(CAIRN_EINVALID, "%zu image ids at NULL", options->only_count);
 	for (size_t i = 0; i < queries; i++)
 		if (!cn_all_finite(vectors + i * dim, dim))
 			return cn_fail(CAIRN_EINVALID, "query %zu holds a number that is not finite", i);
@@ -233,6 +240,15 @@ static cn_scanned what_is_scanned(const cn_search *search)
 	return search->exact ? CN_SCANNED_HALVES : search->probes ? CN_SCANNED_RESIDUALS : CN_SCANNED_CODES;
 }
 
+/* Where rows were left out, more lists make up for it, unless their number was given. */
+static size_t most_probes(const cn_search *search, const cairn_index_options *options)
+{
+	if (!search->live_lists->share)
+		return search->probes;
+	size_t lists = search->live_lists->count;
+	return options->probes && options->probes < lists ? options->probes : lists;
+}
+
 static int search_all(cn_search *search, const float *vectors, size_t queries, cairn_ranking *ranking)
 {
 	CN_TRY(make_workers(search, queries));
@@ -249,23 +265,29 @@ int cairn_index_search(cairn_ranking **out, const cairn_index *index, const floa
 {
 	static const cairn_index_options defaults = CAIRN_INDEX_OPTIONS_INIT;
 	uint64_t *only = NULL;
-	cn_search search = { .index = index, .live = index->live };
+	cn_live_lists only_lists = { 0 };
+	cn_search search = { .index = index, .live = index->live, .live_lists = &index->live_lists };
 	int status = 0;
 	*out = NULL;
 	if (!options)
 		options = &defaults;
 	CN_TRY(check_search(index, vectors, queries, k, options));
-	search.exact = options->exact;
 	if (options->only) {
 		CN_TRY(cn_row_parts_only(&index->parts, options->only, options->only_count, index->live, &only));
 		search.live = only;
 	}
 	search.probes =
 		cn_search_probes(index, k, options, only ? cn_row_parts_live(&index->parts, only) : index->live_rows);
+	search.exact = options->exact || (!search.probes && !index->parts.has_codes);
 	search.keep = cn_rows_to_keep(&index->parts, cn_images_to_keep(k, options->depth, what_is_scanned(&search)));
 	CN_GOTO(status, cairn_ranking_new(out, queries, k));
 	CN_GOTO(status, cn_workers_new(&search.pool, is_small(&search, queries) ? 1 : options->threads));
 	search.worker_count = cn_workers_threads(search.pool);
+	if (search.probes && only) {
+		CN_GOTO(status, cn_live_lists_init(&only_lists, index, only, search.pool));
+		search.live_lists = &only_lists;
+	}
+	search.most_probes = most_probes(&search, options);
 	status = search_all(&search, vectors, queries, *out);
 done:
 	if (status < 0) {
@@ -274,6 +296,7 @@ done:
 	}
 	free_workers(&search);
 	cn_workers_free(search.pool);
+	cn_live_lists_free(&only_lists);
 	cn_free(only);
 	return status;
 }

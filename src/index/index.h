@@ -16,6 +16,13 @@ typedef struct {
 	uint32_t begin, count; /* rows of the part */
 } cn_chunk;
 
+/** Of an inverted file, the lists that hold rows which may be found. */
+typedef struct {
+	float *share;  /**< a list each: of its rows; NULL: all rows may be found */
+	uint64_t *any; /**< a bit a list: its share is above 0 */
+	size_t count;  /**< lists of which it is */
+} cn_live_lists;
+
 struct cairn_index {
 	cn_row_parts parts;
 	cn_chunk *chunks;
@@ -24,6 +31,7 @@ struct cairn_index {
 	size_t live_rows;              /**< how many of the rows count */
 	const cairn_ivf *ivf;          /**< NULL: all rows are scanned; borrowed */
 	const cairn_ivf_lists **lists; /**< by cn_row_part.given; borrowed */
+	cn_live_lists live_lists;
 };
 
 /** What one thread needs for a block of queries. */
@@ -40,16 +48,22 @@ typedef struct {
 	const cairn_index *index;
 	cn_workers *pool;
 	int exact;
-	size_t probes;        /**< lists a query; 0: all rows are scanned */
 	const uint64_t *live; /**< NULL: all */
-	size_t keep;          /**< rows a query */
-	size_t block;         /**< queries at once */
+	size_t probes;        /**< lists a query, as if all of their rows counted; 0: all rows are scanned */
+	size_t most_probes;   /**< lists a query at most */
+	const cn_live_lists *live_lists;
+	size_t keep;  /**< rows a query */
+	size_t block; /**< queries at once */
 	cn_search_worker *workers;
 	unsigned worker_count;
 	const float *vectors; /**< count x dim */
 	size_t count;
 	cn_queries queries; /**< the same, encoded */
 } cn_search;
+
+/** @param live a bit a row; @param pool NULL: the calling thread alone */
+int cn_live_lists_init(cn_live_lists *out, const cairn_index *index, const uint64_t *live, cn_workers *pool);
+void cn_live_lists_free(cn_live_lists *lists);
 
 /** How many lists a search probes; 0: it scans rows. @param live_rows how many of the rows may be found */
 size_t cn_search_probes(const cairn_index *index, size_t k, const cairn_index_options *options, size_t live_rows);

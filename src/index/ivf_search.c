@@ -15,7 +15,8 @@
 #include "math/dot.h"
 #include "util/memory.h"
 
-#define TASK 64 /* queries whose lists are chosen at once */
+#define TASK       64 /* queries whose lists are chosen at once */
+#define ROWS_A_HIT 4  /* rows scanned for each image that is wanted, at least */
 
 struct probe {
 	uint32_t query, list;
@@ -25,10 +26,11 @@ struct probe {
 struct ivf_search {
 	cn_search *search;
 	const cairn_ivf *ivf;
-	size_t probes;
+	size_t most;             /* lists a query */
 	uint32_t *order;         /* 0, 1, 2 ... */
 	cn_shortlist *centroids; /* one a query */
-	struct probe *probed;    /* count x probes, by query */
+	struct probe *probed;    /* count x most, by query */
+	uint32_t *probed_count;  /* of each query */
 	size_t *starts;          /* lists + 1: of what follows */
 	uint32_t *which;         /* the same by list: queries */
 	float *bases;
@@ -46,6 +48,17 @@ static int best_base_first(const void *left, const void *right)
 	return (a->list > b->list) - (a->list < b->list);
 }
 
+/* Until as many rows are met as in lists of which nothing is left out. */
+static size_t probes_needed(const struct ivf_search *ivf_search, const struct probe *best, size_t count)
+{
+	const float *share = ivf_search->search->live_lists->share;
+	size_t most = count < ivf_search->most ? count : ivf_search->most, needed = 0;
+	double met = 0;
+	for (; needed < most && met < (double)ivf_search->search->probes; needed++)
+		met += share ? (double)share[best[needed].list] : 1;
+	return needed;
+}
+
 /* Of the centroids that are best by their codes, the best. */
 static void choose_lists(const struct ivf_search *ivf_search, size_t query, struct probe *scratch)
 {
@@ -60,7 +73,9 @@ static void choose_lists(const struct ivf_search *ivf_search, size_t query, stru
 		scratch[i] = (struct probe){ (uint32_t)query, centroid, isnan(base) ? -INFINITY : base };
 	}
 	qsort(scratch, list->count, sizeof(*scratch), best_base_first);
-	memcpy(ivf_search->probed + query * ivf_search->probes, scratch, ivf_search->probes * sizeof(*scratch));
+	size_t count = probes_needed(ivf_search, scratch, list->count);
+	memcpy(ivf_search->probed + query * ivf_search->most, scratch, count * sizeof(*scratch));
+	ivf_search->probed_count[query] = (uint32_t)count;
 }
 
 /* cn_loop_body over queries. */
@@ -69,9 +84,11 @@ static int choose_range(void *context, size_t begin, size_t end, unsigned number
 	const struct ivf_search *ivf_search = context;
 	const cairn_ivf *ivf = ivf_search->ivf;
 	cn_search_worker *worker = &ivf_search->search->workers[number];
-	const cn_rows centroids = {
-		.stored = CN_ROWS_I8, .rows = ivf->codes, .scales = ivf->scales, .count = ivf->list_count
-	};
+	const cn_rows centroids = { .stored = CN_ROWS_I8,
+				    .rows = ivf->codes,
+				    .scales = ivf->scales,
+				    .count = ivf->list_count,
+				    .live = ivf_search->search->live_lists->any };
 	struct probe *scratch = cn_alloc(ivf->list_count, sizeof(*scratch));
 	if (!scratch)
 		return CAIRN_ENOMEM;
@@ -88,20 +105,22 @@ static int choose_range(void *context, size_t begin, size_t end, unsigned number
 /* A counting sort of the probes by list. */
 static void turn_round(struct ivf_search *ivf_search)
 {
-	size_t count = ivf_search->search->count * ivf_search->probes, lists = ivf_search->ivf->list_count;
-	size_t *starts = ivf_search->starts;
-	for (size_t i = 0; i < count; i++)
-		starts[ivf_search->probed[i].list + 1]++;
+	size_t queries = ivf_search->search->count, lists = ivf_search->ivf->list_count, *starts = ivf_search->starts;
+	for (size_t q = 0; q < queries; q++)
+		for (size_t i = 0; i < ivf_search->probed_count[q]; i++)
+			starts[ivf_search->probed[q * ivf_search->most + i].list + 1]++;
 	for (size_t l = 0; l < lists; l++) {
 		if (starts[l + 1])
 			ivf_search->visited[ivf_search->visited_count++] = (uint32_t)l;
 		starts[l + 1] += starts[l];
 	}
-	for (size_t i = 0; i < count; i++) {
-		size_t place = starts[ivf_search->probed[i].list]++;
-		ivf_search->which[place] = ivf_search->probed[i].query;
-		ivf_search->bases[place] = ivf_search->probed[i].base;
-	}
+	for (size_t q = 0; q < queries; q++)
+		for (size_t i = 0; i < ivf_search->probed_count[q]; i++) {
+			const struct probe *probe = &ivf_search->probed[q * ivf_search->most + i];
+			size_t place = starts[probe->list]++;
+			ivf_search->which[place] = probe->query;
+			ivf_search->bases[place] = probe->base;
+		}
 	for (size_t l = lists; l > 0; l--)
 		starts[l] = starts[l - 1];
 	starts[0] = 0;
@@ -109,11 +128,12 @@ static void turn_round(struct ivf_search *ivf_search)
 
 /* ---- scanning them ---- */
 
-static int scan_list(const struct ivf_search *ivf_search, size_t list, cn_search_worker *worker)
+/* For some of the queries that probe it: first, first + 1 ... of `which`. */
+static int scan_list_for(const struct ivf_search *ivf_search, size_t list, size_t first, size_t queries,
+			 cn_search_worker *worker)
 {
 	const cn_search *search = ivf_search->search;
 	const cairn_index *index = search->index;
-	size_t first = ivf_search->starts[list], queries = ivf_search->starts[list + 1] - first;
 	CN_TRY(cn_query_panels_pack(&worker->panels, &search->queries, ivf_search->which + first, queries));
 	for (size_t p = 0; p < index->parts.count; p++) {
 		const cairn_ivf_lists *lists = index->lists[index->parts.items[p].given];
@@ -132,6 +152,15 @@ static int scan_list(const struct ivf_search *ivf_search, size_t list, cn_search
 	return 0;
 }
 
+static int scan_list(const struct ivf_search *ivf_search, size_t list, cn_search_worker *worker)
+{
+	size_t first = ivf_search->starts[list], end = ivf_search->starts[list + 1];
+	size_t best = cn_query_panels_best(CN_NUMBER_I8, ivf_search->ivf->dim);
+	for (; first < end; first += best)
+		CN_TRY(scan_list_for(ivf_search, list, first, end - first < best ? end - first : best, worker));
+	return 0;
+}
+
 /* cn_loop_body over the lists that are visited. */
 static int scan_range(void *context, size_t begin, size_t end, unsigned worker)
 {
@@ -147,11 +176,12 @@ static int allocate(struct ivf_search *ivf_search)
 {
 	size_t count = ivf_search->search->count, lists = ivf_search->ivf->list_count, probed;
 	/* By their codes, centroids that are about equal may change places. */
-	size_t keep = ivf_search->probes + ivf_search->probes / 8 + 4;
-	CN_TRY(cn_size_mul(count, ivf_search->probes, &probed));
+	size_t keep = ivf_search->most + ivf_search->most / 8 + 4;
+	CN_TRY(cn_size_mul(count, ivf_search->most, &probed));
 	CN_NEW(ivf_search->order, count, sizeof(*ivf_search->order));
 	CN_NEW(ivf_search->centroids, count, sizeof(*ivf_search->centroids));
 	CN_NEW(ivf_search->probed, probed, sizeof(*ivf_search->probed));
+	CN_NEW(ivf_search->probed_count, count, sizeof(*ivf_search->probed_count));
 	CN_NEW(ivf_search->starts, lists + 1, sizeof(*ivf_search->starts));
 	CN_NEW(ivf_search->which, probed, sizeof(*ivf_search->which));
 	CN_NEW(ivf_search->bases, probed, sizeof(*ivf_search->bases));
@@ -170,6 +200,7 @@ static void release(struct ivf_search *ivf_search)
 	cn_free(ivf_search->order);
 	cn_free(ivf_search->centroids);
 	cn_free(ivf_search->probed);
+	cn_free(ivf_search->probed_count);
 	cn_free(ivf_search->starts);
 	cn_free(ivf_search->which);
 	cn_free(ivf_search->bases);
@@ -178,7 +209,7 @@ static void release(struct ivf_search *ivf_search)
 
 int cn_ivf_scan(cn_search *search)
 {
-	struct ivf_search ivf_search = { .search = search, .ivf = search->index->ivf, .probes = search->probes };
+	struct ivf_search ivf_search = { .search = search, .ivf = search->index->ivf, .most = search->most_probes };
 	int status = allocate(&ivf_search);
 	if (status == 0)
 		status = cn_parallel_for(search->pool, search->count, TASK, choose_range, &ivf_search);
@@ -192,21 +223,26 @@ int cn_ivf_scan(cn_search *search)
 
 /* ---- how many lists ---- */
 
-/* Where a part of the rows does not count, so many lists more are probed, unless their number was given; where the rows
- * that count are no more than would be scanned, they are scanned themselves. */
+/* Lists without enough rows cannot hold the k best. */
+static size_t probes_for(const cairn_index *index, size_t k, double recall)
+{
+	const cairn_ivf *ivf = index->ivf;
+	double least = ceil(ROWS_A_HIT * (double)k * (double)ivf->list_count / (double)index->parts.rows);
+	if (least >= (double)ivf->list_count)
+		return ivf->list_count;
+	size_t probes = cairn_ivf_probes(ivf, k, recall);
+	return probes > (size_t)least ? probes : (size_t)least;
+}
+
+/* Where the rows that count are no more than would be scanned, they are scanned themselves. */
 size_t cn_search_probes(const cairn_index *index, size_t k, const cairn_index_options *options, size_t live_rows)
 {
 	const cairn_ivf *ivf = index->ivf;
 	if (!ivf || options->exact || live_rows == 0)
 		return 0;
-	size_t probes = options->probes ? options->probes
-					: cairn_ivf_probes(ivf, k, options->recall > 0 ? options->recall : 0.95);
+	size_t probes =
+		options->probes ? options->probes : probes_for(index, k, options->recall > 0 ? options->recall : 0.95);
 	probes = probes < ivf->list_count ? probes : ivf->list_count;
 	double left = (double)live_rows / (double)index->parts.rows;
-	if (left < 1 && left <= (double)probes / (double)ivf->list_count)
-		return 0;
-	if (options->probes)
-		return probes;
-	double more = ceil((double)probes / left);
-	return more < (double)ivf->list_count ? (size_t)more : ivf->list_count;
+	return left < 1 && left <= (double)probes / (double)ivf->list_count ? 0 : probes;
 }

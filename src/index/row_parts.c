@@ -52,6 +52,9 @@ static int count_rows_an_image(cn_row_parts *parts)
 
 static int check_part(const cairn_index_part *part, size_t number)
 {
+	if (part->count && (!part->rows || !part->images || !part->codes != !part->scales))
+		return cn_fail(CAIRN_EINVALID, "part %zu of the index lacks rows, image ids, or codes or scales alone",
+			       number);
 	if (part->count > UINT32_MAX)
 		return cn_fail(CAIRN_ELIMIT, "part %zu of the index has %zu rows; an index has %u at most", number,
 			       part->count, UINT32_MAX);
@@ -98,12 +101,13 @@ static int number_rows(cn_row_parts *parts)
 int cn_row_parts_init(cn_row_parts *out, size_t dim, const cairn_index_part *parts, size_t n)
 {
 	int status = 0;
-	*out = (cn_row_parts){ .dim = dim, .count = n };
+	*out = (cn_row_parts){ .dim = dim, .count = n, .has_codes = 1 };
 	out->items = cn_alloc(n, sizeof(*out->items));
 	if (!out->items)
 		return CAIRN_ENOMEM;
 	for (size_t i = 0; status == 0 && i < n; i++) {
 		out->items[i] = (cn_row_part){ .data = parts[i], .given = i };
+		out->has_codes &= !parts[i].count || parts[i].codes;
 		status = check_part(&parts[i], i);
 	}
 	if (status == 0)

@@ -26,6 +26,7 @@ typedef struct {
 	size_t numbers;       /**< one above the largest */
 	size_t rows_an_image; /**< the most that one image has, in all parts; >= 1 */
 	int shared;           /**< an image may have rows in several parts */
+	int has_codes;        /**< all rows have */
 } cn_row_parts;
 
 /** @return 0; CAIRN_EINVALID where image ids are negative or descend, CAIRN_ELIMIT beyond 2^32 rows; CAIRN_ENOMEM */

@@ -30,6 +30,8 @@ int cn_ids_have(const int64_t *ids, size_t count, int64_t id)
 
 int cn_ids_ascend(const int64_t *ids, size_t count, const char *what)
 {
+	if (count && !ids)
+		return cn_fail(CAIRN_EINVALID, "%zu %s ids at NULL", count, what);
 	for (size_t i = 1; i < count; i++)
 		if (ids[i] <= ids[i - 1])
 			return cn_fail(CAIRN_EINVALID, "%s ids must ascend; %lld follows %lld", what, (long long)ids[i],

@@ -253,6 +253,39 @@ static void contradictions_are_found(void **state)
 	}
 }
 
+/* Ten dimensions take ten of the 64 bits of a code; with the others set, residuals differ in more bits than there are.
+ */
+static void bits_behind_the_last_dimension_do_no_harm(void **state)
+{
+	const char *path = cn_test_path(cn_test_folder(), "bits.asmk");
+	struct file file = load_small(&forms[0]);
+	uint8_t *postings = file.bytes + HEADER + file.images * 12 + file.lists * LIST;
+	uint32_t begin = 0;
+	cairn_asmk_index *index;
+	cairn_ranking *ranking;
+	world w;
+	(void)state;
+	world_make(&w, 10, 6, 3);
+	const cairn_features *const full = w.images[5];
+	for (size_t i = 0; i < file.lists; i++) {
+		uint32_t end;
+		memcpy(&end, file.bytes + HEADER + file.images * 12 + i * LIST + 4, sizeof(end));
+		for (size_t p = begin; p < end; p++)
+			memset(postings + begin * 10 + (p - begin) * 8 + 2, 0xff, 6);
+		begin = end;
+	}
+	seal(&file, 10);
+	cn_test_write(path, file.bytes, file.length);
+	assert_ok(cairn_asmk_index_open(&index, w.codebook, &path, 1, NULL, 0));
+	assert_ok(cairn_asmk_index_search(&ranking, index, &full, 1, 5, NULL));
+	for (size_t i = 0; i < cairn_ranking_count(ranking, 0); i++)
+		assert_true(cairn_ranking_scores(ranking, 0)[i] >= 0);
+	cairn_ranking_free(ranking);
+	cairn_asmk_index_free(index);
+	world_free(&w);
+	free(file.bytes);
+}
+
 /* ---- merging ---- */
 
 static void merged_files_are_those_written_at_once(void **state)
@@ -483,6 +516,7 @@ int main(void)
 		cmocka_unit_test(every_flipped_byte_is_found),
 		cmocka_unit_test(a_search_finds_the_damage_it_meets),
 		cmocka_unit_test(contradictions_are_found),
+		cmocka_unit_test(bits_behind_the_last_dimension_do_no_harm),
 		cmocka_unit_test(merged_files_are_those_written_at_once),
 		cmocka_unit_test(merging_cuts_blocks_as_a_writer_does),
 		cmocka_unit_test(faults_of_merging_are_reported),

@@ -800,6 +800,35 @@ static void damaged_scales_do_not_hide_other_rows(void **state)
 	free_crowd(&crowd);
 }
 
+static void without_codes_halves_are_scanned(void **state)
+{
+	cairn_index_options exact = CAIRN_INDEX_OPTIONS_INIT;
+	struct crowd crowd;
+	(void)state;
+	make_crowd(&crowd);
+	cairn_index_part part = part_of(&crowd.rows, 0, crowd.rows.count), half = part;
+	cairn_index *with, *without;
+	part.codes = NULL;
+	half.scales = NULL;
+	assert_fails(cairn_index_new_flat(&without, crowd.rows.dim, &half, 1, NULL, 0), CAIRN_EINVALID, "scales alone");
+	half = part;
+	part.scales = NULL;
+	assert_fails(cairn_index_new_flat(&without, crowd.rows.dim, &half, 1, NULL, 0), CAIRN_EINVALID, "scales alone");
+	assert_ok(cairn_index_new_flat(&without, crowd.rows.dim, &part, 1, NULL, 0));
+	part = part_of(&crowd.rows, 0, crowd.rows.count);
+	assert_ok(cairn_index_new_flat(&with, crowd.rows.dim, &part, 1, NULL, 0));
+	exact.exact = 1;
+	cairn_ranking *wanted = search(with, crowd.rows.numbers, 3, 20, &exact);
+	cairn_ranking *found = search(without, crowd.rows.numbers, 3, 20, NULL);
+	for (size_t q = 0; q < 3; q++)
+		assert_same_row(found, q, wanted, q);
+	cairn_ranking_free(wanted);
+	cairn_ranking_free(found);
+	cairn_index_free(with);
+	cairn_index_free(without);
+	free_crowd(&crowd);
+}
+
 static void an_index_of_nothing_finds_nothing(void **state)
 {
 	const float query[2] = { 1, 2 };
@@ -841,16 +870,34 @@ static void faults_in_making_are_reported(void **state)
 		{ 2, two_images, backwards, 2, CAIRN_EINVALID, "1 follows 2" },
 		{ 2, two_images, twice, 2, CAIRN_EINVALID, "7 follows 7" },
 		{ 2, two_images, NULL, (size_t)1 << 32, CAIRN_ELIMIT, "4294967296 rows" },
+		{ 2, NULL, NULL, 2, CAIRN_EINVALID, "part 0 of the index lacks" },
 	};
+	static const uint16_t rows[4];
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const cairn_index_part part = { .images = cases[i].images, .count = cases[i].rows };
+		const cairn_index_part part = { .rows = rows, .images = cases[i].images, .count = cases[i].rows };
 		cairn_index *index = (void *)&stale;
 		assert_fails(cairn_index_new_flat(&index, cases[i].dim, &part, 1, cases[i].removed,
 						  cases[i].removed ? 2 : 0),
 			     cases[i].code, cases[i].part);
 		assert_null(index);
 	}
+}
+
+static void ids_at_null_are_refused(void **state)
+{
+	static const uint16_t rows[4];
+	const cairn_index_part part = { .rows = rows, .images = two_images, .count = 2 };
+	cairn_index_options options = CAIRN_INDEX_OPTIONS_INIT;
+	const float query[2] = { 1, 2 };
+	cairn_ranking *ranking;
+	cairn_index *index;
+	(void)state;
+	assert_fails(cairn_index_new_flat(&index, 2, &part, 1, NULL, 1), CAIRN_EINVALID, "1 image ids at NULL");
+	assert_ok(cairn_index_new_flat(&index, 2, &part, 1, NULL, 0));
+	options.only_count = 1;
+	assert_fails(cairn_index_search(&ranking, index, query, 1, 1, &options), CAIRN_EINVALID, "1 image ids at NULL");
+	cairn_index_free(index);
 }
 
 static void faults_in_searching_are_reported(void **state)
@@ -908,7 +955,7 @@ static int make_and_search(void *context)
 		options.exact = i % 2;
 		options.threads = 1 + (unsigned)i / 2;
 		options.only = i / 2 ? only : NULL;
-		options.only_count = 3;
+		options.only_count = i / 2 ? 3 : 0;
 		status = cairn_index_search(&ranking, index, world->query, world->queries, 5, &options);
 		cairn_ranking_free(ranking);
 	}
@@ -943,7 +990,9 @@ int main(void)
 		cmocka_unit_test(rows_that_do_not_count_are_never_read),
 		cmocka_unit_test(rows_that_are_no_numbers_do_not_hide_others),
 		cmocka_unit_test(damaged_scales_do_not_hide_other_rows),
+		cmocka_unit_test(without_codes_halves_are_scanned),
 		cmocka_unit_test(an_index_of_nothing_finds_nothing),
+		cmocka_unit_test(ids_at_null_are_refused),
 		cmocka_unit_test(faults_in_making_are_reported),
 		cmocka_unit_test(faults_in_searching_are_reported),
 		cmocka_unit_test(short_memory_is_reported),

@@ -406,6 +406,50 @@ static void filters_cost_no_recall(void **state)
 	}
 }
 
+static int by_id(const void *left, const void *right)
+{
+	int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+	return (a > b) - (a < b);
+}
+
+/* The images nearest to some other queries: a filter is rarely spread evenly. @return how many */
+static size_t choose_places(int64_t *ids, size_t query, size_t places)
+{
+	size_t count = 0, kept = 0;
+	for (size_t i = 1; i <= places; i++) {
+		cairn_ranking *place = search(crowd.flat, crowd.queries + (query + i) % QUERIES * DIM, 1, 500, NULL);
+		memcpy(ids + count, cairn_ranking_images(place, 0), 500 * sizeof(*ids));
+		count += 500;
+		cairn_ranking_free(place);
+	}
+	qsort(ids, count, sizeof(*ids), by_id);
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || ids[i] != ids[i - 1])
+			ids[kept++] = ids[i];
+	return kept;
+}
+
+static void filters_by_content_cost_no_recall(void **state)
+{
+	static const size_t places[] = { 2, 4, 16 };
+	static int64_t ids[ROWS];
+	(void)state;
+	for (size_t p = 0; p < sizeof(places) / sizeof(places[0]); p++) {
+		double recall = 0;
+		for (size_t q = 0; q < 40; q++) {
+			cairn_index_options options = CAIRN_INDEX_OPTIONS_INIT;
+			options.only = ids;
+			options.only_count = choose_places(ids, q, places[p]);
+			cairn_ranking *wanted = search(crowd.flat, crowd.queries + q * DIM, 1, K, &options);
+			cairn_ranking *found = search(crowd.inverted.index, crowd.queries + q * DIM, 1, K, &options);
+			recall += recall_of(found, wanted, K) / 40;
+			cairn_ranking_free(wanted);
+			cairn_ranking_free(found);
+		}
+		assert_true(recall >= 0.9);
+	}
+}
+
 static void removed_images_are_never_found_and_cost_no_recall(void **state)
 {
 	static const struct {
@@ -1248,7 +1292,7 @@ static int make_and_search(void *context)
 		options.threads = 1;
 		options.probes = 2;
 		options.only = i ? only : NULL;
-		options.only_count = 4;
+		options.only_count = i ? 4 : 0;
 		status = cairn_index_search(&ranking, index, small->queries, 3, 5, &options);
 		cairn_ranking_free(ranking);
 	}
@@ -1286,6 +1330,7 @@ int main(void)
 		cmocka_unit_test(more_images_never_take_fewer_lists),
 		cmocka_unit_test(the_recall_is_reached_at_every_depth),
 		cmocka_unit_test(filters_cost_no_recall),
+		cmocka_unit_test(filters_by_content_cost_no_recall),
 		cmocka_unit_test(removed_images_are_never_found_and_cost_no_recall),
 		cmocka_unit_test(more_images_than_the_probed_lists_hold),
 		cmocka_unit_test(threads_and_company_change_no_byte),

@@ -40,6 +40,7 @@ static void what_does_not_ascend_is_named(void **state)
 	assert_ok(cn_ids_ascend(good, 3, "image"));
 	assert_ok(cn_ids_ascend(twice, 1, "image"));
 	assert_ok(cn_ids_ascend(NULL, 0, "image"));
+	assert_fails(cn_ids_ascend(NULL, 2, "image"), CAIRN_EINVALID, "2 image ids at NULL");
 }
 
 int main(void)
