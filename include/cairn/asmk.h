@@ -122,10 +122,11 @@ typedef struct cairn_asmk_writer cairn_asmk_writer;
 /** What inverted files hold. */
 typedef struct {
 	uint32_t version; /**< CAIRN_ASMK_OPTIONS_VERSION */
-	int binary; /**< 1: signs (ASMK*), dim / 8 bytes a word, rounded up to multiples of 8; 0: bytes (ASMK), dim + 4
-		     */
-	int regional; /**< 1: images are sums over regions, scores are not divided by the numbers of words (R-ASMK,
-			 Teichmann, Araujo, Zhu and Sim, CVPR 2019); 0: each image is one set of features */
+	/** 1: signs (ASMK*), dim / 8 bytes a word, rounded up to multiples of 8; 0: bytes (ASMK), dim + 4. */
+	int binary;
+	/** 1: images are sums over regions, scores are not divided by the numbers of words (R-ASMK, Teichmann, Araujo,
+	 * Zhu and Sim, CVPR 2019); 0: each image is one set of features. */
+	int regional;
 } cairn_asmk_options;
 
 #define CAIRN_ASMK_OPTIONS_VERSION 1

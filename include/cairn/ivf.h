@@ -50,7 +50,9 @@ typedef struct {
  * @param      parts    n parts, which may be freed afterwards; codes are used where they are
  * @param      options  NULL for the defaults
  * @param      progress NULL, or told; it can cancel
- * @return 0; CAIRN_EINVALID where there are fewer distinct rows than lists; CAIRN_ECANCELLED; CAIRN_ENOMEM
+ * @return 0; CAIRN_EINVALID where the options are of another version, a size is out of range, image ids descend, a
+ *         number is not finite or there are fewer distinct rows than lists; CAIRN_ELIMIT beyond 2^32 rows;
+ *         CAIRN_ECANCELLED; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_ivf_train(cairn_ivf **out, size_t dim, const cairn_index_part *parts, size_t n,
 			      const cairn_ivf_options *options, cairn_progress_cb progress, void *payload);

@@ -18,10 +18,9 @@
 
 #define DEFAULT_ASSIGNMENTS 5
 #define BATCH               32 /* queries at once */
-#define KEPT                                                                                                           \
-	((size_t)1 << 22) /* most places that a thread's heaps have together; fewer queries at once where k is large   \
-			   */
-#define CHUNK 512         /* postings at once */
+/* Most places that a thread's heaps have together: where k is large, fewer queries are taken at once. */
+#define KEPT  ((size_t)1 << 22)
+#define CHUNK 512 /* postings at once */
 
 _Static_assert(CN_FEATURES_DIM_MAX <= CN_HAMMING_MAX_WORDS * 64, "bits of every descriptor can be compared");
 _Static_assert(CN_FEATURES_DIM_MAX <= CN_CODES_MAX_DIM, "bytes of every descriptor can be multiplied");

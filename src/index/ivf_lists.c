@@ -50,7 +50,7 @@ static size_t padded(size_t length)
 	return (length + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-/* With padding, which nothing follows the codes for. */
+/* With padding; none behind the codes, which nothing follows. */
 static void section_lengths(uint64_t rows, uint64_t lists, uint64_t dim, uint64_t out[SECTIONS])
 {
 	out[STARTS] = padded((lists + 1) * sizeof(uint64_t));

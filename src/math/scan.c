@@ -214,8 +214,8 @@ struct scan {
 	const float *bases;
 	cn_shortlist *lists;
 	const cn_row_lists *row_lists; /* NULL: none */
-	float *limits; /* a packed query each: of scores before they are multiplied with its scale and added to its base
-			*/
+	/* A packed query each: of scores before they are multiplied with its scale and added to its base. */
+	float *limits;
 	int32_t *excess;                 /* likewise */
 	float *query_scales;             /* likewise */
 	uint32_t *words;                 /* R rows of words */
