@@ -323,12 +323,15 @@ static int make_table(struct search *search)
 	return 0;
 }
 
-static int make_workers(struct search *search, size_t queries, size_t k)
+static void choose_batch(struct search *search, size_t queries, size_t kept)
 {
-	size_t kept = search->index->images < k ? search->index->images : k;
-	kept = kept ? kept : 1;
 	search->most = KEPT / kept < 1 ? 1 : KEPT / kept < BATCH ? KEPT / kept : BATCH;
 	search->most = queries < search->most ? queries : search->most;
+}
+
+/* @param kept images a query */
+static int make_workers(struct search *search, size_t kept)
+{
 	CN_NEW(search->workers, cn_workers_threads(search->pool), sizeof(*search->workers));
 	for (unsigned w = 0; w < cn_workers_threads(search->pool); w++) {
 		CN_NEW(search->workers[w].sums, search->largest, sizeof(float));
@@ -390,14 +393,17 @@ int cairn_asmk_index_search(cairn_ranking **out, const cairn_asmk_index *index, 
 {
 	struct search search = { .index = index };
 	cairn_ranking *ranking = NULL;
+	size_t kept = index->images < k ? index->images : k;
 	int status;
+	kept = kept ? kept : 1;
 	*out = NULL;
 	CN_TRY(check_options(index, &search.options, options));
 	CN_TRY(check_queries(index, queries, count, k));
 	CN_GOTO(status, cn_workers_new(&search.pool, search.options.threads));
 	CN_GOTO(status, make_places(&search));
 	CN_GOTO(status, make_table(&search));
-	CN_GOTO(status, make_workers(&search, count, k));
+	choose_batch(&search, count, kept);
+	CN_GOTO(status, make_workers(&search, kept));
 	CN_GOTO(status, cairn_ranking_new(&ranking, count, k));
 	for (size_t q = 0; q < count; q += search.batch) {
 		search.batch = count - q < search.most ? count - q : search.most;

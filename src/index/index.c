@@ -186,7 +186,7 @@ static void free_workers(cn_search *search)
 	cn_free(search->workers);
 }
 
-static int make_workers(cn_search *search, size_t queries)
+static void choose_block(cn_search *search, size_t queries)
 {
 	size_t best = search->probes ? IVF_BLOCK
 				     : cn_query_panels_best(search->exact ? CN_NUMBER_F32 : CN_NUMBER_I8,
@@ -196,6 +196,10 @@ static int make_workers(cn_search *search, size_t queries)
 	size_t most = places < MOST_PLACES ? MOST_PLACES / (places + 1) + 1 : 1;
 	search->block = best < most ? best : most;
 	search->block = queries < search->block ? queries : search->block;
+}
+
+static int make_workers(cn_search *search)
+{
 	CN_NEW(search->workers, search->worker_count, sizeof(*search->workers));
 	for (unsigned w = 0; w < search->worker_count; w++) {
 		cn_search_worker *worker = &search->workers[w];
@@ -251,7 +255,8 @@ static size_t most_probes(const cn_search *search, const cairn_index_options *op
 
 static int search_all(cn_search *search, const float *vectors, size_t queries, cairn_ranking *ranking)
 {
-	CN_TRY(make_workers(search, queries));
+	choose_block(search, queries);
+	CN_TRY(make_workers(search));
 	for (size_t q = 0; q < queries; q += search->block) {
 		search->vectors = vectors + q * search->index->parts.dim;
 		search->count = queries - q < search->block ? queries - q : search->block;
