@@ -88,7 +88,7 @@ static int open_index(cairn_collection **collection, const cairn_index **index, 
 {
 	int status = cairn_collection_open(collection, folder, 0);
 	if (status >= 0)
-		status = cairn_collection_index(*collection, index);
+		status = cairn_collection_index(index, *collection);
 	return status < 0 ? say_failure(status) : EXIT_DONE;
 }
 

@@ -315,7 +315,7 @@ def inverted(centroids, lists, starts=None, numbers=None, error=0.5, rows=None):
     def padded(data):
         return data + bytes(-len(data) % 64)
     dim, count = len(centroids[0]), sum(map(len, lists))
-    quantizer = struct.pack("<8sIIQd32x", b"CAIRNQTZ", 1, dim, len(centroids), error)
+    quantizer = struct.pack("<8sIIQd32x", b"CAIRNQTZ", 2, dim, len(centroids), error)
     quantizer += b"".join(struct.pack(f"<{dim}f", *centroid) for centroid in centroids)
     header = struct.pack("<8sIIQQd", b"CAIRNIVF", 1, dim, len(centroids), count if rows is None else rows, error).ljust(128, b"\0")
     starts = starts or [sum(map(len, lists[:i])) for i in range(len(lists) + 1)]
@@ -342,7 +342,7 @@ def ivf_faulty():
     yield "backwards", inverted(CENTROIDS, [(0, 1), (), (2,)], starts=[0, 3, 1, 3])
     yield "beyond", inverted(CENTROIDS, [(0, 1), (), (2,)], starts=[0, 2**63, 2**63, 3])
     yield "overlong", inverted(CENTROIDS, [(0, 1), (), (2,)], rows=2**62)
-    yield "no-lists", struct.pack("<I8sIIQd32x", 64, b"CAIRNQTZ", 1, 1, 0, 0.5)
+    yield "no-lists", struct.pack("<I8sIIQd32x", 64, b"CAIRNQTZ", 2, 1, 0, 0.5)
 
 
 # ---- states of kNN graphs ----

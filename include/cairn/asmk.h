@@ -81,8 +81,8 @@ CAIRN_API int cairn_codebook_trainer_add(cairn_codebook_trainer *trainer, const 
  * @param      progress NULL, or told while it works; it can cancel
  * @return 0; CAIRN_EINVALID where there are fewer distinct descriptors than words; CAIRN_ECANCELLED; CAIRN_ENOMEM
  */
-CAIRN_API int cairn_codebook_trainer_run(cairn_codebook_trainer *trainer, cairn_progress_cb progress, void *payload,
-					 cairn_codebook **out);
+CAIRN_API int cairn_codebook_trainer_run(cairn_codebook **out, cairn_codebook_trainer *trainer,
+					 cairn_progress_cb progress, void *payload);
 
 /**
  * Make a codebook of an array, which is copied.
@@ -102,9 +102,9 @@ CAIRN_API int cairn_codebook_new(cairn_codebook **out, const float *vectors, siz
  * @return 0; CAIRN_ENOTFOUND; CAIRN_EFORMAT naming the file and its fault: shape, type, a number that is not finite,
  *         equal words; CAIRN_ENOMEM
  */
-CAIRN_API int cairn_codebook_load(cairn_codebook **out, const char *path);
+CAIRN_API int cairn_codebook_open(cairn_codebook **out, const char *path);
 
-/** Write a codebook as cairn_codebook_load() reads it, atomically. @return 0; CAIRN_EIO; CAIRN_ENOSPACE */
+/** Write a codebook as cairn_codebook_open() reads it, atomically. @return 0; CAIRN_EIO; CAIRN_ENOSPACE */
 CAIRN_API int cairn_codebook_save(const cairn_codebook *codebook, const char *path);
 
 /** Free a codebook; NULL is allowed. */
@@ -124,10 +124,11 @@ typedef struct cairn_asmk_writer cairn_asmk_writer;
 /** What inverted files hold. */
 typedef struct {
 	uint32_t version; /**< CAIRN_ASMK_OPTIONS_VERSION */
-	int binary; /**< 1: signs (ASMK*), dim / 8 bytes a word, rounded up to multiples of 8; 0: bytes (ASMK), dim + 4
-		     */
-	int regional; /**< 1: images are sums over regions, scores are not divided by the numbers of words (R-ASMK,
-			 Teichmann, Araujo, Zhu and Sim, CVPR 2019); 0: each image is one set of features */
+	/** 1: signs (ASMK*), dim / 8 bytes a word, rounded up to multiples of 8; 0: bytes (ASMK), dim + 4. */
+	int binary;
+	/** 1: images are sums over regions, scores are not divided by the numbers of words (R-ASMK, Teichmann, Araujo,
+	 * Zhu and Sim, CVPR 2019); 0: each image is one set of features. */
+	int regional;
 } cairn_asmk_options;
 
 #define CAIRN_ASMK_OPTIONS_VERSION 1
@@ -227,13 +228,13 @@ CAIRN_API uint64_t cairn_asmk_index_bytes(const cairn_asmk_index *index);
 
 /** How a search is made. */
 typedef struct {
-	uint32_t version;       /**< CAIRN_ASMK_SEARCH_OPTIONS_VERSION */
-	uint32_t assignments;   /**< nearest words of each descriptor of the query, 1 to 64; 0: 5 */
-	float alpha;            /**< exponent of similarities, > 0 and at most 100 */
-	float threshold;        /**< similarities below count as 0; 0 to 1 */
-	uint32_t threads;       /**< 0: one for each core */
-	const int64_t *allowed; /**< NULL: all images; or allowed_count ids, ascending: no others are found */
-	size_t allowed_count;
+	uint32_t version;     /**< CAIRN_ASMK_SEARCH_OPTIONS_VERSION */
+	uint32_t assignments; /**< nearest words of each descriptor of the query, 1 to 64; 0: 5 */
+	float alpha;          /**< exponent of similarities, > 0 and at most 100 */
+	float threshold;      /**< similarities below count as 0; 0 to 1 */
+	uint32_t threads;     /**< 0: one for each core */
+	const int64_t *only;  /**< NULL, or the ids that alone may be found, ascending */
+	size_t only_count;
 } cairn_asmk_search_options;
 
 #define CAIRN_ASMK_SEARCH_OPTIONS_VERSION 1
@@ -255,8 +256,9 @@ typedef struct {
  * @return 0; CAIRN_EINVALID where a size or an option is out of range, a query is of another kind or ids are out of
  *         order; CAIRN_EDAMAGED naming the file; CAIRN_ENOMEM
  */
-CAIRN_API int cairn_asmk_index_search(const cairn_asmk_index *index, const cairn_features *const *queries, size_t count,
-				      size_t k, const cairn_asmk_search_options *options, cairn_ranking **out);
+CAIRN_API int cairn_asmk_index_search(cairn_ranking **out, const cairn_asmk_index *index,
+				      const cairn_features *const *queries, size_t count, size_t k,
+				      const cairn_asmk_search_options *options);
 
 #ifdef __cplusplus
 }

@@ -302,7 +302,7 @@ CAIRN_API int cairn_collection_check(cairn_collection *collection, int repair, c
  * @param[out] out borrowed, made on first use; valid until the collection is refreshed, written to or freed
  * @return 0; CAIRN_ENOTFOUND where the collection has no global model; CAIRN_EDAMAGED; CAIRN_ENOMEM
  */
-CAIRN_API int cairn_collection_index(cairn_collection *collection, const cairn_index **out);
+CAIRN_API int cairn_collection_index(const cairn_index **out, cairn_collection *collection);
 
 /**
  * How far the descriptors have moved away from those that the lists were trained on: the mean squared distance of all
@@ -320,7 +320,7 @@ CAIRN_API int cairn_collection_drift(cairn_collection *collection, double *out);
  *         completes it), or another process has replaced its files meanwhile (refresh then); CAIRN_EDAMAGED naming the
  *         file; CAIRN_ENOMEM
  */
-CAIRN_API int cairn_collection_asmk(cairn_collection *collection, const char *kind, const cairn_asmk_index **out);
+CAIRN_API int cairn_collection_asmk(const cairn_asmk_index **out, cairn_collection *collection, const char *kind);
 
 /** The descriptor of an image (its first row), as half-precision numbers keep it. @param[out] out info.dim floats */
 CAIRN_API int cairn_collection_descriptor(cairn_collection *collection, int64_t id, float *out);

@@ -23,7 +23,7 @@ extern "C" {
 /** How a graph is made. */
 typedef struct {
 	uint32_t version; /**< CAIRN_GRAPH_OPTIONS_VERSION */
-	unsigned threads; /**< 0: one for each core */
+	uint32_t threads; /**< 0: one for each core */
 	size_t depth;     /**< as in cairn_index_options */
 	int exact;        /**< as in cairn_index_options */
 	/** Bytes that may be taken, 0: 2 GiB. Where the lists of all images need more, they are kept in files and the

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "collection/keymap.h"
-#include "index/segment.h"
+#include "index/row_segment.h"
 #include "util/progress.h"
 
 #define CN_CATALOGUE_VERSION 2
@@ -41,7 +41,8 @@ typedef struct {
 
 void cn_sources_free(cn_sources *sources);
 
-/** A file of a segment. Its index says what is in it: one of the files of descriptors (index/segment.h), CN_FILE_LOCAL
+/** A file of a segment. Its index says what is in it: one of the files of descriptors (index/row_segment.h),
+ * CN_FILE_LOCAL
  * + index of the local kind, or CN_FILE_DERIVED + number of a structure. */
 typedef struct {
 	char *name; /**< in segments/; NULL where the segment has no such file */

@@ -14,6 +14,7 @@
 #include "math/dot.h"
 #include "math/half.h"
 #include "util/file.h"
+#include "util/ids.h"
 #include "util/lock.h"
 #include "util/log.h"
 #include "util/memory.h"
@@ -96,16 +97,10 @@ struct known_ids {
 	size_t live_count, removed_count;
 };
 
-static int is_in(const int64_t *ids, size_t count, int64_t id)
-{
-	size_t at = cn_lower_bound(ids, count, id);
-	return at < count && ids[at] == id;
-}
-
 static int check_row(const cn_row_segment *rows, size_t row, float *values, const struct known_ids *known)
 {
 	int64_t id = rows->images[row];
-	if (!is_in(known->live, known->live_count, id) && !is_in(known->removed, known->removed_count, id))
+	if (!cn_ids_have(known->live, known->live_count, id) && !cn_ids_have(known->removed, known->removed_count, id))
 		return cn_fail(CAIRN_EDAMAGED, "row %zu is of image %lld, which the catalogue does not know", row,
 			       (long long)id);
 	cn_halves_to_floats(rows->rows + row * rows->dim, rows->dim, values);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "collection/structures.h"
+#include "util/ids.h"
 #include "util/log.h"
 #include "util/memory.h"
 
@@ -52,7 +53,7 @@ static int copy_of_collection(const cn_building *building, size_t local, const c
 static int copy_of_file(const cn_building *building, size_t local, const char *path, cairn_codebook **out)
 {
 	const cn_source *source = &building->collection->sources.locals[local];
-	CN_TRY(cairn_codebook_load(out, path));
+	CN_TRY(cairn_codebook_open(out, path));
 	if (cairn_codebook_dim(*out) == source->dim)
 		return 0;
 	int status = cn_fail(CAIRN_EINVALID, "'%s': words of %zu dimensions; descriptors of '%s' have %u", path,
@@ -107,10 +108,9 @@ static int visit_segment(cn_building *building, size_t at, size_t local, cn_prog
 	CN_TRY(cn_segment_features(collection, &collection->now.segments[at], local, &segment));
 	for (size_t i = 0; i < cn_feature_segment_count(segment) && status == 0; i++) {
 		int64_t id = cn_feature_segment_image(segment, i);
-		size_t removed = cn_lower_bound(now->removed, now->removed_count, id);
 		cairn_features *features;
 		CN_TRY(cn_progress_add(progress, 1, 0));
-		if (removed < now->removed_count && now->removed[removed] == id)
+		if (cn_ids_have(now->removed, now->removed_count, id))
 			continue;
 		CN_TRY(cn_feature_segment_read(segment, id, &features));
 		status = visit(context, features);
@@ -167,8 +167,8 @@ static int train(cn_building *building, size_t local, uint32_t words, cairn_code
 	CN_TRY(cairn_codebook_trainer_new(&trainer, &how));
 	int status = visit_all(building, local, "reading features", give_to_trainer, trainer);
 	if (status == 0)
-		status = cairn_codebook_trainer_run(trainer, building->options->progress,
-						    building->options->progress_payload, out);
+		status = cairn_codebook_trainer_run(out, trainer, building->options->progress,
+						    building->options->progress_payload);
 	cairn_codebook_trainer_free(trainer);
 	return status;
 }

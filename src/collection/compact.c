@@ -10,6 +10,7 @@
 
 #include "collection/store.h"
 #include "collection/structures.h"
+#include "util/ids.h"
 #include "util/memory.h"
 #include "util/progress.h"
 
@@ -245,7 +246,7 @@ static int gather_segment(struct compaction *compaction, cn_segment *segment)
 
 static int has_removed(const cn_snapshot *snapshot, const cn_segment_record *record)
 {
-	size_t at = cn_lower_bound(snapshot->removed, snapshot->removed_count, record->first);
+	size_t at = cn_ids_find(snapshot->removed, snapshot->removed_count, record->first);
 	return at < snapshot->removed_count && snapshot->removed[at] <= record->last;
 }
 

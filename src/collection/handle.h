@@ -19,7 +19,7 @@
 #include "cairn/ivf.h"
 #include "collection/catalogue.h"
 #include "index/feature_segment.h"
-#include "index/segment.h"
+#include "index/row_segment.h"
 #include "util/text.h"
 
 #define CN_CATALOGUE_NAME "catalogue.sqlite"
@@ -101,9 +101,6 @@ char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int file)
 
 /** 1 if a name in segments/ is one that cairn gives, perhaps with the ending of a temporary file. */
 int cn_segment_name_is_ours(const char *name);
-
-/** Index of the first of the ascending ids that is not below `id`; `count` if there is none. */
-size_t cn_lower_bound(const int64_t *ids, size_t count, int64_t id);
 
 /** Index of the segment whose range holds the id; segment_count if there is none. */
 size_t cn_snapshot_segment(const cn_snapshot *snapshot, int64_t id);

@@ -134,19 +134,6 @@ int cn_collection_expect_fresh(cairn_collection *collection)
 	return collection->stale ? reload(collection) : 0;
 }
 
-size_t cn_lower_bound(const int64_t *ids, size_t count, int64_t id)
-{
-	size_t begin = 0, end = count;
-	while (begin < end) {
-		size_t middle = begin + (end - begin) / 2;
-		if (ids[middle] < id)
-			begin = middle + 1;
-		else
-			end = middle;
-	}
-	return begin;
-}
-
 size_t cn_snapshot_segment(const cn_snapshot *snapshot, int64_t id)
 {
 	size_t begin = 0, end = snapshot->segment_count;

@@ -18,7 +18,7 @@ int cn_structure_codebook(const cairn_collection *collection, size_t local, cair
 	*out = NULL;
 	if (!path)
 		return CAIRN_ENOMEM;
-	int status = cn_structure_fault(collection, cairn_codebook_load(out, path));
+	int status = cn_structure_fault(collection, cairn_codebook_open(out, path));
 	if (status == 0 && cairn_codebook_dim(*out) != collection->sources.locals[local].dim) {
 		status = cn_fail(CAIRN_EDAMAGED,
 				 "'%s': words of %zu dimensions, '%s' has %u; 'cairn check --repair' mends it", path,
@@ -71,7 +71,7 @@ static int open_asmk(cairn_collection *collection, size_t local)
 	return status;
 }
 
-int cairn_collection_asmk(cairn_collection *collection, const char *kind, const cairn_asmk_index **out)
+int cairn_collection_asmk(const cairn_asmk_index **out, cairn_collection *collection, const char *kind)
 {
 	size_t local;
 	*out = NULL;

@@ -97,7 +97,7 @@ int cairn_codebook_new(cairn_codebook **out, const float *vectors, size_t words,
 	return copy_codebook(out, vectors, words, dim, "codebook", CAIRN_EINVALID);
 }
 
-int cairn_codebook_load(cairn_codebook **out, const char *path)
+int cairn_codebook_open(cairn_codebook **out, const char *path)
 {
 	static const size_t any[2];
 	cn_npy array;
@@ -261,8 +261,8 @@ static int train(const cairn_codebook_trainer *trainer, const float *rows, cairn
 	return status;
 }
 
-int cairn_codebook_trainer_run(cairn_codebook_trainer *trainer, cairn_progress_cb progress, void *payload,
-			       cairn_codebook **out)
+int cairn_codebook_trainer_run(cairn_codebook **out, cairn_codebook_trainer *trainer, cairn_progress_cb progress,
+			       void *payload)
 {
 	size_t words = trainer->options.words, dim = trainer->dim;
 	*out = NULL;

@@ -50,20 +50,12 @@ static int scan_chunk(cn_graph_work *work, cn_graph_worker *worker, cn_span chun
 {
 	const cn_image_rows *among = work->among;
 	const cn_row_part *part = cn_row_parts_find(among->parts, among->first[chunk.first]);
-	size_t last = chunk.first + chunk.count - 1, first = among->first[chunk.first], begin = first - part->first;
-	cn_rows rows = { .count = among->first[last] + cn_image_rows_of(among, last) - first,
-			 .first = (uint32_t)first,
-			 .names = among->image + first,
-			 .live = among->live,
-			 .live_from = first };
-	if (work->plan.demand.exact) {
-		rows.stored = CN_ROWS_F16;
-		rows.rows = part->data.rows + begin * among->parts->dim;
-	} else {
-		rows.stored = CN_ROWS_I8;
-		rows.rows = part->data.codes + begin * among->parts->dim;
-		rows.scales = part->data.scales + begin;
-	}
+	size_t last = chunk.first + chunk.count - 1, first = among->first[chunk.first];
+	size_t count = among->first[last] + cn_image_rows_of(among, last) - first;
+	cn_rows rows = cn_row_part_rows(part, first - part->first, count, among->parts->dim, work->plan.demand.exact);
+	rows.names = among->image + first;
+	rows.live = among->live;
+	rows.live_from = first;
 	if (!work->wants_partner)
 		return cn_scan_rows(&work->panels, &rows, NULL, worker->lists, &worker->scratch);
 	const cn_row_lists row_lists = { work->names, work->partner->lists,

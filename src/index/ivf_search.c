@@ -90,9 +90,9 @@ static int choose_range(void *context, size_t begin, size_t end, unsigned number
 	const cn_rows centroids = { .stored = CN_ROWS_I8,
 				    .rows = ivf->codes,
 				    .scales = ivf->scales,
-				    .count = ivf->lists,
+				    .count = ivf->list_count,
 				    .live = ivf_search->search->live_lists->any };
-	struct probe *scratch = cn_alloc(ivf->lists, sizeof(*scratch));
+	struct probe *scratch = cn_alloc(ivf->list_count, sizeof(*scratch));
 	if (!scratch)
 		return CAIRN_ENOMEM;
 	int status = cn_query_panels_pack(&worker->panels, &ivf_search->search->queries, ivf_search->order + begin,
@@ -108,7 +108,7 @@ static int choose_range(void *context, size_t begin, size_t end, unsigned number
 /* A counting sort of the probes by list. */
 static void turn_round(struct ivf_search *ivf_search)
 {
-	size_t queries = ivf_search->search->count, lists = ivf_search->ivf->lists, *starts = ivf_search->starts;
+	size_t queries = ivf_search->search->count, lists = ivf_search->ivf->list_count, *starts = ivf_search->starts;
 	for (size_t q = 0; q < queries; q++)
 		for (size_t i = 0; i < ivf_search->probed_count[q]; i++)
 			starts[ivf_search->probed[q * ivf_search->most + i].list + 1]++;
@@ -149,7 +149,7 @@ static int scan_list_for(const struct ivf_search *ivf_search, size_t list, size_
 				       .first = (uint32_t)index->parts.items[p].first,
 				       .live = search->live,
 				       .live_from = index->parts.items[p].first };
-		CN_TRY(cn_scan_rows(&worker->panels, &rows, ivf_search->bases + first, worker->lists,
+		CN_TRY(cn_scan_rows(&worker->panels, &rows, ivf_search->bases + first, worker->shortlists,
 				    &worker->scratch));
 	}
 	return 0;
@@ -177,7 +177,7 @@ static int scan_range(void *context, size_t begin, size_t end, unsigned worker)
 
 static int allocate(struct ivf_search *ivf_search)
 {
-	size_t count = ivf_search->search->count, lists = ivf_search->ivf->lists, probed;
+	size_t count = ivf_search->search->count, lists = ivf_search->ivf->list_count, probed;
 	/* By their codes, centroids that are about equal may change places. */
 	size_t keep = ivf_search->most + ivf_search->most / 8 + 4;
 	CN_TRY(cn_size_mul(count, ivf_search->most, &probed));
@@ -236,22 +236,22 @@ int cn_ivf_scan(cn_search *search)
 static size_t probes_for(const cairn_index *index, size_t k, double recall)
 {
 	const cairn_ivf *ivf = index->ivf;
-	double least = ceil(ROWS_A_HIT * (double)k * (double)ivf->lists / (double)index->parts.rows);
-	if (least >= (double)ivf->lists)
-		return ivf->lists;
+	double least = ceil(ROWS_A_HIT * (double)k * (double)ivf->list_count / (double)index->parts.rows);
+	if (least >= (double)ivf->list_count)
+		return ivf->list_count;
 	size_t probes = cairn_ivf_probes(ivf, k, recall);
 	return probes > (size_t)least ? probes : (size_t)least;
 }
 
 /* Where the rows that count are no more than would be scanned, they are scanned themselves. */
-size_t cn_ivf_probes(const cairn_index *index, size_t k, const cairn_index_options *options, size_t live_rows)
+size_t cn_search_probes(const cairn_index *index, size_t k, const cairn_index_options *options, size_t live_rows)
 {
 	const cairn_ivf *ivf = index->ivf;
 	if (!ivf || options->exact || live_rows == 0)
 		return 0;
 	size_t probes =
 		options->probes ? options->probes : probes_for(index, k, options->recall > 0 ? options->recall : 0.95);
-	probes = probes < ivf->lists ? probes : ivf->lists;
+	probes = probes < ivf->list_count ? probes : ivf->list_count;
 	double left = (double)live_rows / (double)index->parts.rows;
-	return left < 1 && left <= (double)probes / (double)ivf->lists ? 0 : probes;
+	return left < 1 && left <= (double)probes / (double)ivf->list_count ? 0 : probes;
 }

@@ -27,6 +27,7 @@
 #include "math/dispatch.h"
 #include "math/dot.h"
 #include "math/half.h"
+#include "util/bits.h"
 #include "util/memory.h"
 
 #define CACHE ((size_t)512 << 10) /* bytes of the second-level cache that query panels may take */
@@ -205,8 +206,8 @@ struct scan {
 	const float *bases;
 	cn_shortlist *lists;
 	const cn_row_lists *row_lists; /* NULL: none */
-	float *limits; /* a packed query each: of scores before they are multiplied with its scale and added to its base
-			*/
+	/* A packed query each: of scores before they are multiplied with its scale and added to its base. */
+	float *limits;
 	int32_t *excess;                 /* likewise */
 	float *query_scales;             /* likewise */
 	uint32_t *words;                 /* R rows of words */
@@ -282,7 +283,7 @@ void cn_scan_scratch_free(cn_scan_scratch *scratch)
 static int is_live(const cn_rows *rows, size_t row)
 {
 	size_t bit = rows->live_from + (rows->numbers ? rows->numbers[row] : row);
-	return rows->live[bit / 64] >> bit % 64 & 1;
+	return cn_bit(rows->live, bit);
 }
 
 /* The first live row from `row` on, or rows->count. */
@@ -297,12 +298,12 @@ static size_t skip_dead(const cn_rows *rows, size_t row)
 	}
 	while (row < rows->count) {
 		size_t bit = rows->live_from + row;
-		uint64_t left = rows->live[bit / 64] >> bit % 64;
+		uint64_t left = rows->live[bit / CN_BITS_WORD] >> bit % CN_BITS_WORD;
 		if (left) {
 			row += (size_t)__builtin_ctzll(left);
 			break;
 		}
-		row += 64 - bit % 64;
+		row += CN_BITS_WORD - bit % CN_BITS_WORD;
 	}
 	return row < rows->count ? row : rows->count;
 }
