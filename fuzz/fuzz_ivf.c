@@ -42,7 +42,7 @@ static void search_index(const cairn_index *index, const float *vectors, size_t 
 		options.threads = 1;
 		options.probes = i / 2 ? 1 : 0;
 		options.only = i % 2 ? only : NULL;
-		options.only_count = sizeof(only) / sizeof(only[0]);
+		options.only_count = options.only ? sizeof(only) / sizeof(only[0]) : 0;
 		FUZZ_CHECK(cairn_index_search(&ranking, index, vectors, QUERIES, K, &options) == 0);
 		check_ranking(ranking, (int64_t)rows);
 		cairn_ranking_free(ranking);

@@ -338,11 +338,6 @@ const char *cn_feature_segment_kind(const cn_feature_segment *segment)
 	return segment->header->kind;
 }
 
-uint32_t cn_feature_segment_dim(const cn_feature_segment *segment)
-{
-	return segment->header->dim;
-}
-
 size_t cn_feature_segment_count(const cn_feature_segment *segment)
 {
 	return segment->header->count;

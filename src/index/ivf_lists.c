@@ -5,7 +5,6 @@
  *   | header | starts | numbers | scales | codes |     each begins at a multiple of 64 bytes
  *   +--------+--------+---------+--------+-------+
  */
-#include <math.h>
 #include <string.h>
 
 #include "index/ivf.h"

@@ -4,7 +4,6 @@
  */
 #include "math/kmeans.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
