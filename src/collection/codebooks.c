@@ -177,7 +177,7 @@ static int train_codebook(cn_building *building, size_t local)
 {
 	uint32_t words = building->options->words;
 	uint64_t descriptors = 0, images = building->collection->now.counts.images;
-	cairn_codebook *codebook;
+	cairn_codebook *codebook = NULL;
 	if (!words) {
 		CN_TRY(visit_all(building, local, "counting features", count_descriptors, &descriptors));
 		words = default_words(descriptors);

@@ -255,12 +255,12 @@ static int check_header(const struct header *header, size_t length, const char *
 {
 	if (length < sizeof(*header) || memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' (%zu bytes) is no feature segment", name, length);
+	if (header->header_crc != cn_crc32c(0, header, offsetof(struct header, header_crc)))
+		return cn_fail(CAIRN_EDAMAGED, "'%s': the header fails its checksum", name);
 	if (header->version != VERSION)
 		return cn_fail(CAIRN_EUNSUPPORTED,
 			       "'%s' is a feature segment of version %u, this cairn knows version %d", name,
 			       header->version, VERSION);
-	if (header->header_crc != cn_crc32c(0, header, offsetof(struct header, header_crc)))
-		return cn_fail(CAIRN_EDAMAGED, "'%s': the header fails its checksum", name);
 	if (header->length != length)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' has %zu bytes, its header says %llu", name, length,
 			       (unsigned long long)header->length);

@@ -4,16 +4,9 @@
 #include <math.h>
 
 #include "index/graph_work.h"
-#include "math/dot.h"
 
 #define BATCH     1024 /* images ranked at once */
 #define RANK_COST 32.0 /* what scoring an image anew takes, in pairs of a scan */
-
-static int fail_not_finite(const cn_image_rows *images, size_t image)
-{
-	return cn_fail(CAIRN_EDAMAGED, "a descriptor of image %lld holds a number that is not finite",
-		       (long long)images->ids[image]);
-}
 
 static int rank_image(cn_graph_work *work, cn_graph_worker *worker, size_t image, cn_shortlist *list)
 {
@@ -24,13 +17,11 @@ static int rank_image(cn_graph_work *work, cn_graph_worker *worker, size_t image
 	for (size_t i = 0; i < list->count; i++)
 		list->items[i].row = among->first[list->items[i].row];
 	cn_image_rows_read(&work->images, image, worker->vectors);
-	if (!cn_all_finite(worker->vectors, rows * among->parts->dim))
-		return fail_not_finite(&work->images, image);
 	size_t count = cn_rescore(among->parts, worker->vectors, rows, list, worker->found);
 	list->count = count < k ? count : k;
 	for (size_t i = 0; i < list->count; i++)
 		list->items[i] = (cn_hit){ worker->found[i].score, among->image[worker->found[i].row] };
-	return list->count && isinf(list->items[0].score) ? fail_not_finite(among, list->items[0].row) : 0;
+	return list->count && isinf(list->items[0].score) ? cn_graph_fail_not_finite(among, list->items[0].row) : 0;
 }
 
 /* cn_loop_body over the batch. */

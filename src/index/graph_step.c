@@ -3,6 +3,7 @@
  * has it from an earlier run.
  */
 #include "index/graph_work.h"
+#include "math/dot.h"
 
 /* ---- queries ---- */
 
@@ -12,6 +13,8 @@ static int make_queries(cn_graph_work *work)
 	for (size_t i = 0; i < work->band.count; i++) {
 		size_t image = work->band.first + i, rows = cn_image_rows_of(&work->images, image);
 		cn_image_rows_read(&work->images, image, work->vectors + count * dim);
+		if (!cn_all_finite(work->vectors + count * dim, rows * dim))
+			return cn_graph_fail_not_finite(&work->images, image);
 		for (size_t r = 0; r < rows; r++)
 			work->names[count++] = (uint32_t)image;
 	}

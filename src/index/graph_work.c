@@ -135,3 +135,9 @@ void cn_graph_work_pass(cn_graph_work *work, double pairs)
 	work->resumed += pairs;
 	work->done += pairs;
 }
+
+int cn_graph_fail_not_finite(const cn_image_rows *images, size_t image)
+{
+	return cn_fail(CAIRN_EDAMAGED, "a descriptor of image %lld holds a number that is not finite",
+		       (long long)images->ids[image]);
+}

@@ -81,6 +81,9 @@ int cn_graph_work_advance(cn_graph_work *work, double pairs);
 /** Work that an earlier run did. */
 void cn_graph_work_pass(cn_graph_work *work, double pairs);
 
+/** CAIRN_EDAMAGED naming the image. */
+int cn_graph_fail_not_finite(const cn_image_rows *images, size_t image);
+
 /* ---- graph_step.c ---- */
 
 /** Pairs of images that the steps of a tile multiply. */

@@ -123,14 +123,14 @@ static int check_header(const struct header *header, size_t length, const char *
 {
 	if (length < sizeof(*header) || memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' is not a quantizer of cairn", name);
+	if (header->header_crc != cn_crc32c(0, header, offsetof(struct header, header_crc)))
+		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the header is wrong", name);
 	if (header->version != VERSION)
 		return cn_fail(
 			CAIRN_EUNSUPPORTED,
 			"'%s' is a quantizer of version %u, this cairn knows version %d: 'cairn index --ivf --retrain' "
 			"makes another",
 			name, header->version, VERSION);
-	if (header->header_crc != cn_crc32c(0, header, offsetof(struct header, header_crc)))
-		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the header is wrong", name);
 	if (header->dim < 1 || header->dim > CN_CODES_MAX_DIM || header->lists < 1 ||
 	    header->lists > CAIRN_IVF_MAX_LISTS || !(header->error >= 0) || !isfinite(header->error))
 		return cn_fail(CAIRN_EDAMAGED, "'%s' claims %llu centroids of %u dimensions with an error of %g", name,

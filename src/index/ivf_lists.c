@@ -234,12 +234,12 @@ static int check_header(const struct header *header, size_t length, const cairn_
 	uint64_t lengths[SECTIONS], wanted = sizeof(*header);
 	if (length < sizeof(*header) || memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' does not hold the lists of a quantizer", name);
+	if (header->header_crc != cn_crc32c(0, header, offsetof(struct header, header_crc)))
+		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the header is wrong", name);
 	if (header->version != VERSION)
 		return cn_fail(CAIRN_EUNSUPPORTED,
 			       "'%s' holds lists of a quantizer in version %u, this cairn knows version %d", name,
 			       header->version, VERSION);
-	if (header->header_crc != cn_crc32c(0, header, offsetof(struct header, header_crc)))
-		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the header is wrong", name);
 	if (header->quantizer != ivf->fingerprint || header->dim != ivf->dim || header->lists != ivf->list_count)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' was written with another quantizer", name);
 	if (header->rows != rows)
