@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "math/codes.h"
+#include "math/dot.h"
 #include "math/half.h"
 #include "util/crc.h"
 #include "util/file.h"
@@ -14,6 +15,7 @@
 
 #define MAGIC       "CAIRNQTZ"
 #define VERSION     2
+#define LEAST_NORM  1e-12f /* of a centroid that has a direction */
 #define RECALL_SIZE (sizeof(float) * CN_IVF_DEPTHS * CN_IVF_MAX_PROBES)
 
 /* All numbers little endian, as the only machines that run cairn store them. */
@@ -23,7 +25,8 @@ struct header {
 	uint32_t dim;
 	uint64_t lists;
 	double error;
-	uint32_t reserved[6];
+	uint32_t order;
+	uint32_t reserved[5];
 	uint32_t contents_crc;
 	uint32_t header_crc; /* over all before it */
 };
@@ -41,10 +44,11 @@ int cn_ivf_new(cairn_ivf **out, size_t dim, size_t lists)
 	ivf->dim = dim;
 	ivf->list_count = lists;
 	ivf->centroids = cn_alloc(numbers, sizeof(*ivf->centroids));
+	ivf->weights = cn_alloc(lists, sizeof(*ivf->weights));
 	ivf->codes = cn_alloc(numbers, 1);
 	ivf->scales = cn_alloc(lists, sizeof(*ivf->scales));
 	ivf->recall = cn_alloc_zero(CN_IVF_DEPTHS * CN_IVF_MAX_PROBES, sizeof(*ivf->recall));
-	if (!ivf->centroids || !ivf->codes || !ivf->scales || !ivf->recall) {
+	if (!ivf->centroids || !ivf->weights || !ivf->codes || !ivf->scales || !ivf->recall) {
 		cairn_ivf_free(ivf);
 		return CAIRN_ENOMEM;
 	}
@@ -55,6 +59,11 @@ int cn_ivf_new(cairn_ivf **out, size_t dim, size_t lists)
 void cn_ivf_finish(cairn_ivf *ivf)
 {
 	cn_codes_encode(ivf->centroids, ivf->list_count, ivf->dim, ivf->codes, ivf->scales);
+	for (size_t i = 0; i < ivf->list_count; i++) {
+		float norm = ivf->order == CN_IVF_BY_COSINE ? cn_norm(ivf->centroids + i * ivf->dim, ivf->dim) : 1;
+		ivf->weights[i] = norm > LEAST_NORM ? 1 / norm : 0;
+		ivf->scales[i] *= ivf->weights[i];
+	}
 	ivf->fingerprint = cn_crc32c(0, ivf->centroids, ivf->list_count * ivf->dim * sizeof(*ivf->centroids));
 }
 
@@ -63,6 +72,7 @@ void cairn_ivf_free(cairn_ivf *ivf)
 	if (!ivf)
 		return;
 	cn_free(ivf->centroids);
+	cn_free(ivf->weights);
 	cn_free(ivf->codes);
 	cn_free(ivf->scales);
 	cn_free(ivf->recall);
@@ -105,6 +115,7 @@ int cairn_ivf_save(const cairn_ivf *ivf, const char *path)
 				 .dim = (uint32_t)ivf->dim,
 				 .lists = ivf->list_count,
 				 .error = ivf->error,
+				 .order = ivf->order,
 				 .contents_crc = contents_crc(ivf) };
 	memcpy(header.magic, MAGIC, sizeof(header.magic));
 	header.header_crc = cn_crc32c(0, &header, offsetof(struct header, header_crc));
@@ -132,9 +143,11 @@ static int check_header(const struct header *header, size_t length, const char *
 			"makes another",
 			name, header->version, VERSION);
 	if (header->dim < 1 || header->dim > CN_CODES_MAX_DIM || header->lists < 1 ||
-	    header->lists > CAIRN_IVF_MAX_LISTS || !(header->error >= 0) || !isfinite(header->error))
-		return cn_fail(CAIRN_EDAMAGED, "'%s' claims %llu centroids of %u dimensions with an error of %g", name,
-			       (unsigned long long)header->lists, header->dim, header->error);
+	    header->lists > CAIRN_IVF_MAX_LISTS || !(header->error >= 0) || !isfinite(header->error) ||
+	    header->order >= CN_IVF_ORDERS)
+		return cn_fail(CAIRN_EDAMAGED,
+			       "'%s' claims %llu centroids of %u dimensions with an error of %g, in order %u", name,
+			       (unsigned long long)header->lists, header->dim, header->error, header->order);
 	if (sizeof(*header) + RECALL_SIZE + header->lists * header->dim * sizeof(float) != length)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' has %zu bytes, not what %llu centroids of %u dimensions take",
 			       name, length, (unsigned long long)header->lists, header->dim);
@@ -164,6 +177,7 @@ static int read_contents(cairn_ivf *ivf, const uint8_t *bytes, const char *name)
 	memcpy(ivf->recall, bytes + sizeof(header), RECALL_SIZE);
 	memcpy(ivf->centroids, bytes + sizeof(header) + RECALL_SIZE, sizeof(float) * ivf->list_count * ivf->dim);
 	ivf->error = header.error;
+	ivf->order = (cn_ivf_order)header.order;
 	if (contents_crc(ivf) != header.contents_crc)
 		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the centroids is wrong", name);
 	CN_TRY(check_contents(ivf, name));

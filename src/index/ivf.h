@@ -10,10 +10,15 @@
 #define CN_IVF_DEPTHS     4    /* k for which recall was measured: 1, 10, 100, 1000 */
 #define CN_IVF_MAX_PROBES 1024 /* most probes for which it was */
 
+/** By what of query and centroid lists are ordered. */
+typedef enum { CN_IVF_BY_PRODUCT, CN_IVF_BY_COSINE, CN_IVF_ORDERS } cn_ivf_order;
+
 struct cairn_ivf {
 	size_t dim, list_count;
 	float *centroids; /* list_count x dim */
-	int8_t *codes;    /* the same, encoded */
+	cn_ivf_order order;
+	float *weights; /* list_count: what the products of queries and centroids are multiplied with for that order */
+	int8_t *codes;  /* the centroids times their weights, encoded */
 	float *scales;
 	double error;
 	float *recall;        /* CN_IVF_DEPTHS x CN_IVF_MAX_PROBES: with 1, 2, 3 ... probes */
@@ -26,7 +31,7 @@ extern const size_t cn_ivf_depths[CN_IVF_DEPTHS];
 /** Room for centroids and recall. */
 int cn_ivf_new(cairn_ivf **out, size_t dim, size_t lists);
 
-/** Fill in what follows from the centroids. */
+/** Fill in what follows from the centroids and the order. */
 void cn_ivf_finish(cairn_ivf *ivf);
 
 /** As cairn_ivf_open(), of bytes in memory, which are copied. @param name what errors call it */

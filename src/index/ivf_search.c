@@ -24,6 +24,7 @@
 struct probe {
 	uint32_t query, list;
 	float base; /* the query's product with the centroid */
+	float key;  /* what lists are ordered by */
 };
 
 struct ivf_search {
@@ -43,11 +44,11 @@ struct ivf_search {
 
 /* ---- which lists ---- */
 
-static int best_base_first(const void *left, const void *right)
+static int best_key_first(const void *left, const void *right)
 {
 	const struct probe *a = left, *b = right;
-	if (a->base != b->base)
-		return a->base > b->base ? -1 : 1;
+	if (a->key != b->key)
+		return a->key > b->key ? -1 : 1;
 	return (a->list > b->list) - (a->list < b->list);
 }
 
@@ -73,9 +74,11 @@ static void choose_lists(const struct ivf_search *ivf_search, size_t query, stru
 		uint32_t centroid = list->items[i].row;
 		float base = cn_dot(vector, ivf->centroids + centroid * ivf->dim, ivf->dim);
 		/* Of the largest queries, sums of infinities of both signs: what is no number cannot be sorted. */
-		scratch[i] = (struct probe){ (uint32_t)query, centroid, isnan(base) ? -INFINITY : base };
+		base = isnan(base) ? -INFINITY : base;
+		float key = base * ivf->weights[centroid];
+		scratch[i] = (struct probe){ (uint32_t)query, centroid, base, isnan(key) ? -INFINITY : key };
 	}
-	qsort(scratch, list->count, sizeof(*scratch), best_base_first);
+	qsort(scratch, list->count, sizeof(*scratch), best_key_first);
 	size_t count = probes_needed(ivf_search, scratch, list->count);
 	memcpy(ivf_search->probed + query * ivf_search->most, scratch, count * sizeof(*scratch));
 	ivf_search->probed_count[query] = (uint32_t)count;
@@ -243,15 +246,27 @@ static size_t probes_for(const cairn_index *index, size_t k, double recall)
 	return probes > (size_t)least ? probes : (size_t)least;
 }
 
+/* The k best of a part of the rows, spread evenly, are as deep in the order of all as the k / part best. Lists of which
+ * a part is left are counted as that part of a list. */
+static size_t probes_for_part(const cairn_index *index, size_t k, double recall, double part)
+{
+	double depth = (double)k / part;
+	size_t all = probes_for(index, k, recall);
+	size_t deep = probes_for(index, depth < (double)index->parts.rows ? (size_t)depth : index->parts.rows, recall);
+	size_t some = (size_t)ceil((double)deep * part);
+	return all > some ? all : some;
+}
+
 /* Where the rows that count are no more than would be scanned, they are scanned themselves. */
 size_t cn_search_probes(const cairn_index *index, size_t k, const cairn_index_options *options, size_t live_rows)
 {
 	const cairn_ivf *ivf = index->ivf;
 	if (!ivf || options->exact || live_rows == 0)
 		return 0;
-	size_t probes =
-		options->probes ? options->probes : probes_for(index, k, options->recall > 0 ? options->recall : 0.95);
-	probes = probes < ivf->list_count ? probes : ivf->list_count;
 	double left = (double)live_rows / (double)index->parts.rows;
+	size_t probes = options->probes;
+	if (!probes)
+		probes = probes_for_part(index, k, options->recall > 0 ? options->recall : 0.95, left);
+	probes = probes < ivf->list_count ? probes : ivf->list_count;
 	return left < 1 && left <= (double)probes / (double)ivf->list_count ? 0 : probes;
 }

@@ -182,6 +182,8 @@ static int find_places(void *context, size_t begin, size_t end, unsigned worker)
 		size_t query = measuring->first + q;
 		uint32_t *places = measuring->places + query * NEIGHBOURS;
 		cn_dot_rows(measuring->queries + query * ivf->dim, ivf->centroids, ivf->list_count, ivf->dim, products);
+		for (size_t i = 0; i < ivf->list_count; i++)
+			products[i] *= ivf->weights[i];
 		for (size_t i = 0; i < NEIGHBOURS; i++)
 			if (places[i] != CAIRN_IVF_MAX_LISTS)
 				places[i] = (uint32_t)place_of(products, ivf->list_count,
@@ -225,6 +227,37 @@ static void accumulate(const uint32_t *places, size_t queries, size_t depth, flo
 	}
 }
 
+static int measure_order(struct measuring *measuring, cairn_ivf *ivf, size_t queries, cn_ivf_order order)
+{
+	ivf->order = order;
+	cn_ivf_finish(ivf);
+	CN_TRY(find_all_places(measuring, queries));
+	for (size_t i = 0; i < CN_IVF_DEPTHS; i++)
+		accumulate(measuring->places, queries, cn_ivf_depths[i], ivf->recall + i * CN_IVF_MAX_PROBES);
+	return 0;
+}
+
+static size_t lists_needed(const cairn_ivf *ivf)
+{
+	return cairn_ivf_probes(ivf, 10, 0.9) + cairn_ivf_probes(ivf, 10, 0.95) + cairn_ivf_probes(ivf, 10, 0.99);
+}
+
+/* Rows of about the same norm are found in fewer lists by cosine; where norms differ, by product. */
+static int choose_order(struct measuring *measuring, cairn_ivf *ivf, size_t queries)
+{
+	float by_product[CN_IVF_DEPTHS * CN_IVF_MAX_PROBES];
+	CN_TRY(measure_order(measuring, ivf, queries, CN_IVF_BY_PRODUCT));
+	size_t needed = lists_needed(ivf);
+	memcpy(by_product, ivf->recall, sizeof(by_product));
+	CN_TRY(measure_order(measuring, ivf, queries, CN_IVF_BY_COSINE));
+	if (lists_needed(ivf) < needed)
+		return 0;
+	ivf->order = CN_IVF_BY_PRODUCT;
+	cn_ivf_finish(ivf);
+	memcpy(ivf->recall, by_product, sizeof(by_product));
+	return 0;
+}
+
 static int measure_recall(struct training *training)
 {
 	cairn_ivf *ivf = training->ivf;
@@ -244,9 +277,7 @@ static int measure_recall(struct training *training)
 		status = find_neighbours(training, queries, count, &ranking);
 	measuring.ranking = ranking;
 	if (status == 0)
-		status = find_all_places(&measuring, count);
-	for (size_t i = 0; status == 0 && i < CN_IVF_DEPTHS; i++)
-		accumulate(measuring.places, count, cn_ivf_depths[i], ivf->recall + i * CN_IVF_MAX_PROBES);
+		status = choose_order(&measuring, ivf, count);
 	cairn_ranking_free(ranking);
 	cn_free(measuring.places);
 	cn_free(measuring.neighbours);
@@ -262,7 +293,6 @@ static int measure_recall(struct training *training)
 static int train(struct training *training)
 {
 	CN_TRY(train_centroids(training));
-	cn_ivf_finish(training->ivf);
 	return measure_recall(training);
 }
 
