@@ -6,7 +6,8 @@ photographs of roxford-mini and ukbench-sample; those of roxford-mini's queries 
 
 For each system and each recall that is aimed at, the fastest of its settings that reaches it is looked for; these are then timed in turn.
 Recall is against exact search with float32, by score, since descriptors of the same thing may be equal. Peers' indexes are kept in
-build/bench-ivf, since some take many minutes to build. Queries of one at a time run on one thread with all systems."""
+build/bench-ivf, since some take many minutes to build. Queries of one at a time run on one thread with all systems; cairn's time with
+all threads, among which no peer divides a query, is told besides."""
 import inspect
 import json
 import os
@@ -114,14 +115,14 @@ def systems(case, rows):
     yield Faiss(case, rows, "HNSW32", graph)
 
 
-def program(system, setting, queries, single):
-    """Seconds a query."""
+def program(system, setting, queries, single, threads=1):
+    """Seconds a query. @param threads for single queries"""
     def run():
         system.prepare(**setting)
         if not single:
             return timed(lambda: system.search(queries, CORES), len(queries))()
-        system.search(queries[:1], 1)
-        return timed(lambda: [system.search(queries[i : i + 1], 1) for i in range(SINGLE)], SINGLE)()
+        system.search(queries[:1], threads)
+        return timed(lambda: [system.search(queries[i : i + 1], threads) for i in range(SINGLE)], SINGLE)()
     return run
 
 
@@ -160,6 +161,9 @@ def measure(ratios, case, rows, queries, single):
             print(f"{case}: recall >= {target:.2f}: {system.name} {json.dumps(setting)}: {1 / seconds:.0f} queries/s, recall@{K} {found:.4f}", flush=True)
         fastest = min(range(1, len(able)), key=lambda i: times[i])
         ratios.add(f"{case}-{target:.2f}", times[fastest] / times[0], f"FAISS {faiss.__version__} {able[fastest][0].name}", target == COUNTS)
+        if single:
+            shared, = in_turn(ROUNDS, program(able[0][0], able[0][2], queries, True, CORES))
+            ratios.add(f"{case}-{target:.2f}-threads", times[fastest] / shared, f"the same on its one thread, cairn on {CORES}", False)
 
 
 def main(name, single):

@@ -2,7 +2,8 @@
 8-bit codes. Then what a search finds of rows that are hard to tell apart. Run by `scripts/bench.sh scales`."""
 import numpy as np
 
-from nearest import Index, recall, unit_vectors
+from common import in_turn
+from nearest import Index, recall, timed, unit_vectors
 
 ROWS, DIM, QUERIES, K, DEPTHS = 50_000, 512, 200, 100, (100, 105, 110, 120, 130)
 
@@ -36,8 +37,11 @@ def unit(vectors):
 
 def search(what, rows, queries):
     truth = np.argsort(-(queries.astype(np.float64) @ rows.T.astype(np.float64)), axis=1)[:, :K]
-    index = Index(rows)
-    print(f"{what}: recall@{K} {recall(index.search(queries, K), truth):.3f}, without codes {recall(index.search(queries, K, exact=1), truth):.3f}")
+    index, less = Index(rows), K + K // 4 + 10
+    found = [recall(index.search(queries, K, **how), truth) for how in ({}, {"depth": less}, {"exact": 1})]
+    seconds = in_turn(5, *(timed(lambda depth=depth: index.search(queries, K, depth=depth)) for depth in (0, less)))
+    print(f"{what}: recall@{K} {found[0]:.3f}, with a depth of {less} {found[1]:.3f} in {seconds[1] / seconds[0]:.2f} of the time, "
+          f"without codes {found[2]:.3f}", flush=True)
 
 
 def search_hard_cases():

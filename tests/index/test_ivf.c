@@ -307,6 +307,23 @@ static void the_recall_that_is_asked_for_is_reached(void **state)
 	cairn_ranking_free(wanted);
 }
 
+/* Where all lists are probed, only codes of residuals can lose something. */
+static void the_default_depth_finds_what_all_rows_have(void **state)
+{
+	static const size_t ks[] = { 1, 10, 100 };
+	cairn_index_options all = CAIRN_INDEX_OPTIONS_INIT, exact = CAIRN_INDEX_OPTIONS_INIT;
+	(void)state;
+	all.probes = SIZE_MAX;
+	exact.exact = 1;
+	for (size_t i = 0; i < sizeof(ks) / sizeof(ks[0]); i++) {
+		cairn_ranking *wanted = search(crowd.flat, crowd.queries, QUERIES, ks[i], &exact);
+		cairn_ranking *found = search(crowd.inverted.index, crowd.queries, QUERIES, ks[i], &all);
+		assert_true(recall_of(found, wanted, ks[i]) >= 0.999);
+		cairn_ranking_free(wanted);
+		cairn_ranking_free(found);
+	}
+}
+
 static void more_recall_never_takes_fewer_lists(void **state)
 {
 	static const size_t depths[] = { 0, 1, 2, 10, 11, 100, 101, 500, 1000, 5000, SIZE_MAX };
@@ -1326,6 +1343,7 @@ int main(void)
 		cmocka_unit_test(where_all_lists_are_probed_the_scan_of_all_rows_is_equalled),
 		cmocka_unit_test(what_is_asked_to_be_exact_is),
 		cmocka_unit_test(the_recall_that_is_asked_for_is_reached),
+		cmocka_unit_test(the_default_depth_finds_what_all_rows_have),
 		cmocka_unit_test(more_recall_never_takes_fewer_lists),
 		cmocka_unit_test(more_images_never_take_fewer_lists),
 		cmocka_unit_test(the_recall_is_reached_at_every_depth),
