@@ -62,7 +62,8 @@ extern const char *const orders[], *const bys[];
 #define OPT_SEARCH(a)                                                                                                  \
 	OPT_CHOICE("by", "WHAT", &(a).by, bys,                                                                         \
 		   "global: by global descriptor; asmk: by aggregated local features; fused: by both (default: by "    \
-		   "what the collection has)"),                                                                        \
+		   "what the collection has; a warning tells where its ASMK is incomplete and not used, as while "     \
+		   "'cairn add' runs)"),                                                                               \
 		OPT_REAL("recall", "R", &(a).recall, DBL_MIN, 1,                                                       \
 			 "the share of the best by global descriptor that is to be found where the collection has "    \
 			 "lists "                                                                                      \

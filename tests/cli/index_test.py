@@ -83,6 +83,39 @@ def test_searching(place):
         check(f"search {words} is refused", refused.code == code and message in refused.err, refused)
 
 
+def by(place, *words):
+    """What a search says that it went by, and what it warns of."""
+    found = place.run("search", "c", "--id", 1, "--verify", 0, *words, "--format", "json")
+    return found.json["queries"][0]["by"], found.err
+
+
+def test_what_is_searched_by(place):
+    place.model()
+    place.collection("c", place.photographs("p", 3), init=("--model", "tiny"))
+    check("by global descriptor", by(place) == ("global", ""))
+    index(place, "c", "--asmk", "--words", 32)
+    check("with ASMK by both", by(place) == ("fused", "") and by(place, "--by", "asmk") == ("asmk", ""))
+    file = next((place / "c" / "segments").glob("*.asmk"))
+    good = file.read_bytes()
+    file.unlink()
+    what, told = by(place)
+    check("a file of it that is gone is told in one line", what == "global" and file.name in told and
+          "searching without it" in told and told.count("\n") == 1, told)
+    file.write_bytes(good)
+    next((place / "c" / "segments").glob("*.codebook.npy")).unlink()
+    what, told = by(place)
+    check("a codebook too", what == "global" and "codebook" in told, told)
+
+
+def test_empty(place):
+    place.collection("a", place.photographs("p", 2))
+    index(place, "a", "--asmk", "--words", 32)
+    place.run("init", "c", "--model", "none", f"--asmk={place / 'a'}")
+    for words in ((), ("--by", "asmk")):
+        found = place.run("search", "c", place / "p/scene-000.png", *words)
+        check(f"an empty collection has no results {words}", found.code == DONE and "0 found" in found.out and not found.err, found)
+
+
 def test_damage(place):
     place.collection("c", place.photographs("p", 4))
     index(place, "c", "--asmk", "--words", 32)

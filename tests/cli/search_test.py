@@ -54,7 +54,7 @@ def test_finds_the_place(place):
 def test_json(place):
     collection, views = places(place)
     document, = documents(place, collection, "q/view-001.png")
-    check("a query has its members", list(document) == ["query", "id", "box", "seconds", "results"], list(document))
+    check("a query has its members", list(document) == ["query", "id", "box", "by", "seconds", "results"], list(document))
     check("with the path as it was given", document["query"] == "q/view-001.png" and document["id"] is None
           and document["box"] is None, document)
     check("and seconds of each stage", list(document["seconds"]) == ["decode", "describe", "search", "verify"]
