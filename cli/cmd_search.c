@@ -197,17 +197,18 @@ static void release(struct search *search)
 	cairn_searcher_free(search->searcher);
 }
 
-static int make_searcher(struct search *search, cairn_collection *collection, cairn_filter *filter)
+static int make_searcher(struct search *search, cairn_collection *collection, const cairn_filter *filter)
 {
 	cairn_search_options options;
 	search_options(&options, &how);
 	options.k = (uint32_t)k;
 	options.min_score = (float)min_score;
 	options.min_inliers = (int32_t)min_inliers;
-	options.progress = filter->progress = progress_show;
-	options.progress_payload = filter->progress_payload = &search->progress;
+	cairn_filter watched = *filter;
+	options.progress = watched.progress = progress_show;
+	options.progress_payload = watched.progress_payload = &search->progress;
 	if (is_filter_given(&wanted))
-		options.filter = filter;
+		options.filter = &watched;
 	progress_start(&search->progress, NULL);
 	int status = cairn_searcher_new(&search->searcher, collection, &options);
 	progress_end(&search->progress);
@@ -217,14 +218,13 @@ static int make_searcher(struct search *search, cairn_collection *collection, ca
 static int search(cairn_collection *collection, const struct arguments *arguments, const cairn_box *box)
 {
 	struct search search = { .box = box };
-	cairn_filter filter;
-	int64_t *filter_ids;
-	int code = read_filter(&wanted, &filter, &filter_ids);
+	struct filter filter;
+	int code = read_filter(&wanted, &filter);
 	/* From here on: reading ids from a terminal is ended by Ctrl-C at once. */
 	interrupt_watch();
 	if (code == EXIT_DONE)
-		code = make_searcher(&search, collection, &filter);
-	free(filter_ids);
+		code = make_searcher(&search, collection, &filter.filter);
+	free_filter(&filter);
 	if (code != EXIT_DONE)
 		return code;
 	take_questions(&search, arguments);

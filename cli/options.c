@@ -33,7 +33,9 @@ struct reading {
 	struct arguments *out;
 	int argc, at;
 	char **argv;
-	int ended; /* "--" was there */
+	int ended;                      /* "--" was there */
+	const struct option *given[64]; /* those that take one value */
+	size_t given_count;
 };
 
 int usage_error(const struct command *command, const char *format, ...)
@@ -105,6 +107,21 @@ static int take_choice(const struct command *command, const struct option *optio
 			    all, value, meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 	free(all);
 	return status;
+}
+
+/* Of two values one would be lost without a word. */
+static int take_once(struct reading *reading, const struct option *option)
+{
+	char spelling[64];
+	if (option->kind == OPTION_LIST || option->kind == OPTION_FLAG)
+		return 0;
+	option_spelling(option, spelling, sizeof(spelling));
+	for (size_t i = 0; i < reading->given_count; i++)
+		if (reading->given[i] == option)
+			return usage_error(reading->out->command, "%s was given twice; it takes one value", spelling);
+	if (reading->given_count < sizeof(reading->given) / sizeof(*reading->given))
+		reading->given[reading->given_count++] = option;
+	return 0;
 }
 
 static int take_value(const struct command *command, const struct option *option, const char *value)
@@ -212,6 +229,8 @@ static int read_long(struct reading *reading, const char *word)
 		*option->to.flag = 1;
 		return 0;
 	}
+	if (take_once(reading, option) != 0)
+		return EXIT_USAGE;
 	if (option->kind == OPTION_OPTIONAL && !value) {
 		*option->to.text = "";
 		return 0;
@@ -233,6 +252,8 @@ static int read_letters(struct reading *reading, const char *word)
 			*option->to.flag = 1;
 			continue;
 		}
+		if (take_once(reading, option) != 0)
+			return EXIT_USAGE;
 		if (!value)
 			value = next_value(reading, option);
 		return value ? take_value(command, option, value) : EXIT_USAGE;

@@ -119,6 +119,7 @@ def labelled(place, **how):
     photos = place.photographs("p", 6)
     place.write("l.csv", "path,label\n" + "".join(f"{photos[i]},{label}\n" for i, label in ((0, "tower"), (1, "bridge"), (3, "tower"))))
     place.write("ids.txt", "6\n\n 2 \r\n2\n3")
+    place.write("marked.txt", "\ufeff5\n3\n")
     place.collection("c", photos, add=("--labels", "l.csv"), **how)
     return place.photograph("q/view.png", 1, shift=(6, -4))
 
@@ -128,6 +129,8 @@ FILTERS = {
     ("--label", "tower", "--label", "bridge"): [1, 2, 4],
     ("--where", "label IS NULL"): [3, 5, 6],
     ("--ids", "ids.txt"): [2, 3, 6],
+    ("--ids", "marked.txt"): [3, 5],
+    ("--where", "id > 2 -- the last four", "--where", "id < 3 OR label = 'tower'"): [4],
     ("--where", "id > 2 AND width = 160"): [3, 4, 5, 6],
     ("--where", "label LIKE 'b%' OR path LIKE '%/scene-005.png'"): [2, 6],
     ("--label", "tower", "--where", "id > 1"): [4],
@@ -158,6 +161,7 @@ def test_filters_that_select_little(place):
     view = labelled(place)
     place.write("unknown.txt", "4\n77\n78\n")
     place.write("bad.txt", "4\n4.5\n")
+    place.write("nul.txt", b"4\n1\0002\n")
     for words, warning in ((("--label", "tower", "--label", "castle"), "no image has the label 'castle'"),
                            (("--ids", "unknown.txt"), "2 of 3 ids are of no image")):
         answer = place.run("search", "c", view, *words, "--format", "csv")
@@ -170,6 +174,11 @@ def test_filters_that_select_little(place):
             (("--ids", "nowhere.txt"), INPUT, "nowhere.txt"),
             (("--ids", "."), INPUT, "--ids . cannot be read"),
             (("--ids", "bad.txt"), INPUT, "bad.txt:2: '4.5' is no id"),
+            (("--ids", "nul.txt"), INPUT, "nul.txt:2: '1' and a NUL byte is no id"),
+            (("--ids", "/dev/zero"), INPUT, "/dev/zero:1: ''... is no id"),
+            (("--ids", "ids.txt", "--ids", "bad.txt"), USAGE, "--ids was given twice"),
+            (("--by", "asmk", "--by=asmk"), USAGE, "--by was given twice"),
+            (("-k", "3", "-k4"), USAGE, "-k was given twice"),
             (("--where", "width >"), USAGE, "incomplete input"),
             (("--where", "label = \"tower\""), USAGE, "single quotes"),
             (("--where", "1; DROP TABLE images"), USAGE, "syntax error"),
