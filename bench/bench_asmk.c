@@ -130,7 +130,7 @@ static int train(char **arguments)
 	for (size_t i = 0; status == 0 && i < sets.count; i++)
 		status = cairn_codebook_trainer_add(trainer, sets.items[i]);
 	if (status == 0)
-		status = cairn_codebook_trainer_run(trainer, NULL, NULL, &codebook);
+		status = cairn_codebook_trainer_run(&codebook, trainer, NULL, NULL);
 	if (status == 0)
 		status = cairn_codebook_save(codebook, arguments[2]);
 	cairn_codebook_free(codebook);
@@ -148,7 +148,7 @@ static int write_file(char **arguments)
 	options.binary = strcmp(arguments[2], "binary") == 0;
 	int status = load(&sets, arguments[0]);
 	if (status == 0)
-		status = cairn_codebook_load(&codebook, arguments[1]);
+		status = cairn_codebook_open(&codebook, arguments[1]);
 	if (status == 0)
 		status = cairn_asmk_writer_new(&writer, arguments[3], cairn_features_kind(sets.items[0]), codebook,
 					       &options);
@@ -177,7 +177,7 @@ static int search_all(const cairn_asmk_index *index, const struct sets *queries,
 	for (size_t i = 0; status == 0 && i < queries->count; i++) {
 		const cairn_features *const query = queries->items[i];
 		cairn_ranking *ranking = NULL;
-		status = cairn_asmk_index_search(index, &query, 1, k, options, &ranking);
+		status = cairn_asmk_index_search(&ranking, index, &query, 1, k, options);
 		if (status == 0)
 			memcpy(ranked + i * k, cairn_ranking_images(ranking, 0), k * sizeof(*ranked));
 		cairn_ranking_free(ranking);
@@ -199,7 +199,7 @@ static int search(char **arguments)
 	const size_t shape[2] = { queries.count, k };
 	int64_t *ranked = calloc(queries.count * k + 1, sizeof(*ranked));
 	if (status == 0)
-		status = cairn_codebook_load(&codebook, arguments[1]);
+		status = cairn_codebook_open(&codebook, arguments[1]);
 	if (status == 0)
 		status = cairn_asmk_index_open(&index, codebook, &path, 1, NULL, 0);
 	if (status == 0)

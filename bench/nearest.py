@@ -26,7 +26,7 @@ def load_library():
     library.cairn_index_encode.argtypes = [pointer, size, size, pointer, pointer, pointer]
     library.cairn_index_new_flat.argtypes = [pointer, size, pointer, size, pointer, size]
     library.cairn_index_free.argtypes = [pointer]
-    library.cairn_index_search.argtypes = [pointer, pointer, size, size, pointer, pointer]
+    library.cairn_index_search.argtypes = [pointer, pointer, pointer, size, size, pointer]
     library.cairn_ivf_train.argtypes = [pointer, size, pointer, size, pointer, pointer, pointer]
     library.cairn_ivf_write_lists.argtypes = [pointer, pointer, ctypes.c_char_p, ctypes.c_uint, pointer, pointer]
     library.cairn_ivf_lists_open.argtypes = [pointer, ctypes.c_char_p, pointer, size]
@@ -77,7 +77,7 @@ class Index:
     def search(self, queries, k, threads=0, depth=0, exact=0, recall=0, probes=0):
         """The ids of the k best for each query; -1 where there are fewer."""
         options, ranking = Options(1, threads, depth, exact, recall, probes, None, 0), ctypes.c_void_p()
-        self.call("cairn_index_search", self.index, queries.ctypes.data, len(queries), k, ctypes.byref(options), ctypes.byref(ranking))
+        self.call("cairn_index_search", ctypes.byref(ranking), self.index, queries.ctypes.data, len(queries), k, ctypes.byref(options))
         ids = np.ctypeslib.as_array(self.library.cairn_ranking_images(ranking, 0), (len(queries), k)).copy()
         self.library.cairn_ranking_free(ranking)
         return ids

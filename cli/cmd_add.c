@@ -243,7 +243,7 @@ static const struct option options[] = {
 	OPT_FLAG(0, "lenient", &lenient, "use what could be read of truncated files"),
 	OPT_WHOLE(0, "max-pixels", "N", &max_pixels, 1, UINT64_C(1) << 40, "refuse larger images (default 400000000)"),
 	OPT_WHOLE(0, "max-bytes", "N", &max_bytes, 1, UINT64_C(1) << 40, "refuse larger files (default 536870912)"),
-	OPT_WHOLE(0, "batch", "N", &batch, 1, 65536,
+	OPT_WHOLE(0, "batch", "N", &batch, 1, CAIRN_ADD_MAX_BATCH,
 		  "commit after N images (default 256, and what is done every 20 seconds)"),
 	OPT_PRECISION(&precision),
 	OPT_THREADS(&threads),

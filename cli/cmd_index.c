@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cairn/collection.h"
+#include "cairn/ivf.h"
 #include "exit_code.h"
 #include "interrupt.h"
 #include "options.h"
@@ -145,12 +146,12 @@ static const struct option options[] = {
 		"a codebook that is copied from a NumPy file or another collection, otherwise trained on this one"),
 	OPT_TEXT(0, "local", "KIND", &local, COMPLETE_MODEL,
 		 "the kind of local features for --asmk (default: the first that the collection keeps)"),
-	OPT_WHOLE(0, "words", "N", &word_count, 1, 1 << 20,
+	OPT_WHOLE(0, "words", "N", &word_count, 1, CAIRN_CODEBOOK_MAX_WORDS,
 		  "words of the codebook that is trained (default: as many as a power of two up to 65536 with at "
 		  "least 20 descriptors a word)"),
 	OPT_FLAG(0, "ivf", &ivf,
 		 "lists of the global descriptors, of which a search probes a few: faster above a million images"),
-	OPT_WHOLE(0, "lists", "N", &list_count, 1, 1 << 20,
+	OPT_WHOLE(0, "lists", "N", &list_count, 1, CAIRN_IVF_MAX_LISTS,
 		  "how many lists (default 2 * the root of the number of descriptors)"),
 	OPT_FLAG(0, "retrain", &retrain, "train again, and write all files anew"),
 	OPT_WHOLE(0, "seed", "N", &seed, 0, UINT64_MAX, "of training (default 1)"),

@@ -88,7 +88,7 @@ static int open_index(cairn_collection **collection, const cairn_index **index, 
 {
 	int status = cairn_collection_open(collection, folder, 0);
 	if (status >= 0)
-		status = cairn_collection_index(*collection, index);
+		status = cairn_collection_index(index, *collection);
 	return status < 0 ? say_failure(status) : EXIT_DONE;
 }
 
@@ -119,7 +119,7 @@ static const struct operand operands[] = {
 static const struct option options[] = {
 	OPT_TEXT('o', "output", "PREFIX", &prefix, COMPLETE_FILE,
 		 "where to write: PREFIX.images.npy, PREFIX.ids.npy, PREFIX.scores.npy"),
-	OPT_WHOLE('k', "k", "N", &k, 1, INT32_MAX, "how many neighbours of each image (default 100)"),
+	OPT_WHOLE('k', "k", "N", &k, 1, CAIRN_GRAPH_MAX_K, "how many neighbours of each image (default 100)"),
 	OPT_TEXT(0, "in", "OTHER", &others, COMPLETE_FOLDER,
 		 "look for neighbours in this collection instead; the ids are its own"),
 	OPT_TEXT(0, "memory", "SIZE", &memory, COMPLETE_NOTHING,
@@ -159,7 +159,9 @@ const struct command cmd_knn = {
 		"on where "
 		"it stopped, with the same result. The folder PREFIX.work keeps what is needed for that until the work "
 		"is "
-		"complete. If the collection changes in the meantime, the work is begun anew.",
+		"complete. If the collection changes in the meantime, the work is begun anew. While one run works, "
+		"another "
+		"with the same PREFIX is refused.",
 	.usage = usage,
 	.operands = operands,
 	.options = options,

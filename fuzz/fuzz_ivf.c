@@ -42,8 +42,8 @@ static void search_index(const cairn_index *index, const float *vectors, size_t 
 		options.threads = 1;
 		options.probes = i / 2 ? 1 : 0;
 		options.only = i % 2 ? only : NULL;
-		options.only_count = sizeof(only) / sizeof(only[0]);
-		FUZZ_CHECK(cairn_index_search(index, vectors, QUERIES, K, &options, &ranking) == 0);
+		options.only_count = options.only ? sizeof(only) / sizeof(only[0]) : 0;
+		FUZZ_CHECK(cairn_index_search(&ranking, index, vectors, QUERIES, K, &options) == 0);
 		check_ranking(ranking, (int64_t)rows);
 		cairn_ranking_free(ranking);
 	}
@@ -101,7 +101,7 @@ static void put_crc(uint8_t *place, const uint8_t *from, size_t length)
 /* The quantizer's fingerprint, and the checksums of the sections that are as long as the header says. */
 static void seal_lists(const cairn_ivf *ivf, uint8_t *bytes, size_t size)
 {
-	uint64_t rows, starts = ((ivf->lists + 1) * 8 + 63) / 64 * 64, numbers;
+	uint64_t rows, starts = ((ivf->list_count + 1) * 8 + 63) / 64 * 64, numbers;
 	memcpy(&rows, bytes + ROWS_AT, sizeof(rows));
 	memcpy(bytes + QUANTIZER_AT, &ivf->fingerprint, sizeof(ivf->fingerprint));
 	numbers = rows <= MOST_ROWS ? (rows * 4 + 63) / 64 * 64 : 0;

@@ -315,7 +315,7 @@ def inverted(centroids, lists, starts=None, numbers=None, error=0.5, rows=None):
     def padded(data):
         return data + bytes(-len(data) % 64)
     dim, count = len(centroids[0]), sum(map(len, lists))
-    quantizer = struct.pack("<8sIIQd32x", b"CAIRNQTZ", 1, dim, len(centroids), error)
+    quantizer = struct.pack("<8sIIQd32x", b"CAIRNQTZ", 2, dim, len(centroids), error)
     quantizer += b"".join(struct.pack(f"<{dim}f", *centroid) for centroid in centroids)
     header = struct.pack("<8sIIQQd", b"CAIRNIVF", 1, dim, len(centroids), count if rows is None else rows, error).ljust(128, b"\0")
     starts = starts or [sum(map(len, lists[:i])) for i in range(len(lists) + 1)]
@@ -342,14 +342,45 @@ def ivf_faulty():
     yield "backwards", inverted(CENTROIDS, [(0, 1), (), (2,)], starts=[0, 3, 1, 3])
     yield "beyond", inverted(CENTROIDS, [(0, 1), (), (2,)], starts=[0, 2**63, 2**63, 3])
     yield "overlong", inverted(CENTROIDS, [(0, 1), (), (2,)], rows=2**62)
-    yield "no-lists", struct.pack("<I8sIIQd32x", 64, b"CAIRNQTZ", 1, 1, 0, 0.5)
+    yield "no-lists", struct.pack("<I8sIIQd32x", 64, b"CAIRNQTZ", 2, 1, 0, 0.5)
+
+
+# ---- states of kNN graphs ----
+
+def graph_state(lists, keep=3, among=9, block=2, step=7, ranked=0, block_images=4, images=None, counts=None):
+    """Without the checksum, which the target puts right itself. A list: (score, number of the image)."""
+    header = struct.pack("<8sIIQQQQQQ16s", b"CAIRNKNN", 1, keep, block, len(lists) if images is None else images, step, ranked,
+                         block_images, among, b"fingerprint")
+    counts = counts or [len(items) for items in lists]
+    return header + struct.pack(f"<{len(counts)}I", *counts) + b"".join(struct.pack("<fI", *item) for items in lists for item in items) + bytes(4)
+
+
+STATE = [[(0.5, 8), (0.25, 1), (0.25, 4)], [], [(-1, 0)]]
+
+
+def graph_good():
+    yield "three", graph_state(STATE)
+    yield "ranked", graph_state(STATE + [[(float("inf"), 3), (float("-inf"), 3)]], ranked=4)
+    yield "first", graph_state([[]], keep=2**32 - 1, among=1, block=0, step=0, block_images=1)
+
+
+def graph_faulty():
+    yield "not-a-number", graph_state([[(float("nan"), 1)]])
+    yield "outside", graph_state([[(0.5, 9)]])
+    yield "overlong", graph_state([[(0.5, 1)] * 4])
+    yield "too-many-images", graph_state(STATE * 2)
+    yield "ranked-beyond", graph_state(STATE, ranked=4)
+    yield "no-images", graph_state([], block_images=0)
+    yield "huge", graph_state(STATE, images=2**62)
+    yield "huge-list", graph_state(STATE, keep=2**32 - 1, counts=[2**32 - 1, 2**32 - 1, 2])
+    yield "start", b"CAIRNKNN"
 
 
 # ---- all ----
 
 SEEDS = {"npy": (npy_good, npy_faulty), "image": (image_good, image_faulty), "checkpoint": (checkpoint_good, checkpoint_faulty),
          "asmk": (asmk_good, asmk_faulty), "bundle": (bundle_good, bundle_faulty), "features": (features_good, features_faulty),
-         "ivf": (ivf_good, ivf_faulty)}
+         "graph": (graph_good, graph_faulty), "ivf": (ivf_good, ivf_faulty)}
 FLIPS = 8
 
 

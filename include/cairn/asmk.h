@@ -34,10 +34,12 @@ extern "C" {
 typedef struct cairn_codebook cairn_codebook;
 typedef struct cairn_codebook_trainer cairn_codebook_trainer;
 
+#define CAIRN_CODEBOOK_MAX_WORDS (1u << 20)
+
 /** How a codebook is trained. */
 typedef struct {
 	uint32_t version;    /**< CAIRN_CODEBOOK_OPTIONS_VERSION */
-	uint32_t words;      /**< 1 to 2^20; 0: 65536 */
+	uint32_t words;      /**< 1 to CAIRN_CODEBOOK_MAX_WORDS; 0: 65536 */
 	uint32_t max_points; /**< descriptors that are kept for each word, a seeded choice of all; 0: 64 */
 	uint32_t iterations; /**< of k-means, at most; 0: 50 */
 	uint64_t seed;       /**< of the choice and of the first centroids */
@@ -79,15 +81,15 @@ CAIRN_API int cairn_codebook_trainer_add(cairn_codebook_trainer *trainer, const 
  * @param      progress NULL, or told while it works; it can cancel
  * @return 0; CAIRN_EINVALID where there are fewer distinct descriptors than words; CAIRN_ECANCELLED; CAIRN_ENOMEM
  */
-CAIRN_API int cairn_codebook_trainer_run(cairn_codebook_trainer *trainer, cairn_progress_cb progress, void *payload,
-					 cairn_codebook **out);
+CAIRN_API int cairn_codebook_trainer_run(cairn_codebook **out, cairn_codebook_trainer *trainer,
+					 cairn_progress_cb progress, void *payload);
 
 /**
  * Make a codebook of an array, which is copied.
  *
  * @param[out] out     the codebook; the caller frees it with cairn_codebook_free()
  * @param      vectors words x dim float32, C order, finite, no two rows alike
- * @param      words   1 to 2^20
+ * @param      words   1 to CAIRN_CODEBOOK_MAX_WORDS
  * @param      dim     1 to 1024
  * @return 0; CAIRN_EINVALID; CAIRN_ENOMEM
  */
@@ -100,9 +102,9 @@ CAIRN_API int cairn_codebook_new(cairn_codebook **out, const float *vectors, siz
  * @return 0; CAIRN_ENOTFOUND; CAIRN_EFORMAT naming the file and its fault: shape, type, a number that is not finite,
  *         equal words; CAIRN_ENOMEM
  */
-CAIRN_API int cairn_codebook_load(cairn_codebook **out, const char *path);
+CAIRN_API int cairn_codebook_open(cairn_codebook **out, const char *path);
 
-/** Write a codebook as cairn_codebook_load() reads it, atomically. @return 0; CAIRN_EIO; CAIRN_ENOSPACE */
+/** Write a codebook as cairn_codebook_open() reads it, atomically. @return 0; CAIRN_EIO; CAIRN_ENOSPACE */
 CAIRN_API int cairn_codebook_save(const cairn_codebook *codebook, const char *path);
 
 /** Free a codebook; NULL is allowed. */
@@ -122,10 +124,11 @@ typedef struct cairn_asmk_writer cairn_asmk_writer;
 /** What inverted files hold. */
 typedef struct {
 	uint32_t version; /**< CAIRN_ASMK_OPTIONS_VERSION */
-	int binary; /**< 1: signs (ASMK*), dim / 8 bytes a word, rounded up to multiples of 8; 0: bytes (ASMK), dim + 4
-		     */
-	int regional; /**< 1: images are sums over regions, scores are not divided by the numbers of words (R-ASMK,
-			 Teichmann, Araujo, Zhu and Sim, CVPR 2019); 0: each image is one set of features */
+	/** 1: signs (ASMK*), dim / 8 bytes a word, rounded up to multiples of 8; 0: bytes (ASMK), dim + 4. */
+	int binary;
+	/** 1: images are sums over regions, scores are not divided by the numbers of words (R-ASMK, Teichmann, Araujo,
+	 * Zhu and Sim, CVPR 2019); 0: each image is one set of features. */
+	int regional;
 } cairn_asmk_options;
 
 #define CAIRN_ASMK_OPTIONS_VERSION 1
@@ -225,13 +228,13 @@ CAIRN_API uint64_t cairn_asmk_index_bytes(const cairn_asmk_index *index);
 
 /** How a search is made. */
 typedef struct {
-	uint32_t version;       /**< CAIRN_ASMK_SEARCH_OPTIONS_VERSION */
-	uint32_t assignments;   /**< nearest words of each descriptor of the query, 1 to 64; 0: 5 */
-	float alpha;            /**< exponent of similarities, > 0 and at most 100 */
-	float threshold;        /**< similarities below count as 0; 0 to 1 */
-	uint32_t threads;       /**< 0: one for each core */
-	const int64_t *allowed; /**< NULL: all images; or allowed_count ids, ascending: no others are found */
-	size_t allowed_count;
+	uint32_t version;     /**< CAIRN_ASMK_SEARCH_OPTIONS_VERSION */
+	uint32_t assignments; /**< nearest words of each descriptor of the query, 1 to 64; 0: 5 */
+	float alpha;          /**< exponent of similarities, > 0 and at most 100 */
+	float threshold;      /**< similarities below count as 0; 0 to 1 */
+	uint32_t threads;     /**< 0: one for each core */
+	const int64_t *only;  /**< NULL, or the ids that alone may be found, ascending */
+	size_t only_count;
 } cairn_asmk_search_options;
 
 #define CAIRN_ASMK_SEARCH_OPTIONS_VERSION 1
@@ -253,8 +256,9 @@ typedef struct {
  * @return 0; CAIRN_EINVALID where a size or an option is out of range, a query is of another kind or ids are out of
  *         order; CAIRN_EDAMAGED naming the file; CAIRN_ENOMEM
  */
-CAIRN_API int cairn_asmk_index_search(const cairn_asmk_index *index, const cairn_features *const *queries, size_t count,
-				      size_t k, const cairn_asmk_search_options *options, cairn_ranking **out);
+CAIRN_API int cairn_asmk_index_search(cairn_ranking **out, const cairn_asmk_index *index,
+				      const cairn_features *const *queries, size_t count, size_t k,
+				      const cairn_asmk_search_options *options);
 
 #ifdef __cplusplus
 }

@@ -164,7 +164,7 @@ typedef void (*cairn_add_error_cb)(const char *path, int status, const char *mes
 typedef struct {
 	uint32_t version;      /**< CAIRN_ADD_OPTIONS_VERSION */
 	uint32_t threads;      /**< 0: one for each core */
-	uint32_t batch;        /**< images a commit; 0: 256, or what is done after 20 seconds */
+	uint32_t batch;        /**< images a commit, at most CAIRN_ADD_MAX_BATCH; 0: 256, or what 20 seconds bring */
 	const char *precision; /**< "auto", "f32", "bf16"; NULL: auto */
 	const char
 		*labels; /**< CSV file with columns path,label (or image,label), relative to its folder where the image
@@ -180,6 +180,7 @@ typedef struct {
 	void *error_payload;
 } cairn_add_options;
 
+#define CAIRN_ADD_MAX_BATCH       65536
 #define CAIRN_ADD_OPTIONS_VERSION 1
 #define CAIRN_ADD_OPTIONS_INIT                                                                                         \
 	{                                                                                                              \
@@ -233,11 +234,11 @@ typedef struct {
 	const char
 		*codebook; /**< for asmk: a .npy file, or the folder of another collection that keeps this kind,
 				whose codebook is copied; NULL: one is trained on the collection, unless it has one */
-	uint32_t words;    /**< of a codebook that is trained, at most 2^20; 0: the largest power of two up to 65536
-				with at least 20 descriptors a word, and none below 256 */
+	uint32_t words;    /**< of a codebook that is trained, at most CAIRN_CODEBOOK_MAX_WORDS; 0: the largest power
+				of two up to 65536 with at least 20 descriptors a word, and none below 256 */
 	int ivf;           /**< not 0: lists of the global descriptors as well (cairn/ivf.h) */
-	uint32_t lists;    /**< for ivf, where a quantizer is trained, at most 2^20; 0: 2 * the root of the number of
-				   descriptors, of at least 1024 */
+	uint32_t lists;    /**< for ivf, where a quantizer is trained, at most CAIRN_IVF_MAX_LISTS; 0: 2 * the root of
+				   the number of descriptors, of at least 1024 */
 	int retrain;       /**< not 0: train again what is asked for; where nothing is asked for, all that there is */
 	uint64_t seed;     /**< of training; default 1 */
 	uint32_t threads;  /**< 0: one for each core */
@@ -301,7 +302,7 @@ CAIRN_API int cairn_collection_check(cairn_collection *collection, int repair, c
  * @param[out] out borrowed, made on first use; valid until the collection is refreshed, written to or freed
  * @return 0; CAIRN_ENOTFOUND where the collection has no global model; CAIRN_EDAMAGED; CAIRN_ENOMEM
  */
-CAIRN_API int cairn_collection_index(cairn_collection *collection, const cairn_index **out);
+CAIRN_API int cairn_collection_index(const cairn_index **out, cairn_collection *collection);
 
 /**
  * How far the descriptors have moved away from those that the lists were trained on: the mean squared distance of all
@@ -319,7 +320,7 @@ CAIRN_API int cairn_collection_drift(cairn_collection *collection, double *out);
  *         completes it), or another process has replaced its files meanwhile (refresh then); CAIRN_EDAMAGED naming the
  *         file; CAIRN_ENOMEM
  */
-CAIRN_API int cairn_collection_asmk(cairn_collection *collection, const char *kind, const cairn_asmk_index **out);
+CAIRN_API int cairn_collection_asmk(const cairn_asmk_index **out, cairn_collection *collection, const char *kind);
 
 /** The descriptor of an image (its first row), as half-precision numbers keep it. @param[out] out info.dim floats */
 CAIRN_API int cairn_collection_descriptor(cairn_collection *collection, int64_t id, float *out);

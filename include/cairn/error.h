@@ -35,7 +35,7 @@ enum {
 	CAIRN_EEXISTS = -8,       /**< the thing to be made is there already */
 	CAIRN_ELIMIT = -9,        /**< larger than a limit that protects the machine (pixels, bytes, tensor sizes) */
 	CAIRN_EUNSUPPORTED = -10, /**< well-formed, but this build or machine cannot do it */
-	CAIRN_EBUSY = -11,        /**< another process is writing to the collection */
+	CAIRN_EBUSY = -11,        /**< another process is writing to the collection, or the same graph */
 	CAIRN_ENOSPACE = -12,     /**< the disk is full; what was committed before stays */
 	CAIRN_EBACKEND = -13 /**< a library underneath (inference, SQL, linear algebra) failed; the text says how */
 };

@@ -18,10 +18,12 @@
 extern "C" {
 #endif
 
+#define CAIRN_GRAPH_MAX_K 65536
+
 /** How a graph is made. */
 typedef struct {
 	uint32_t version; /**< CAIRN_GRAPH_OPTIONS_VERSION */
-	unsigned threads; /**< 0: one for each core */
+	uint32_t threads; /**< 0: one for each core */
 	size_t depth;     /**< as in cairn_index_options */
 	int exact;        /**< as in cairn_index_options */
 	/** Bytes that may be taken, 0: 2 GiB. Where the lists of all images need more, they are kept in files and the
@@ -51,8 +53,11 @@ typedef struct {
  * Write the k nearest images of every image, in order of the images' ids (docs/format.md, "Graphs"):
  *
  *     PREFIX.images.npy  int64, N: the image that each line is of
- *     PREFIX.ids.npy     int64, N x k: its neighbours, best first, equal scores by ascending id; -1 where there are
- * fewer PREFIX.scores.npy  float32, N x k: inner products of half-precision rows; -infinity where there are fewer
+ *     PREFIX.ids.npy     int64, N x k: its neighbours, best first, equal scores by id; -1 where there are fewer
+ *     PREFIX.scores.npy  float32, N x k: inner products of half-precision rows; -infinity where there are fewer
+ *
+ * They take the places of those before when all three are complete. Lists of an inverted file are not used: all rows
+ * are compared. Each call has threads of its own.
  *
  * Removed images are left out. Results do not depend on threads, memory, or where earlier runs were interrupted: what
  * they did is in the folder PREFIX.work, and the next call with the same rows and k goes on from there, while one with
@@ -60,15 +65,17 @@ typedef struct {
  *
  * @param images  whose neighbours are wanted. The ids of its parts must not overlap, and ascend from part to part
  * @param among   where they are looked for, likewise; NULL: in `images`, and no image is its own neighbour
- * @param k       1 to 2^31-1
+ * @param k       1 to CAIRN_GRAPH_MAX_K
  * @param prefix  path; the folder it lies in must exist
  * @param options NULL for the defaults
  * @param report  NULL, or set where the graph was written
  * @return 0; CAIRN_ECANCELLED, after what was done was written to PREFIX.work; CAIRN_EINVALID where sizes do not fit or
- *         ids overlap; CAIRN_ELIMIT where `memory` is too little for anything; CAIRN_ENOSPACE; CAIRN_EIO;
- * CAIRN_EDAMAGED where a file of PREFIX.work was changed meanwhile; CAIRN_ENOMEM
+ *         ids overlap; CAIRN_ELIMIT where `memory` is too little for anything; CAIRN_EBUSY, naming the process, where
+ *         another call of this process or another is writing with the same prefix; CAIRN_ENOSPACE; CAIRN_EIO;
+ *         CAIRN_EDAMAGED where a row holds a number that is not finite, or a file of PREFIX.work was changed
+ *         meanwhile; CAIRN_ENOMEM
  *
- * Thread-safety: may run beside searches of the same indexes; not twice at once with the same prefix.
+ * Thread-safety: may run beside searches of the same indexes, and beside other calls with other prefixes.
  */
 CAIRN_API int cairn_graph_write(const cairn_index *images, const cairn_index *among, size_t k, const char *prefix,
 				const cairn_graph_options *options, cairn_graph_report *report);

@@ -52,7 +52,7 @@ CAIRN_API int cairn_index_encode(const float *rows, size_t count, size_t dim, ui
 /** How an index is searched. */
 typedef struct {
 	uint32_t version; /**< CAIRN_INDEX_OPTIONS_VERSION */
-	unsigned threads; /**< 0: one for each core */
+	uint32_t threads; /**< 0: one for each core */
 	/** How many of the best images by 8-bit codes are scored anew in half precision; 0: 1.5 k + 20, with lists
 	 * 1.25 k + 2. That finds at least 0.999 of the exact k best of rows spread as descriptors of different places
 	 * are; where hundreds of rows differ from each other by a cosine of less than 0.01, or all have one large
@@ -112,8 +112,8 @@ CAIRN_API size_t cairn_index_rows(const cairn_index *index);
  * @return 0; CAIRN_EINVALID where a size is 0 or too large, a number is not finite, a recall is no share, ids do not
  *         ascend or the options are of another version; CAIRN_ENOMEM
  */
-CAIRN_API int cairn_index_search(const cairn_index *index, const float *vectors, size_t queries, size_t k,
-				 const cairn_index_options *options, cairn_ranking **out);
+CAIRN_API int cairn_index_search(cairn_ranking **out, const cairn_index *index, const float *vectors, size_t queries,
+				 size_t k, const cairn_index_options *options);
 
 #ifdef __cplusplus
 }

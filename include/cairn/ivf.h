@@ -22,11 +22,13 @@ extern "C" {
 typedef struct cairn_ivf cairn_ivf;
 typedef struct cairn_ivf_lists cairn_ivf_lists;
 
+#define CAIRN_IVF_MAX_LISTS (1u << 20)
+
 /** How a quantizer is trained. */
 typedef struct {
 	uint32_t version; /**< CAIRN_IVF_OPTIONS_VERSION */
-	unsigned threads; /**< 0: one for each core */
-	size_t lists;     /**< 0: 2 * the root of the number of rows */
+	uint32_t threads; /**< 0: one for each core */
+	size_t lists;     /**< at most CAIRN_IVF_MAX_LISTS; 0: 2 * the root of the number of rows */
 	uint64_t seed;
 } cairn_ivf_options;
 
@@ -50,7 +52,9 @@ typedef struct {
  * @param      parts    n parts, which may be freed afterwards; codes are used where they are
  * @param      options  NULL for the defaults
  * @param      progress NULL, or told; it can cancel
- * @return 0; CAIRN_EINVALID where there are fewer distinct rows than lists; CAIRN_ECANCELLED; CAIRN_ENOMEM
+ * @return 0; CAIRN_EINVALID where the options are of another version, a size is out of range, image ids descend, a
+ *         number is not finite or there are fewer distinct rows than lists; CAIRN_ELIMIT beyond 2^32 rows;
+ *         CAIRN_ECANCELLED; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_ivf_train(cairn_ivf **out, size_t dim, const cairn_index_part *parts, size_t n,
 			      const cairn_ivf_options *options, cairn_progress_cb progress, void *payload);
@@ -63,8 +67,9 @@ CAIRN_API void cairn_ivf_free(cairn_ivf *ivf); /**< NULL is allowed */
 
 CAIRN_API void cairn_ivf_get_info(const cairn_ivf *ivf, cairn_ivf_info *out);
 
-/** How many lists must be probed for this share of the k best to be found, as measured in training. @param recall above
- * 0 to 1 */
+/** How many lists must be probed for this share of the k best to be found, as measured in training for k of 1, 10, 100
+ * and 1000, and reckoned from these between them. For a larger k it is the number for 1000, with which less is found.
+ * @param recall above 0 to 1 */
 CAIRN_API size_t cairn_ivf_probes(const cairn_ivf *ivf, size_t k, double recall);
 
 /**
@@ -76,7 +81,7 @@ CAIRN_API size_t cairn_ivf_probes(const cairn_ivf *ivf, size_t k, double recall)
  * CAIRN_EIO; CAIRN_ENOSPACE; CAIRN_ECANCELLED; CAIRN_ENOMEM. What failed leaves no file
  */
 CAIRN_API int cairn_ivf_write_lists(const cairn_ivf *ivf, const cairn_index_part *part, const char *path,
-				    unsigned threads, cairn_progress_cb progress, void *payload);
+				    uint32_t threads, cairn_progress_cb progress, void *payload);
 
 /**
  * Map the lists of a part. They do not need the quantizer any more afterwards.

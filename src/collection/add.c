@@ -23,7 +23,6 @@
 #include "util/progress.h"
 
 #define DEFAULT_BATCH 256
-#define MAX_BATCH     65536
 #define BATCH_SECONDS 20.0
 /* Networks run faster when images of one size follow each other, but a batch must fill from its beginning: what is
  * taken in are the finished images at its head. */
@@ -445,9 +444,9 @@ static int check_options(const cairn_collection *collection, const cairn_add_opt
 	if (options->version != CAIRN_ADD_OPTIONS_VERSION)
 		return cn_fail(CAIRN_EINVALID, "add options of version %u, this library knows %d", options->version,
 			       CAIRN_ADD_OPTIONS_VERSION);
-	if (options->batch > MAX_BATCH)
+	if (options->batch > CAIRN_ADD_MAX_BATCH)
 		return cn_fail(CAIRN_EINVALID, "a batch of %u images, at most %d are possible", options->batch,
-			       MAX_BATCH);
+			       CAIRN_ADD_MAX_BATCH);
 	return cn_collection_expect_writable(collection);
 }
 

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "collection/keymap.h"
-#include "index/segment.h"
+#include "index/row_segment.h"
 #include "util/progress.h"
 
 #define CN_CATALOGUE_VERSION 2
@@ -41,7 +41,8 @@ typedef struct {
 
 void cn_sources_free(cn_sources *sources);
 
-/** A file of a segment. Its index says what is in it: one of the files of descriptors (index/segment.h), CN_FILE_LOCAL
+/** A file of a segment. Its index says what is in it: one of the files of descriptors (index/row_segment.h),
+ * CN_FILE_LOCAL
  * + index of the local kind, or CN_FILE_DERIVED + number of a structure. */
 typedef struct {
 	char *name; /**< in segments/; NULL where the segment has no such file */
@@ -51,7 +52,8 @@ typedef struct {
 
 /** Structures that make searching faster or better: ASMK of the local kind of that index, or lists of descriptors. Each
  * has one file for the whole collection, a codebook or a quantizer, and one for each segment, which is derived from the
- * segment's other files: a segment without it is whole, and it can be made again. */
+ * segment's other files: a segment without it is whole, and it can be made again. What each does says its
+ * cn_structure_type (structures.h). */
 enum { CN_STRUCTURE_ASMK = 0, CN_STRUCTURE_LISTS = CN_MAX_SOURCES, CN_STRUCTURES };
 
 enum {
@@ -61,7 +63,7 @@ enum {
 };
 
 typedef struct {
-	int wanted;           /**< the collection is to have it */
+	int wanted;           /**< as it is read: the collection is to have it, as each that the catalogue names */
 	cn_segment_file file; /**< codebook or quantizer; no name: not made yet */
 	uint64_t units;       /**< words of the codebook, lists of the quantizer */
 	uint64_t trained;     /**< images, of lists rows, that it was trained on; 0: it was copied */
@@ -166,7 +168,7 @@ int cn_catalogue_drop_file(cn_catalogue *catalogue, const cn_sources *sources, i
 /** @param[out] out CN_STRUCTURES, zeroed where there is none; the caller frees the names */
 int cn_catalogue_structures(cn_catalogue *catalogue, const cn_sources *sources, cn_structure_record *out);
 /** Let the collection have a structure, with this codebook or quantizer; segments lose their files of the one before.
- */
+ * @param record NULL: it has none yet, and is wanted */
 int cn_catalogue_set_structure(cn_catalogue *catalogue, const cn_sources *sources, int structure,
 			       const cn_structure_record *record);
 

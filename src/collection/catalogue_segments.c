@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "collection/sql.h"
+#include "collection/structures.h"
 #include "util/memory.h"
 
 void cn_segment_record_free(cn_segment_record *segment)
@@ -14,24 +15,22 @@ void cn_segment_record_free(cn_segment_record *segment)
 	*segment = (cn_segment_record){ 0 };
 }
 
-/* What the catalogue calls a file: "rows", "codes", "scales", "images", "features:KIND", "asmk:KIND", "lists". Caller
- * frees; NULL where memory is short. */
+/* What the catalogue calls a file: "rows", "codes", "scales", "images", "features:KIND", or the
+ * role of a structure. Caller frees; NULL where memory is short. */
 static char *role_of(const cn_sources *sources, int file)
 {
 	if (file < CN_ROW_FILES)
 		return cn_strdup(cn_row_file_roles[file]);
 	if (file < CN_FILE_DERIVED)
 		return cn_textf("features:%s", sources->locals[file - CN_FILE_LOCAL].kind);
-	if (file == CN_FILE_DERIVED + CN_STRUCTURE_LISTS)
-		return cn_strdup("lists");
-	return cn_textf("asmk:%s", sources->locals[file - CN_FILE_DERIVED].kind);
+	return cn_structure_role(sources, file - CN_FILE_DERIVED);
 }
 
 static int is_possible(const cn_sources *sources, int file)
 {
-	if (file < CN_ROW_FILES || file == CN_FILE_DERIVED + CN_STRUCTURE_LISTS)
-		return 1;
-	return (size_t)(file - (file < CN_FILE_DERIVED ? CN_FILE_LOCAL : CN_FILE_DERIVED)) < sources->local_count;
+	if (file >= CN_FILE_DERIVED)
+		return cn_structure_is_possible(sources, file - CN_FILE_DERIVED);
+	return file < CN_ROW_FILES || (size_t)(file - CN_FILE_LOCAL) < sources->local_count;
 }
 
 /* @param[out] out the file that is called so, or -1 */
@@ -273,8 +272,10 @@ int cn_catalogue_structures(cn_catalogue *catalogue, const cn_sources *sources, 
 int cn_catalogue_set_structure(cn_catalogue *catalogue, const cn_sources *sources, int structure,
 			       const cn_structure_record *record)
 {
+	static const cn_structure_record not_made = { 0 };
 	sqlite3_stmt *statement;
 	int file = CN_FILE_DERIVED + structure;
+	record = record ? record : &not_made;
 	CN_TRY(use_with_role(catalogue, CN_SQL_DROP_FILES, sources, file, 1, &statement));
 	CN_TRY(cn_sql_run(catalogue, statement, "dropping files"));
 	CN_TRY(use_with_role(catalogue, CN_SQL_SET_STRUCTURE, sources, file, 1, &statement));

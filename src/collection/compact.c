@@ -10,6 +10,7 @@
 
 #include "collection/store.h"
 #include "collection/structures.h"
+#include "util/ids.h"
 #include "util/memory.h"
 #include "util/progress.h"
 
@@ -127,33 +128,33 @@ static int left_out(const struct compaction *compaction, size_t local, int64_t *
 	return 0;
 }
 
-static int merge_files(const struct compaction *compaction, cn_store *store, size_t local, const char **paths)
+static int merge_files(const struct compaction *compaction, cn_store *store, int structure, const char **paths)
 {
 	cn_segment *segments;
 	size_t count = gathered_segments(compaction, &segments), removed_count;
 	int64_t *removed = NULL;
 	for (size_t s = 0; s < count; s++) {
-		const char *name = segments[s].record.files[CN_FILE_DERIVED + CN_STRUCTURE_ASMK + local].name;
+		const char *name = segments[s].record.files[CN_FILE_DERIVED + structure].name;
 		if (!name)
 			return 0;
 		paths[s] = cn_collection_file(compaction->collection, name);
 		if (!paths[s])
 			return CAIRN_ENOMEM;
 	}
-	int status = left_out(compaction, local, &removed, &removed_count);
+	int status = left_out(compaction, cn_structure_local(structure), &removed, &removed_count);
 	if (status == 0)
-		status = cn_store_merge(store, CN_STRUCTURE_ASMK + (int)local, paths, count, removed, removed_count);
+		status = cn_store_merge(store, structure, paths, count, removed, removed_count);
 	cn_free(removed);
 	return status;
 }
 
-/* Where all segments have inverted files, joining them is faster than making them of the features. */
-static int merge_inverted(const struct compaction *compaction, cn_store *store, size_t local)
+/* Where all segments have files of it that can be joined, that is faster than making them of the features. */
+static int merge_structure(const struct compaction *compaction, cn_store *store, int structure)
 {
 	cn_segment *segments;
 	size_t count = gathered_segments(compaction, &segments);
 	const char **paths = cn_alloc_zero(count, sizeof(*paths));
-	int status = paths ? merge_files(compaction, store, local, paths) : CAIRN_ENOMEM;
+	int status = paths ? merge_files(compaction, store, structure, paths) : CAIRN_ENOMEM;
 	for (size_t s = 0; paths && s < count; s++)
 		cn_free((char *)(uintptr_t)paths[s]);
 	cn_free(paths);
@@ -176,8 +177,9 @@ static int flush(struct compaction *compaction)
 		CN_TRY(copy_item(compaction, store, &compaction->items[i]));
 		CN_TRY(cn_progress_add(&compaction->progress, 1, 0));
 	}
-	for (size_t i = 0; i < collection->sources.local_count; i++)
-		CN_TRY(merge_inverted(compaction, store, i));
+	for (int i = 0; i < CN_STRUCTURES; i++)
+		if (cn_structure_is_possible(&collection->sources, i) && cn_structure_type_of(i)->merge)
+			CN_TRY(merge_structure(compaction, store, i));
 	CN_TRY(cn_store_finish(store, &record));
 	int status = cn_catalogue_set_segment(collection->catalogue, &collection->sources, &record);
 	cn_segment_record_free(&record);
@@ -244,7 +246,7 @@ static int gather_segment(struct compaction *compaction, cn_segment *segment)
 
 static int has_removed(const cn_snapshot *snapshot, const cn_segment_record *record)
 {
-	size_t at = cn_lower_bound(snapshot->removed, snapshot->removed_count, record->first);
+	size_t at = cn_ids_find(snapshot->removed, snapshot->removed_count, record->first);
 	return at < snapshot->removed_count && snapshot->removed[at] <= record->last;
 }
 

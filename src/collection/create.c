@@ -12,6 +12,7 @@
 #include "collection/handle.h"
 #include "local/rootsift.h"
 #include "util/file.h"
+#include "util/lock.h"
 #include "util/memory.h"
 
 #define UNFINISHED_NAME CN_CATALOGUE_NAME ".new"

@@ -1,7 +1,7 @@
 /*
  * collection/handle.h - an open collection: the catalogue, and what it said when it was opened or refreshed.
  *
- *   folder/lock               taken with flock() by the one who writes; holds the process id
+ *   folder/lock               see util/lock.h; taken by the one who writes
  *   folder/catalogue.sqlite   see catalogue.h
  *   folder/segments/NNNNNNNN.rows.npy, .codes.npy, .scales.npy, .images.npy, .KIND.features
  *   folder/segments/NNNNNNNN.KIND.codebook.npy, .KIND.asmk, .quantizer.ivf, .lists   see structures.h
@@ -19,12 +19,11 @@
 #include "cairn/ivf.h"
 #include "collection/catalogue.h"
 #include "index/feature_segment.h"
-#include "index/segment.h"
+#include "index/row_segment.h"
 #include "util/text.h"
 
 #define CN_CATALOGUE_NAME "catalogue.sqlite"
 #define CN_SEGMENTS_NAME  "segments"
-#define CN_LOCK_NAME      "lock"
 
 /** A segment and its mapped files. A file that could not be mapped is left zeroed; cn_segment_rows() and
  *  cn_segment_features() then try again and say why. */
@@ -43,8 +42,8 @@ typedef struct {
 	size_t removed_count;
 	cn_catalogue_counts counts;
 	uint64_t rows, bytes;
-	cairn_index_part *parts;
-	cairn_index *index; /* made on first use */
+	cairn_index_part *parts; /* these two are made on first use */
+	cairn_index *index;
 	cn_structure_record structures[CN_STRUCTURES];
 	cairn_structure_info infos[CN_STRUCTURES]; /* of those that are wanted, one after the other */
 	size_t info_count;
@@ -93,15 +92,15 @@ int cn_collection_expect_writable(const cairn_collection *collection);
 /** Path of a file in segments/; caller frees; NULL where memory is short. */
 char *cn_collection_file(const cairn_collection *collection, const char *name);
 
+/** Delete a file in segments/; the log is told where it cannot be. NULL is allowed. @return 1 if it is gone */
+int cn_collection_delete(const cairn_collection *collection, const char *name);
+
 /** Name of a file of a segment: "00000012.rows.npy". A derived file that is made after its segment has a number of its
  *  own. Caller frees; NULL where memory is short. */
 char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int file);
 
 /** 1 if a name in segments/ is one that cairn gives, perhaps with the ending of a temporary file. */
 int cn_segment_name_is_ours(const char *name);
-
-/** Index of the first of the ascending ids that is not below `id`; `count` if there is none. */
-size_t cn_lower_bound(const int64_t *ids, size_t count, int64_t id);
 
 /** Index of the segment whose range holds the id; segment_count if there is none. */
 size_t cn_snapshot_segment(const cn_snapshot *snapshot, int64_t id);
@@ -125,6 +124,9 @@ int cn_segment_features(cairn_collection *collection, cn_segment *segment, size_
 /** Its rows as an index takes them. */
 int cn_segment_part(cairn_collection *collection, cn_segment *segment, cairn_index_part *out);
 
+/** Make now.parts: those of all segments. */
+int cn_snapshot_parts(cairn_collection *collection);
+
 /** Names in segments/ that the catalogue does not know. Free with cn_names_free(). */
 int cn_collection_strays(const cairn_collection *collection, char ***names, size_t *count);
 
@@ -133,8 +135,5 @@ int cn_filter_check(const cairn_filter *filter);
 
 /** cairn_collection_compact() with `images` images to a segment. */
 int cn_collection_compact(cairn_collection *collection, size_t images, cairn_progress_cb progress, void *payload);
-
-/** Take the writer's lock of a folder. @param[out] lock file descriptor; close it to give the lock back */
-int cn_lock_take(int *lock, const char *folder);
 
 #endif

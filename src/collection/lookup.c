@@ -5,6 +5,7 @@
 
 #include "collection/structures.h"
 #include "math/half.h"
+#include "util/ids.h"
 #include "util/memory.h"
 
 /* ---- records ---- */
@@ -100,17 +101,14 @@ static int make_index(cairn_collection *collection)
 {
 	cn_snapshot *now = &collection->now;
 	CN_TRY(expect_model(collection));
-	if (!now->parts)
-		CN_NEW(now->parts, now->segment_count + 1, sizeof(*now->parts));
-	for (size_t i = 0; i < now->segment_count; i++)
-		CN_TRY(cn_segment_part(collection, &now->segments[i], &now->parts[i]));
+	CN_TRY(cn_snapshot_parts(collection));
 	if (cn_structure_is_complete(now, CN_STRUCTURE_LISTS))
 		return cn_structure_make_index(collection);
 	return cairn_index_new_flat(&now->index, collection->dim, now->parts, now->segment_count, now->removed,
 				    now->removed_count);
 }
 
-int cairn_collection_index(cairn_collection *collection, const cairn_index **out)
+int cairn_collection_index(const cairn_index **out, cairn_collection *collection)
 {
 	pthread_mutex_lock(&collection->mutex);
 	int status = cn_collection_expect_fresh(collection);
@@ -143,7 +141,7 @@ static int copy_descriptor(cairn_collection *collection, int64_t id, float *out)
 	CN_TRY(find_id(collection, id, &row));
 	CN_TRY(find_segment(collection, id, &segment));
 	CN_TRY(cn_segment_rows(collection, segment, &rows));
-	size_t at = cn_lower_bound(rows->images, rows->count, id);
+	size_t at = cn_ids_find(rows->images, rows->count, id);
 	if (at == rows->count || rows->images[at] != id)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' has no row of image %lld; 'cairn check --repair' mends it",
 			       segment->record.files[CN_FILE_IMAGES].name, (long long)id);

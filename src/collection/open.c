@@ -1,65 +1,23 @@
 /*
- * Opening a collection: the writer's lock, what the catalogue says, the mapped segments.
+ * Opening a collection: what the catalogue says, the mapped segments.
  *
  * A reader stays in one read transaction from the moment it is opened or refreshed, so everything it asks the catalogue
  * later fits the segments that it mapped. The writer needs none: nobody else changes what it sees.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "collection/handle.h"
 #include "collection/structures.h"
 #include "util/file.h"
+#include "util/lock.h"
 #include "util/log.h"
 #include "util/memory.h"
 
 /* A compaction between reading the catalogue and mapping the files takes files away; then both are done again. */
 #define ATTEMPTS 8
-
-/* ---- the writer's lock ---- */
-
-static int fail_busy(int lock, const char *folder)
-{
-	char holder[32] = "";
-	ssize_t length = pread(lock, holder, sizeof(holder) - 1, 0);
-	holder[length > 0 ? strspn(holder, "0123456789") : 0] = '\0';
-	close(lock);
-	return cn_fail(CAIRN_EBUSY, "'%s' is being written to by process %s: wait until it is done, or end it", folder,
-		       *holder ? holder : "(unknown)");
-}
-
-int cn_lock_take(int *lock, const char *folder)
-{
-	char *path = cn_path_join(folder, CN_LOCK_NAME);
-	if (!path)
-		return CAIRN_ENOMEM;
-	int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-	int status = file < 0 ? cn_fail_errno("cannot open '%s'", path) : 0;
-	cn_free(path);
-	CN_TRY(status);
-	while (flock(file, LOCK_EX | LOCK_NB) != 0) {
-		if (errno == EWOULDBLOCK)
-			return fail_busy(file, folder);
-		if (errno != EINTR) {
-			status = cn_fail_errno("cannot lock '%s'", folder);
-			close(file);
-			return status;
-		}
-	}
-	/* Only for the text of fail_busy(): nothing depends on it. */
-	char text[32];
-	int length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-	if (ftruncate(file, 0) != 0 || pwrite(file, text, (size_t)length, 0) != length)
-		cn_log(CAIRN_LOG_DEBUG, "'%s': cannot note the process in the lock file", folder);
-	*lock = file;
-	return 0;
-}
 
 /* ---- segments ---- */
 
@@ -174,19 +132,6 @@ uint64_t cn_collection_generation(cairn_collection *collection)
 int cn_collection_expect_fresh(cairn_collection *collection)
 {
 	return collection->stale ? reload(collection) : 0;
-}
-
-size_t cn_lower_bound(const int64_t *ids, size_t count, int64_t id)
-{
-	size_t begin = 0, end = count;
-	while (begin < end) {
-		size_t middle = begin + (end - begin) / 2;
-		if (ids[middle] < id)
-			begin = middle + 1;
-		else
-			end = middle;
-	}
-	return begin;
 }
 
 size_t cn_snapshot_segment(const cn_snapshot *snapshot, int64_t id)

@@ -2,14 +2,27 @@
  * The files of a segment: their names, and as a handle sees them, mapped when the catalogue is read, looked into when
  * they are needed.
  */
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "collection/handle.h"
+#include "collection/structures.h"
+#include "util/log.h"
 #include "util/memory.h"
 
 char *cn_collection_file(const cairn_collection *collection, const char *name)
 {
 	return cn_path_join(collection->segments, name);
+}
+
+int cn_collection_delete(const cairn_collection *collection, const char *name)
+{
+	char *path = name ? cn_collection_file(collection, name) : NULL;
+	int gone = path && (unlink(path) == 0 || errno == ENOENT);
+	if (path && !gone)
+		cn_log(CAIRN_LOG_WARNING, "cannot delete '%s': %s", path, strerror(errno));
+	cn_free(path);
+	return gone;
 }
 
 char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int file)
@@ -18,9 +31,8 @@ char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int file)
 		return cn_textf("%08lld.%s.npy", (long long)segment, cn_row_file_roles[file]);
 	if (file < CN_FILE_DERIVED)
 		return cn_textf("%08lld.%s.features", (long long)segment, sources->locals[file - CN_FILE_LOCAL].kind);
-	if (file == CN_FILE_DERIVED + CN_STRUCTURE_LISTS)
-		return cn_textf("%08lld.lists", (long long)segment);
-	return cn_textf("%08lld.%s.asmk", (long long)segment, sources->locals[file - CN_FILE_DERIVED].kind);
+	int structure = file - CN_FILE_DERIVED;
+	return cn_structure_file_name(sources, segment, structure, cn_structure_type_of(structure)->name);
 }
 
 int cn_segment_name_is_ours(const char *name)
@@ -123,6 +135,16 @@ int cn_segment_part(cairn_collection *collection, cn_segment *segment, cairn_ind
 	const cn_row_segment *rows;
 	CN_TRY(cn_segment_rows(collection, segment, &rows));
 	*out = (cairn_index_part){ rows->rows, rows->codes, rows->scales, rows->images, rows->count };
+	return 0;
+}
+
+int cn_snapshot_parts(cairn_collection *collection)
+{
+	cn_snapshot *now = &collection->now;
+	if (!now->parts)
+		CN_NEW(now->parts, now->segment_count + 1, sizeof(*now->parts));
+	for (size_t i = 0; i < now->segment_count; i++)
+		CN_TRY(cn_segment_part(collection, &now->segments[i], &now->parts[i]));
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "collection/handle.h"
+#include "util/ids.h"
 #include "util/log.h"
 #include "util/memory.h"
 #include "util/progress.h"
@@ -20,16 +21,10 @@ struct selection {
 	struct list list; /* selected so far; ids NULL: nothing was asked yet */
 };
 
-static int by_id(const void *left, const void *right)
-{
-	int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-	return a < b ? -1 : a > b;
-}
-
 static void make_ascending(struct list *list)
 {
 	size_t kept = 0;
-	qsort(list->ids, list->count, sizeof(*list->ids), by_id);
+	qsort(list->ids, list->count, sizeof(*list->ids), cn_ids_compare);
 	for (size_t i = 0; i < list->count; i++)
 		if (!kept || list->ids[kept - 1] != list->ids[i])
 			list->ids[kept++] = list->ids[i];

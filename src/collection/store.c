@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "collection/structures.h"
 #include "util/log.h"
 #include "util/memory.h"
 
@@ -83,7 +84,7 @@ int cn_store_merge(cn_store *store, int structure, const char *const *paths, siz
 {
 	int file = CN_FILE_DERIVED + structure;
 	CN_TRY(make_path(store, file));
-	int status = cairn_asmk_merge(store->paths[file], paths, count, removed, removed_count);
+	int status = cn_structure_type_of(structure)->merge(store->paths[file], paths, count, removed, removed_count);
 	if (status == 0)
 		return 0;
 	cn_free(store->paths[file]);

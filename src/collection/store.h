@@ -26,10 +26,10 @@ int cn_store_add(cn_store *store, int64_t id, const uint16_t *rows, size_t row_c
 		 const cairn_features *const *features);
 
 /**
- * Join the inverted files of the segments that the images come from. A fault in one of them is told to the log, and
+ * Join a structure's files of the segments that the images come from. A fault in one of them is told to the log, and
  * leaves the segment without: it can be made of the features.
  *
- * @param structure CN_STRUCTURE_ASMK + local kind
+ * @param structure whose type can merge
  * @param removed   ids that are in those segments and not in this one, ascending
  */
 int cn_store_merge(cn_store *store, int structure, const char *const *paths, size_t count, const int64_t *removed,

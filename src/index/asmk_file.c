@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "util/crc.h"
+#include "util/ids.h"
 #include "util/memory.h"
 
 static size_t posting_size(const cn_asmk_file *file)
@@ -28,17 +29,18 @@ static size_t posting_size(const cn_asmk_file *file)
 static int check_header(const cn_asmk_header *header, size_t length, const char *name)
 {
 	if (length < sizeof(*header) || memcmp(header->magic, CN_ASMK_MAGIC, sizeof(header->magic)) != 0)
-		return cn_fail(CAIRN_EDAMAGED, "'%s' (%zu bytes) is no inverted file", name, length);
+		return cn_fail(CAIRN_EDAMAGED, "'%s' (%zu bytes) is no inverted file of ASMK", name, length);
 	if (header->header_crc != cn_crc32c(0, header, offsetof(cn_asmk_header, header_crc)))
 		return cn_fail(CAIRN_EDAMAGED, "'%s': the header fails its checksum", name);
 	if (header->version != CN_ASMK_VERSION)
-		return cn_fail(CAIRN_EUNSUPPORTED, "'%s' has version %u; this cairn reads version %d", name,
+		return cn_fail(CAIRN_EUNSUPPORTED,
+			       "'%s' is an inverted file of ASMK of version %u, this cairn knows version %d", name,
 			       header->version, CN_ASMK_VERSION);
 	if (header->length != length)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' has %zu bytes, its header says %llu", name, length,
 			       (unsigned long long)header->length);
 	if (header->dim < 1 || header->dim > CN_FEATURES_DIM_MAX || header->words < 1 ||
-	    header->words > CN_CODEBOOK_MAX_WORDS || header->flags > (CN_ASMK_BINARY | CN_ASMK_REGIONAL) ||
+	    header->words > CAIRN_CODEBOOK_MAX_WORDS || header->flags > (CN_ASMK_BINARY | CN_ASMK_REGIONAL) ||
 	    !header->kind[0] || header->kind[sizeof(header->kind) - 1] || header->table < sizeof(*header) ||
 	    header->table > length || header->table % 8 || (length - header->table) % sizeof(cn_asmk_entry) ||
 	    (length - header->table) / sizeof(cn_asmk_entry) != header->blocks)
@@ -216,20 +218,7 @@ struct range {
 static int by_first_id(const void *left, const void *right)
 {
 	int64_t a = ((const struct range *)left)->block->ids[0], b = ((const struct range *)right)->block->ids[0];
-	return a < b ? -1 : a > b;
-}
-
-static int has_image(const cn_asmk_block *block, int64_t id)
-{
-	size_t begin = 0, end = block->images;
-	while (begin < end) {
-		size_t middle = begin + (end - begin) / 2;
-		if (block->ids[middle] < id)
-			begin = middle + 1;
-		else
-			end = middle;
-	}
-	return begin < block->images && block->ids[begin] == id;
+	return (a > b) - (a < b);
 }
 
 /* Blocks of files that were written one after another do not overlap, so mostly nothing is compared. */
@@ -240,7 +229,7 @@ static int check_overlap(const struct range *ranges, size_t count)
 		int64_t last = block->ids[block->images - 1];
 		for (size_t b = a + 1; b < count && ranges[b].block->ids[0] <= last; b++)
 			for (size_t i = 0; i < ranges[b].block->images && ranges[b].block->ids[i] <= last; i++)
-				if (has_image(block, ranges[b].block->ids[i]))
+				if (cn_ids_have(block->ids, block->images, ranges[b].block->ids[i]))
 					return cn_fail(CAIRN_EINVALID, "image %lld is in '%s' and in '%s'",
 						       (long long)ranges[b].block->ids[i], ranges[a].file->name,
 						       ranges[b].file->name);
@@ -248,17 +237,17 @@ static int check_overlap(const struct range *ranges, size_t count)
 	return 0;
 }
 
-int cn_asmk_files_distinct(const cn_asmk_file *const *files, size_t count)
+int cn_asmk_files_distinct(const cn_asmk_file *files, size_t count)
 {
 	size_t blocks = 0, n = 0;
 	for (size_t f = 0; f < count; f++)
-		blocks += files[f]->header->blocks;
+		blocks += files[f].header->blocks;
 	struct range *ranges = cn_alloc(blocks, sizeof(*ranges));
 	if (!ranges)
 		return CAIRN_ENOMEM;
 	for (size_t f = 0; f < count; f++)
-		for (size_t b = 0; b < files[f]->header->blocks; b++)
-			ranges[n++] = (struct range){ files[f], &files[f]->blocks[b] };
+		for (size_t b = 0; b < files[f].header->blocks; b++)
+			ranges[n++] = (struct range){ &files[f], &files[f].blocks[b] };
 	if (n > 1)
 		qsort(ranges, n, sizeof(*ranges), by_first_id);
 	int status = check_overlap(ranges, n);
@@ -266,11 +255,44 @@ int cn_asmk_files_distinct(const cn_asmk_file *const *files, size_t count)
 	return status;
 }
 
-int cn_asmk_ids_ascend(const int64_t *ids, size_t count, const char *what)
+static int check_codebook(const cairn_codebook *codebook, const cn_asmk_file *file)
 {
-	for (size_t i = 1; i < count; i++)
-		if (ids[i] <= ids[i - 1])
-			return cn_fail(CAIRN_EINVALID, "%s ids must ascend; %lld follows %lld", what, (long long)ids[i],
-				       (long long)ids[i - 1]);
+	const cn_asmk_header *header = file->header;
+	if (header->words != codebook->words || header->dim != codebook->dim || header->codebook_crc != codebook->crc)
+		return cn_fail(CAIRN_EINVALID,
+			       "'%s' was made with another codebook, of %u words of %u dimensions; this one has %zu of "
+			       "%zu",
+			       file->name, header->words, header->dim, codebook->words, codebook->dim);
 	return 0;
+}
+
+static int open_files(cn_asmk_file *files, const char *const *paths, size_t count, const cairn_codebook *codebook)
+{
+	for (size_t f = 0; f < count; f++) {
+		CN_TRY(cn_asmk_file_open(&files[f], paths[f]));
+		if (codebook)
+			CN_TRY(check_codebook(codebook, &files[f]));
+		CN_TRY(cn_asmk_file_fits(&files[f], &files[0]));
+	}
+	return cn_asmk_files_distinct(files, count);
+}
+
+int cn_asmk_files_open(cn_asmk_file **out, const char *const *paths, size_t count, const cairn_codebook *codebook)
+{
+	cn_asmk_file *files;
+	*out = NULL;
+	CN_NEW(files, count, sizeof(*files));
+	int status = open_files(files, paths, count, codebook);
+	if (status < 0)
+		cn_asmk_files_close(files, count);
+	else
+		*out = files;
+	return status;
+}
+
+void cn_asmk_files_close(cn_asmk_file *files, size_t count)
+{
+	for (size_t f = 0; files && f < count; f++)
+		cn_asmk_file_close(&files[f]);
+	cn_free(files);
 }

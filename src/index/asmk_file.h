@@ -95,15 +95,18 @@ int cn_asmk_file_list(const cn_asmk_file *file, const cn_asmk_block *block, size
 /** CAIRN_EINVALID unless both are of one kind, codebook and form, and so can be searched or merged together. */
 int cn_asmk_file_fits(const cn_asmk_file *file, const cn_asmk_file *other);
 
-/**
- * CAIRN_EINVALID where an image is in two files.
- *
- * @param files count pointers
- */
-int cn_asmk_files_distinct(const cn_asmk_file *const *files, size_t count);
+/** CAIRN_EINVALID where an image is in two files. */
+int cn_asmk_files_distinct(const cn_asmk_file *files, size_t count);
 
-/** CAIRN_EINVALID unless ids ascend. @param what they are called in the error */
-int cn_asmk_ids_ascend(const int64_t *ids, size_t count, const char *what);
+/**
+ * Map files that are searched or merged together.
+ *
+ * @param[out] out      count files; the caller closes them with cn_asmk_files_close()
+ * @param      codebook NULL, or what all must have been made with
+ * @return as cn_asmk_file_open(); CAIRN_EINVALID where they do not fit the codebook or each other, or share an image
+ */
+int cn_asmk_files_open(cn_asmk_file **out, const char *const *paths, size_t count, const cairn_codebook *codebook);
+void cn_asmk_files_close(cn_asmk_file *files, size_t count); /**< NULL is allowed */
 
 /** Bytes of a posting. */
 static inline size_t cn_asmk_posting_size(size_t dim, int binary)

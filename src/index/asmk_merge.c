@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "index/asmk_writer.h"
+#include "util/ids.h"
 #include "util/memory.h"
 
 #define NOWHERE UINT64_MAX
@@ -28,53 +29,23 @@ struct merge {
 	cairn_asmk_writer *writer;
 };
 
-static int by_id(const void *left, const void *right)
-{
-	int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-	return a < b ? -1 : a > b;
-}
-
 static int by_image(const void *left, const void *right)
 {
-	return by_id(&((const struct image *)left)->id, &((const struct image *)right)->id);
-}
-
-static int open_files(struct merge *merge, const char *const *paths)
-{
-	CN_NEW(merge->files, merge->count, sizeof(*merge->files));
-	const cn_asmk_file **pointers = cn_alloc(merge->count, sizeof(*pointers));
-	int status = pointers ? 0 : CAIRN_ENOMEM;
-	for (size_t f = 0; status == 0 && f < merge->count; f++) {
-		pointers[f] = &merge->files[f];
-		status = cn_asmk_file_open(&merge->files[f], paths[f]);
-		if (status == 0 && f > 0)
-			status = cn_asmk_file_fits(&merge->files[f], &merge->files[0]);
-	}
-	if (status == 0)
-		status = cn_asmk_files_distinct(pointers, merge->count);
-	cn_free(pointers);
-	return status;
+	return cn_ids_compare(&((const struct image *)left)->id, &((const struct image *)right)->id);
 }
 
 static void close_merge(struct merge *merge)
 {
-	for (size_t f = 0; merge->files && f < merge->count; f++)
-		cn_asmk_file_close(&merge->files[f]);
-	cn_free(merge->files);
+	cn_asmk_files_close(merge->files, merge->count);
 	cn_free(merge->images);
 	cn_free(merge->places);
 	cairn_asmk_writer_free(merge->writer);
 }
 
-static int is_removed(const struct merge *merge, int64_t id)
-{
-	return merge->removed_count && bsearch(&id, merge->removed, merge->removed_count, sizeof(id), by_id) != NULL;
-}
-
 static void list_block(struct merge *merge, const cn_asmk_block *block, size_t first)
 {
 	for (size_t i = 0; i < block->images; i++)
-		if (!is_removed(merge, block->ids[i]))
+		if (!cn_ids_have(merge->removed, merge->removed_count, block->ids[i]))
 			merge->images[merge->kept_count++] =
 				(struct image){ block->ids[i], block->counts[i], first + i };
 }
@@ -168,8 +139,8 @@ int cairn_asmk_merge(const char *path, const char *const *paths, size_t count, c
 	int status;
 	if (count < 1)
 		return cn_fail(CAIRN_EINVALID, "'%s': no inverted files to merge", path);
-	CN_TRY(cn_asmk_ids_ascend(removed, removed_count, "removed"));
-	CN_GOTO(status, open_files(&merge, paths));
+	CN_TRY(cn_ids_ascend(removed, removed_count, "removed"));
+	CN_GOTO(status, cn_asmk_files_open(&merge.files, paths, count, NULL));
 	CN_GOTO(status, list_images(&merge));
 	status = write_merged(&merge, path);
 done:

@@ -4,26 +4,26 @@
  * of the threads' own, which are merged at the end.
  */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "index/asmk_file.h"
 #include "math/assign.h"
 #include "math/code_products.h"
+#include "math/codes.h"
 #include "math/hamming.h"
 #include "util/heap.h"
+#include "util/ids.h"
 #include "util/memory.h"
 #include "util/parallel.h"
 
 #define DEFAULT_ASSIGNMENTS 5
 #define BATCH               32 /* queries at once */
-#define KEPT                                                                                                           \
-	((size_t)1 << 22) /* most places that a thread's heaps have together; fewer queries at once where k is large   \
-			   */
-#define CHUNK 512         /* postings at once */
+/* Most places that a thread's heaps have together: where k is large, fewer queries are taken at once. */
+#define KEPT  ((size_t)1 << 22)
+#define CHUNK 512 /* postings at once */
 
 _Static_assert(CN_FEATURES_DIM_MAX <= CN_HAMMING_MAX_WORDS * 64, "bits of every descriptor can be compared");
-_Static_assert(CN_FEATURES_DIM_MAX <= CN_CODE_PRODUCTS_MAX_DIM, "bytes of every descriptor can be multiplied");
+_Static_assert(CN_FEATURES_DIM_MAX <= CN_CODES_MAX_DIM, "bytes of every descriptor can be multiplied");
 
 struct cairn_asmk_index {
 	const cairn_codebook *codebook;
@@ -36,48 +36,6 @@ struct cairn_asmk_index {
 
 /* ---- opening ---- */
 
-static int by_id(const void *left, const void *right)
-{
-	int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-	return a < b ? -1 : a > b;
-}
-
-static int has_id(const int64_t *ids, size_t count, int64_t id)
-{
-	return count && bsearch(&id, ids, count, sizeof(id), by_id) != NULL;
-}
-
-static int check_codebook(const cairn_codebook *codebook, const cn_asmk_file *file)
-{
-	const cn_asmk_header *header = file->header;
-	if (header->words != codebook->words || header->dim != codebook->dim || header->codebook_crc != codebook->crc)
-		return cn_fail(CAIRN_EINVALID,
-			       "'%s' was made with another codebook, of %u words of %u dimensions; this one has %zu of "
-			       "%zu",
-			       file->name, header->words, header->dim, codebook->words, codebook->dim);
-	return 0;
-}
-
-static int open_files(cairn_asmk_index *index, const char *const *paths)
-{
-	const cn_asmk_file **pointers = cn_alloc(index->count, sizeof(*pointers));
-	int status = pointers ? 0 : CAIRN_ENOMEM;
-	for (size_t f = 0; f < index->count && status == 0; f++) {
-		cn_asmk_file *file = &index->files[f];
-		pointers[f] = file;
-		CN_GOTO(status, cn_asmk_file_open(file, paths[f]));
-		CN_GOTO(status, check_codebook(index->codebook, file));
-		CN_GOTO(status, cn_asmk_file_fits(file, &index->files[0]));
-		index->images += file->header->images;
-		index->bytes += file->header->length;
-	}
-	if (status == 0)
-		status = cn_asmk_files_distinct(pointers, index->count);
-done:
-	cn_free(pointers);
-	return status;
-}
-
 int cairn_asmk_index_open(cairn_asmk_index **out, const cairn_codebook *codebook, const char *const *paths,
 			  size_t count, const int64_t *removed, size_t removed_count)
 {
@@ -85,17 +43,20 @@ int cairn_asmk_index_open(cairn_asmk_index **out, const cairn_codebook *codebook
 	*out = NULL;
 	if (count < 1)
 		return cn_fail(CAIRN_EINVALID, "an index of no inverted files");
-	CN_TRY(cn_asmk_ids_ascend(removed, removed_count, "removed"));
+	CN_TRY(cn_ids_ascend(removed, removed_count, "removed"));
 	CN_NEW(index, 1, sizeof(*index));
 	index->codebook = codebook;
 	index->count = count;
-	index->files = cn_alloc_zero(count, sizeof(*index->files));
 	index->removed = cn_memdup(removed, removed_count * sizeof(*removed));
 	index->removed_count = removed_count;
-	int status = index->files && index->removed ? open_files(index, paths) : CAIRN_ENOMEM;
+	int status = index->removed ? cn_asmk_files_open(&index->files, paths, count, codebook) : CAIRN_ENOMEM;
 	if (status < 0) {
 		cairn_asmk_index_free(index);
 		return status;
+	}
+	for (size_t f = 0; f < count; f++) {
+		index->images += index->files[f].header->images;
+		index->bytes += index->files[f].header->length;
 	}
 	*out = index;
 	return 0;
@@ -105,9 +66,7 @@ void cairn_asmk_index_free(cairn_asmk_index *index)
 {
 	if (!index)
 		return;
-	for (size_t f = 0; index->files && f < index->count; f++)
-		cn_asmk_file_close(&index->files[f]);
-	cn_free(index->files);
+	cn_asmk_files_close(index->files, index->count);
 	cn_free(index->removed);
 	cn_free(index);
 }
@@ -255,8 +214,9 @@ static void offer_images(const struct search *search, const cairn_asmk_aggregate
 		if (!(sums[i] > 0))
 			continue;
 		float score = query->regional ? sums[i] : sums[i] * factor * root_factor(block->counts[i]);
-		if (score >= cn_heap_threshold(heap) && !has_id(index->removed, index->removed_count, block->ids[i]) &&
-		    (!options->allowed || has_id(options->allowed, options->allowed_count, block->ids[i])))
+		if (score >= cn_heap_threshold(heap) &&
+		    !cn_ids_have(index->removed, index->removed_count, block->ids[i]) &&
+		    (!options->only || cn_ids_have(options->only, options->only_count, block->ids[i])))
 			cn_heap_push(heap, score, block->ids[i]);
 	}
 }
@@ -363,12 +323,15 @@ static int make_table(struct search *search)
 	return 0;
 }
 
-static int make_workers(struct search *search, size_t queries, size_t k)
+static void choose_batch(struct search *search, size_t queries, size_t kept)
 {
-	size_t kept = search->index->images < k ? search->index->images : k;
-	kept = kept ? kept : 1;
 	search->most = KEPT / kept < 1 ? 1 : KEPT / kept < BATCH ? KEPT / kept : BATCH;
 	search->most = queries < search->most ? queries : search->most;
+}
+
+/* @param kept images a query */
+static int make_workers(struct search *search, size_t kept)
+{
 	CN_NEW(search->workers, cn_workers_threads(search->pool), sizeof(*search->workers));
 	for (unsigned w = 0; w < cn_workers_threads(search->pool); w++) {
 		CN_NEW(search->workers[w].sums, search->largest, sizeof(float));
@@ -409,7 +372,7 @@ static int check_options(const cairn_asmk_index *index, cairn_asmk_search_option
 	if (!(o->alpha > 0 && o->alpha <= 100) || !(o->threshold >= 0 && o->threshold <= 1))
 		return cn_fail(CAIRN_EINVALID, "ASMK with alpha %g and threshold %g; above 0 to 100, and 0 to 1",
 			       (double)o->alpha, (double)o->threshold);
-	return cn_asmk_ids_ascend(o->allowed, o->allowed_count, "allowed");
+	return cn_ids_ascend(o->only, o->only_count, "image");
 }
 
 static int check_queries(const cairn_asmk_index *index, const cairn_features *const *queries, size_t count, size_t k)
@@ -425,19 +388,22 @@ static int check_queries(const cairn_asmk_index *index, const cairn_features *co
 	return 0;
 }
 
-int cairn_asmk_index_search(const cairn_asmk_index *index, const cairn_features *const *queries, size_t count, size_t k,
-			    const cairn_asmk_search_options *options, cairn_ranking **out)
+int cairn_asmk_index_search(cairn_ranking **out, const cairn_asmk_index *index, const cairn_features *const *queries,
+			    size_t count, size_t k, const cairn_asmk_search_options *options)
 {
 	struct search search = { .index = index };
 	cairn_ranking *ranking = NULL;
+	size_t kept = index->images < k ? index->images : k;
 	int status;
+	kept = kept ? kept : 1;
 	*out = NULL;
 	CN_TRY(check_options(index, &search.options, options));
 	CN_TRY(check_queries(index, queries, count, k));
 	CN_GOTO(status, cn_workers_new(&search.pool, search.options.threads));
 	CN_GOTO(status, make_places(&search));
 	CN_GOTO(status, make_table(&search));
-	CN_GOTO(status, make_workers(&search, count, k));
+	choose_batch(&search, count, kept);
+	CN_GOTO(status, make_workers(&search, kept));
 	CN_GOTO(status, cairn_ranking_new(&ranking, count, k));
 	for (size_t q = 0; q < count; q += search.batch) {
 		search.batch = count - q < search.most ? count - q : search.most;

@@ -46,10 +46,10 @@ static int check_distinct(const float *vectors, size_t words, size_t dim, const 
 
 static int check_size(size_t words, size_t dim, const char *name, int code)
 {
-	if (words < 1 || words > CN_CODEBOOK_MAX_WORDS || dim < 1 || dim > CN_FEATURES_DIM_MAX)
+	if (words < 1 || words > CAIRN_CODEBOOK_MAX_WORDS || dim < 1 || dim > CN_FEATURES_DIM_MAX)
 		return cn_fail(code,
 			       "%s: %zu words of %zu dimensions; 1 to %u words and 1 to %d dimensions are possible",
-			       name, words, dim, CN_CODEBOOK_MAX_WORDS, CN_FEATURES_DIM_MAX);
+			       name, words, dim, CAIRN_CODEBOOK_MAX_WORDS, CN_FEATURES_DIM_MAX);
 	return 0;
 }
 
@@ -97,7 +97,7 @@ int cairn_codebook_new(cairn_codebook **out, const float *vectors, size_t words,
 	return copy_codebook(out, vectors, words, dim, "codebook", CAIRN_EINVALID);
 }
 
-int cairn_codebook_load(cairn_codebook **out, const char *path)
+int cairn_codebook_open(cairn_codebook **out, const char *path)
 {
 	static const size_t any[2];
 	cn_npy array;
@@ -174,11 +174,11 @@ int cairn_codebook_trainer_new(cairn_codebook_trainer **out, const cairn_codeboo
 	o.words = o.words ? o.words : DEFAULT_WORDS;
 	o.max_points = o.max_points ? o.max_points : DEFAULT_POINTS;
 	o.iterations = o.iterations ? o.iterations : DEFAULT_ITERATIONS;
-	if (o.words > CN_CODEBOOK_MAX_WORDS || o.max_points > UINT32_MAX / o.words)
+	if (o.words > CAIRN_CODEBOOK_MAX_WORDS || o.max_points > UINT32_MAX / o.words)
 		return cn_fail(CAIRN_EINVALID,
 			       "a codebook of %u words trained on %u descriptors a word; at most %u words, and 2^32 "
 			       "descriptors in all, are possible",
-			       o.words, o.max_points, CN_CODEBOOK_MAX_WORDS);
+			       o.words, o.max_points, CAIRN_CODEBOOK_MAX_WORDS);
 	CN_NEW(trainer, 1, sizeof(*trainer));
 	trainer->options = o;
 	empty_trainer(trainer);
@@ -261,8 +261,8 @@ static int train(const cairn_codebook_trainer *trainer, const float *rows, cairn
 	return status;
 }
 
-int cairn_codebook_trainer_run(cairn_codebook_trainer *trainer, cairn_progress_cb progress, void *payload,
-			       cairn_codebook **out)
+int cairn_codebook_trainer_run(cairn_codebook **out, cairn_codebook_trainer *trainer, cairn_progress_cb progress,
+			       void *payload)
 {
 	size_t words = trainer->options.words, dim = trainer->dim;
 	*out = NULL;

@@ -6,8 +6,6 @@
 
 #include "cairn/asmk.h"
 
-#define CN_CODEBOOK_MAX_WORDS (1u << 20)
-
 struct cairn_codebook {
 	float *vectors; /* words x dim */
 	size_t words, dim;

@@ -1,12 +1,24 @@
 /*
  * Rows as an index keeps them.
  */
+#include "index/encode.h"
+
 #include <math.h>
 
 #include "cairn/index.h"
 #include "math/codes.h"
+#include "math/dot.h"
 #include "math/half.h"
 #include "util/memory.h"
+
+int cn_encode_half_row(const uint16_t *row, size_t dim, float *values, int8_t *codes, float *scale)
+{
+	cn_halves_to_floats(row, dim, values);
+	if (!cn_all_finite(values, dim))
+		return 0;
+	cn_codes_encode(values, 1, dim, codes, scale);
+	return 1;
+}
 
 static int check_row(const float *row, size_t dim, size_t number)
 {
@@ -28,8 +40,7 @@ int cairn_index_encode(const float *rows, size_t count, size_t dim, uint16_t *ha
 		if (status < 0)
 			break;
 		cn_halves_from_floats(rows + i * dim, dim, halves + i * dim);
-		cn_halves_to_floats(halves + i * dim, dim, rounded);
-		cn_codes_encode(rounded, 1, dim, codes + i * dim, &scales[i]);
+		cn_encode_half_row(halves + i * dim, dim, rounded, codes + i * dim, &scales[i]);
 	}
 	cn_free(rounded);
 	return status;

@@ -258,7 +258,8 @@ static int check_header(const struct header *header, size_t length, const char *
 	if (header->header_crc != cn_crc32c(0, header, offsetof(struct header, header_crc)))
 		return cn_fail(CAIRN_EDAMAGED, "'%s': the header fails its checksum", name);
 	if (header->version != VERSION)
-		return cn_fail(CAIRN_EUNSUPPORTED, "'%s' has version %u; this cairn reads version %d", name,
+		return cn_fail(CAIRN_EUNSUPPORTED,
+			       "'%s' is a feature segment of version %u, this cairn knows version %d", name,
 			       header->version, VERSION);
 	if (header->length != length)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' has %zu bytes, its header says %llu", name, length,
@@ -335,11 +336,6 @@ void cn_feature_segment_free(cn_feature_segment *segment)
 const char *cn_feature_segment_kind(const cn_feature_segment *segment)
 {
 	return segment->header->kind;
-}
-
-uint32_t cn_feature_segment_dim(const cn_feature_segment *segment)
-{
-	return segment->header->dim;
 }
 
 size_t cn_feature_segment_count(const cn_feature_segment *segment)

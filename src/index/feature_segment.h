@@ -40,7 +40,6 @@ int cn_feature_segment_parse(cn_feature_segment **out, const void *bytes, size_t
 void cn_feature_segment_free(cn_feature_segment *segment); /**< NULL is allowed */
 
 const char *cn_feature_segment_kind(const cn_feature_segment *segment);
-uint32_t cn_feature_segment_dim(const cn_feature_segment *segment);
 size_t cn_feature_segment_count(const cn_feature_segment *segment);
 
 /** Image id of entry i; ascending. */

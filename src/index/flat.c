@@ -4,6 +4,8 @@
  */
 #include "index/index.h"
 
+#include "util/bits.h"
+
 struct flat {
 	const cn_search *search;
 	cn_query_panels panels;
@@ -11,7 +13,7 @@ struct flat {
 
 static int is_all_dead(const uint64_t *live, size_t first, size_t count)
 {
-	for (size_t word = first / 64; word <= (first + count - 1) / 64; word++)
+	for (size_t word = first / CN_BITS_WORD; word <= (first + count - 1) / CN_BITS_WORD; word++)
 		if (live[word])
 			return 0;
 	return 1;
@@ -21,19 +23,12 @@ static int scan_chunk(const struct flat *flat, cn_search_worker *worker, const c
 {
 	const cn_search *search = flat->search;
 	const cn_row_part *part = &search->index->parts.items[chunk->part];
-	size_t dim = search->index->parts.dim, first = part->first + chunk->begin;
-	cn_rows rows = { .count = chunk->count, .first = (uint32_t)first, .live = search->live, .live_from = first };
-	if (search->live && is_all_dead(search->live, first, chunk->count))
+	cn_rows rows = cn_row_part_rows(part, chunk->begin, chunk->count, search->index->parts.dim, search->exact);
+	rows.live = search->live;
+	rows.live_from = rows.first;
+	if (rows.live && is_all_dead(rows.live, rows.first, rows.count))
 		return 0;
-	if (search->exact) {
-		rows.stored = CN_ROWS_F16;
-		rows.rows = part->data.rows + chunk->begin * dim;
-	} else {
-		rows.stored = CN_ROWS_I8;
-		rows.rows = part->data.codes + chunk->begin * dim;
-		rows.scales = part->data.scales + chunk->begin;
-	}
-	return cn_scan_rows(&flat->panels, &rows, NULL, worker->lists, &worker->scratch);
+	return cn_scan_rows(&flat->panels, &rows, NULL, worker->shortlists, &worker->scratch);
 }
 
 /* cn_loop_body over chunks. */

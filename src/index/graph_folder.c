@@ -11,19 +11,29 @@
 #include <unistd.h>
 
 #include "util/file.h"
+#include "util/lock.h"
 #include "util/log.h"
 #include "util/memory.h"
 #include "util/text.h"
 
 #define STATE_NAME  "block-%06zu.lists"
 #define STATE_PARSE "block-%zu.lists%n"
+#define ATTEMPTS    8
+
+static int take_folder(cn_graph_folder *folder)
+{
+	if (mkdir(folder->work, 0777) != 0 && errno != EEXIST)
+		return cn_fail_errno("%s: making the folder", folder->work);
+	return cn_lock_take(&folder->lock, folder->work);
+}
 
 int cn_graph_folder_open(cn_graph_folder *out, const char *prefix)
 {
-	*out = (cn_graph_folder){ cn_strdup(prefix), cn_textf("%s.work", prefix) };
-	int status = out->prefix && out->work ? 0 : CAIRN_ENOMEM;
-	if (status == 0 && mkdir(out->work, 0777) != 0 && errno != EEXIST)
-		status = cn_fail_errno("%s: making the folder", out->work);
+	*out = (cn_graph_folder){ cn_strdup(prefix), cn_textf("%s.work", prefix), -1 };
+	int status = out->prefix && out->work ? take_folder(out) : CAIRN_ENOMEM;
+	/* Another run may end, and remove the folder, between its being found and locked. */
+	for (int i = 1; i < ATTEMPTS && status == CAIRN_ENOTFOUND; i++)
+		status = take_folder(out);
 	if (status < 0)
 		cn_graph_folder_close(out);
 	return status;
@@ -31,9 +41,11 @@ int cn_graph_folder_open(cn_graph_folder *out, const char *prefix)
 
 void cn_graph_folder_close(cn_graph_folder *folder)
 {
+	if (folder->lock >= 0)
+		close(folder->lock);
 	cn_free(folder->prefix);
 	cn_free(folder->work);
-	*folder = (cn_graph_folder){ NULL, NULL };
+	*folder = (cn_graph_folder){ NULL, NULL, -1 };
 }
 
 char *cn_graph_folder_state(const cn_graph_folder *folder, size_t block)
@@ -87,6 +99,9 @@ int cn_graph_folder_clear(const cn_graph_folder *folder)
 		if (is_state(names[i], &block) || is_draft(names[i]))
 			status = remove_file(folder, names[i]);
 	cn_names_free(names, count);
+	/* Last, so that nobody takes the folder in the midst; after it, rmdir() fails where somebody did. */
+	if (status == 0)
+		status = remove_file(folder, CN_LOCK_NAME);
 	if (status == 0 && rmdir(folder->work) != 0 && errno != ENOTEMPTY && errno != EEXIST)
 		status = cn_fail_errno("%s: removing", folder->work);
 	return status;
@@ -190,16 +205,29 @@ int cn_graph_folder_adopt(const cn_graph_folder *folder, size_t images, cn_graph
 
 /* ---- the graph itself ---- */
 
-/* Made in the work folder, so that what a kill leaves of it is cleared away with the rest. */
-int cn_graph_folder_publish(const cn_graph_folder *folder, const char *kind)
+static int publish(const cn_graph_folder *folder, const char *kind, int is_trial)
 {
 	char *draft = cn_graph_folder_draft(folder, kind), *path = cn_textf("%s.%s.npy", folder->prefix, kind);
+	struct stat there;
 	int status = draft && path ? 0 : CAIRN_ENOMEM;
-	if (status == 0 && rename(draft, path) != 0)
+	if (status == 0 && is_trial && stat(path, &there) == 0 && !S_ISREG(there.st_mode))
+		status = cn_fail(CAIRN_EIO, "'%s' is in the way: it is no file; move it", path);
+	if (status == 0 && !is_trial && rename(draft, path) != 0)
 		status = cn_fail_errno("%s: renaming into place", path);
-	if (status == 0)
+	if (status == 0 && !is_trial)
 		status = cn_parent_sync(path);
 	cn_free(draft);
 	cn_free(path);
 	return status;
+}
+
+/* Made in the work folder, so that what a kill leaves of them is cleared away with the rest; the last are those that
+ * others are read by. */
+int cn_graph_folder_publish(const cn_graph_folder *folder)
+{
+	static const char *const kinds[] = { "scores", "ids", "images" };
+	for (int is_trial = 1; is_trial >= 0; is_trial--)
+		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+			CN_TRY(publish(folder, kinds[i], is_trial));
+	return 0;
 }

@@ -8,9 +8,15 @@
 
 typedef struct {
 	char *prefix, *work; /* PREFIX, PREFIX.work */
+	int lock;            /* of the latter; -1: none */
 } cn_graph_folder;
 
+/** Make the folder of the state where there is none, and lock it. @return 0; CAIRN_EBUSY where another call writes to
+ * it, of this process or another; CAIRN_ENOTFOUND where the folder that it is to be in is not there; CAIRN_ENOSPACE;
+ * CAIRN_EIO; CAIRN_ENOMEM */
 int cn_graph_folder_open(cn_graph_folder *out, const char *prefix);
+
+/** Harmless where it is open no more, or never was and `lock` is -1. */
 void cn_graph_folder_close(cn_graph_folder *folder);
 
 /** Path of a block's state; the caller frees it; NULL where memory is short. */
@@ -26,13 +32,13 @@ char *cn_graph_folder_state(const cn_graph_folder *folder, size_t block);
  */
 int cn_graph_folder_adopt(const cn_graph_folder *folder, size_t images, cn_graph_key *key, cn_graph_mark **marks);
 
-/** A file of the graph that is complete, put into its place. @param kind such as "ids" */
-int cn_graph_folder_publish(const cn_graph_folder *folder, const char *kind);
+/** The arrays of a graph that are all complete, put into their places. */
+int cn_graph_folder_publish(const cn_graph_folder *folder);
 
-/** Path where such a file is made; the caller frees it; NULL where memory is short. */
+/** Path where one of them is made; the caller frees it; NULL where memory is short. @param kind such as "ids" */
 char *cn_graph_folder_draft(const cn_graph_folder *folder, const char *kind);
 
-/** Delete the state. */
+/** Delete the state, and the folder if it holds nothing else. Others may take it from then on. */
 int cn_graph_folder_clear(const cn_graph_folder *folder);
 
 #endif

@@ -120,81 +120,79 @@ int cn_graph_state_save(cn_graph_state *state, const cn_graph_key *key, const ch
 
 /* ---- reading ---- */
 
-/* A mapped file whose every byte was checked. */
-struct reader {
-	cn_mapped file;
-	struct header header;
-	const uint8_t *counts, *items;
-};
-
-static int damaged(const char *path, const char *what)
+static int damaged(const char *name, const char *what)
 {
-	return cn_fail(CAIRN_EDAMAGED, "'%s' is damaged: %s", path, what);
+	return cn_fail(CAIRN_EDAMAGED, "'%s' is damaged: %s", name, what);
 }
 
-static uint32_t count_at(const struct reader *reader, uint64_t i)
+static uint32_t count_at(const cn_graph_state_file *file, uint64_t i)
 {
 	uint32_t count;
-	memcpy(&count, reader->counts + i * sizeof(count), sizeof(count));
+	memcpy(&count, file->counts + i * sizeof(count), sizeof(count));
 	return count;
 }
 
-static int check_sizes(struct reader *reader, const char *path)
+/* @param length bytes of counts and items */
+static int check_lists(const cn_graph_state_file *file, uint64_t length, const char *name)
 {
-	const struct header *header = &reader->header;
-	uint64_t left = reader->file.length - sizeof(*header) - sizeof(uint32_t), items = 0;
-	if (header->count > left / sizeof(uint32_t))
-		return damaged(path, "it ends too early");
-	if (header->ranked > header->count || header->keep == 0 || header->block_images < header->count)
-		return damaged(path, "its numbers contradict each other");
-	reader->counts = reader->file.bytes + sizeof(*header);
-	reader->items = reader->counts + header->count * sizeof(uint32_t);
-	for (uint64_t i = 0; i < header->count; i++) {
-		if (count_at(reader, i) > header->keep)
-			return damaged(path, "a list is too long");
-		items += count_at(reader, i);
+	uint64_t items = 0;
+	for (uint64_t i = 0; i < file->count; i++) {
+		if (count_at(file, i) > file->key.keep)
+			return damaged(name, "a list is too long");
+		items += count_at(file, i);
 	}
-	if (left - header->count * sizeof(uint32_t) != items * sizeof(cn_hit))
-		return damaged(path, "its length is not what its lists need");
+	if (items > length / sizeof(cn_hit) || length - file->count * sizeof(uint32_t) != items * sizeof(cn_hit))
+		return damaged(name, "its length is not what its lists need");
 	for (uint64_t i = 0; i < items; i++) {
 		cn_hit item;
-		memcpy(&item, reader->items + i * sizeof(item), sizeof(item));
-		if (item.row >= header->among || isnan(item.score))
-			return damaged(path, "a list names what is not there");
+		memcpy(&item, file->items + i * sizeof(item), sizeof(item));
+		if (item.row >= file->key.among || isnan(item.score))
+			return damaged(name, "a list names what is not there");
 	}
 	return 0;
 }
 
-static int check(struct reader *reader, const char *path)
+static void read_header(cn_graph_state_file *out, const struct header *header, const uint8_t *bytes)
 {
-	const cn_mapped *file = &reader->file;
+	*out = (cn_graph_state_file){
+		.key = { .block_images = header->block_images, .among = header->among, .keep = header->keep },
+		.block = header->block,
+		.count = header->count,
+		.mark = { header->step, header->ranked },
+		.counts = bytes + sizeof(*header)
+	};
+	memcpy(out->key.fingerprint, header->fingerprint, sizeof(out->key.fingerprint));
+}
+
+int cn_graph_state_parse(cn_graph_state_file *out, const void *bytes, size_t length, const char *name)
+{
+	struct header header;
 	uint32_t crc;
-	if (file->length < sizeof(reader->header) + sizeof(crc))
-		return damaged(path, "it ends too early");
-	memcpy(&reader->header, file->bytes, sizeof(reader->header));
-	memcpy(&crc, file->bytes + file->length - sizeof(crc), sizeof(crc));
-	if (memcmp(reader->header.magic, MAGIC, sizeof(reader->header.magic)) != 0 || reader->header.version != VERSION)
-		return damaged(path, "it does not begin as version 1 does");
-	if (cn_crc32c(0, file->bytes, file->length - sizeof(crc)) != crc)
-		return damaged(path, "its checksum differs");
-	return check_sizes(reader, path);
+	if (length < sizeof(header) + sizeof(crc))
+		return damaged(name, "it ends too early");
+	memcpy(&header, bytes, sizeof(header));
+	memcpy(&crc, (const uint8_t *)bytes + length - sizeof(crc), sizeof(crc));
+	if (memcmp(header.magic, MAGIC, sizeof(header.magic)) != 0 || header.version != VERSION)
+		return damaged(name, "it does not begin as version 1 does");
+	if (cn_crc32c(0, bytes, length - sizeof(crc)) != crc)
+		return damaged(name, "its checksum differs");
+	uint64_t left = length - sizeof(header) - sizeof(crc);
+	if (header.count > left / sizeof(uint32_t))
+		return damaged(name, "it ends too early");
+	/* block_images, by which images are divided, is above 0 where the count is. */
+	if (header.count == 0 || header.ranked > header.count || header.keep == 0 || header.block_images < header.count)
+		return damaged(name, "its numbers contradict each other");
+	read_header(out, &header, bytes);
+	out->items = out->counts + out->count * sizeof(uint32_t);
+	return check_lists(out, left, name);
 }
 
-static int open_state(struct reader *reader, const char *path)
+static void take_lists(cn_graph_state *state, const cn_graph_state_file *file)
 {
-	CN_TRY(cn_mapped_open(&reader->file, path));
-	int status = check(reader, path);
-	if (status < 0)
-		cn_mapped_close(&reader->file);
-	return status;
-}
-
-static void take_lists(cn_graph_state *state, const struct reader *reader)
-{
-	const uint8_t *at = reader->items;
+	const uint8_t *at = file->items;
 	for (size_t i = 0; i < state->count; i++) {
 		cn_shortlist *list = &state->lists[i];
-		list->count = count_at(reader, i);
+		list->count = count_at(file, i);
 		if (list->count)
 			memcpy(list->items, at, list->count * sizeof(*list->items));
 		at += list->count * sizeof(*list->items);
@@ -202,35 +200,42 @@ static void take_lists(cn_graph_state *state, const struct reader *reader)
 	}
 }
 
+int cn_graph_state_take(cn_graph_state *state, const cn_graph_state_file *file, const cn_graph_key *key, size_t block,
+			size_t count, const char *name)
+{
+	if (file->block != block || file->count != count || file->key.block_images != key->block_images ||
+	    file->key.keep != key->keep || file->key.among != key->among ||
+	    memcmp(file->key.fingerprint, key->fingerprint, sizeof(key->fingerprint)) != 0)
+		return damaged(name, "it is not of this block");
+	cn_graph_state_start(state, key, block, count);
+	state->mark = file->mark;
+	take_lists(state, file);
+	return 0;
+}
+
 int cn_graph_state_load(cn_graph_state *state, const cn_graph_key *key, size_t block, size_t count, const char *path)
 {
-	struct reader reader = { .counts = NULL };
-	CN_TRY(open_state(&reader, path));
-	const struct header *header = &reader.header;
-	int status = 0;
-	if (header->block != block || header->count != count || header->block_images != key->block_images ||
-	    header->keep != key->keep || header->among != key->among ||
-	    memcmp(header->fingerprint, key->fingerprint, sizeof(header->fingerprint)) != 0)
-		status = damaged(path, "it is not of this block");
-	if (status == 0) {
-		cn_graph_state_start(state, key, block, count);
-		state->mark = (cn_graph_mark){ header->step, header->ranked };
-		take_lists(state, &reader);
-	}
-	cn_mapped_close(&reader.file);
+	cn_mapped mapped;
+	cn_graph_state_file file;
+	CN_TRY(cn_mapped_open(&mapped, path));
+	int status = cn_graph_state_parse(&file, mapped.bytes, mapped.length, path);
+	if (status == 0)
+		status = cn_graph_state_take(state, &file, key, block, count, path);
+	cn_mapped_close(&mapped);
 	return status;
 }
 
 int cn_graph_state_inspect(const char *path, cn_graph_key *key, uint64_t *block, uint64_t *count, cn_graph_mark *mark)
 {
-	struct reader reader = { .counts = NULL };
-	CN_TRY(open_state(&reader, path));
-	const struct header *header = &reader.header;
-	*key = (cn_graph_key){ .block_images = header->block_images, .among = header->among, .keep = header->keep };
-	memcpy(key->fingerprint, header->fingerprint, sizeof(key->fingerprint));
-	*block = header->block;
-	*count = header->count;
-	*mark = (cn_graph_mark){ header->step, header->ranked };
-	cn_mapped_close(&reader.file);
+	cn_mapped mapped;
+	cn_graph_state_file file;
+	CN_TRY(cn_mapped_open(&mapped, path));
+	int status = cn_graph_state_parse(&file, mapped.bytes, mapped.length, path);
+	cn_mapped_close(&mapped);
+	CN_TRY(status);
+	*key = file.key;
+	*block = file.block;
+	*count = file.count;
+	*mark = file.mark;
 	return 0;
 }

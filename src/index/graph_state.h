@@ -48,7 +48,29 @@ void cn_graph_state_start(cn_graph_state *state, const cn_graph_key *key, size_t
 /** Write atomically. */
 int cn_graph_state_save(cn_graph_state *state, const cn_graph_key *key, const char *path);
 
-/** @return 0; CAIRN_ENOTFOUND; CAIRN_EDAMAGED; CAIRN_EIO */
+/** A state's file in memory, its bytes borrowed. */
+typedef struct {
+	cn_graph_key key;
+	uint64_t block, count;
+	cn_graph_mark mark;
+	const uint8_t *counts; /**< of items: count x uint32, not aligned */
+	const uint8_t *items;  /**< list after list, not aligned */
+} cn_graph_state_file;
+
+/** Every byte is checked. @param name what errors call it @return 0; CAIRN_EDAMAGED */
+int cn_graph_state_parse(cn_graph_state_file *out, const void *bytes, size_t length, const char *name);
+
+/**
+ * The lists of a file, which must be of this block.
+ *
+ * @param state made with key->keep and room for `count` lists
+ * @param name  what errors call the file
+ * @return 0; CAIRN_EDAMAGED, and the state is as it was
+ */
+int cn_graph_state_take(cn_graph_state *state, const cn_graph_state_file *file, const cn_graph_key *key, size_t block,
+			size_t count, const char *name);
+
+/** As the two above, of a file. @return 0; CAIRN_ENOTFOUND; CAIRN_EDAMAGED; CAIRN_EIO */
 int cn_graph_state_load(cn_graph_state *state, const cn_graph_key *key, size_t block, size_t count, const char *path);
 
 /** Whose state a file is. Every byte is checked. @return as cn_graph_state_load() */

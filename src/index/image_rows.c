@@ -4,6 +4,7 @@
 #include "index/image_rows.h"
 
 #include "math/half.h"
+#include "util/bits.h"
 #include "util/memory.h"
 
 static int check_order(const cn_row_parts *parts)
@@ -26,7 +27,7 @@ static int check_order(const cn_row_parts *parts)
 
 static int counts(const uint64_t *live, size_t row)
 {
-	return !live || (live[row / 64] >> row % 64 & 1);
+	return !live || cn_bit(live, row);
 }
 
 static void take_part(cn_image_rows *images, const cn_row_part *part)

@@ -9,6 +9,7 @@
  */
 #include "index/index.h"
 
+#include "math/codes.h"
 #include "math/dot.h"
 #include "util/memory.h"
 
@@ -45,9 +46,9 @@ int cairn_index_new_flat(cairn_index **out, size_t dim, const cairn_index_part *
 {
 	cairn_index *index;
 	*out = NULL;
-	if (dim < 1 || dim > CN_INDEX_MAX_DIM)
+	if (dim < 1 || dim > CN_CODES_MAX_DIM)
 		return cn_fail(CAIRN_EINVALID, "an index of rows of %zu dimensions; 1 to %d are possible", dim,
-			       CN_INDEX_MAX_DIM);
+			       CN_CODES_MAX_DIM);
 	CN_NEW(index, 1, sizeof(*index));
 	int status = cn_row_parts_init(&index->parts, dim, parts, n);
 	if (status == 0)
@@ -72,7 +73,7 @@ static int check_lists(const cairn_ivf *ivf, const cairn_index_part *parts, cons
 			return cn_fail(CAIRN_EINVALID, "part %zu of the index has %zu rows, its lists '%s' %zu", i,
 				       parts[i].count, lists[i]->path, lists[i]->rows);
 		if (lists[i]->quantizer != ivf->fingerprint || lists[i]->dim != ivf->dim ||
-		    lists[i]->lists != ivf->lists)
+		    lists[i]->list_count != ivf->list_count)
 			return cn_fail(CAIRN_EINVALID, "the lists '%s' of part %zu were written with another quantizer",
 				       lists[i]->path, i);
 	}
@@ -131,10 +132,10 @@ struct ranking_loop {
 static int rank_query(const struct ranking_loop *loop, size_t query, cn_found *found)
 {
 	const cn_search *search = loop->search;
-	cn_shortlist *list = &search->workers[0].lists[query];
+	cn_shortlist *list = &search->workers[0].shortlists[query];
 	size_t depth = cairn_ranking_depth(loop->ranking), dim = search->index->parts.dim;
 	for (unsigned w = 1; w < search->worker_count; w++) {
-		const cn_shortlist *other = &search->workers[w].lists[query];
+		const cn_shortlist *other = &search->workers[w].shortlists[query];
 		for (size_t i = 0; i < other->count; i++)
 			cn_shortlist_push(list, other->items[i].score, other->items[i].row);
 	}
@@ -160,7 +161,7 @@ static int search_block(cn_search *search, cairn_ranking *ranking, size_t first)
 	CN_TRY(cn_queries_init(&search->queries, number, search->vectors, search->count, search->index->parts.dim));
 	for (unsigned w = 0; w < search->worker_count; w++)
 		for (size_t q = 0; q < search->count; q++)
-			cn_shortlist_clear(&search->workers[w].lists[q]);
+			cn_shortlist_clear(&search->workers[w].shortlists[q]);
 	int status = search->probes ? cn_ivf_scan(search) : cn_flat_scan(search);
 	if (status == 0)
 		status = cn_parallel_for(search->pool, search->count, 8, rank_range, &loop);
@@ -174,9 +175,9 @@ static void free_workers(cn_search *search)
 {
 	for (unsigned w = 0; search->workers && w < search->worker_count; w++) {
 		cn_search_worker *worker = &search->workers[w];
-		for (size_t q = 0; worker->lists && q < search->block; q++)
-			cn_shortlist_free(&worker->lists[q]);
-		cn_free(worker->lists);
+		for (size_t q = 0; worker->shortlists && q < search->block; q++)
+			cn_shortlist_free(&worker->shortlists[q]);
+		cn_free(worker->shortlists);
 		cn_free(worker->bases);
 		cn_free(worker->found);
 		cn_query_panels_free(&worker->panels);
@@ -185,7 +186,7 @@ static void free_workers(cn_search *search)
 	cn_free(search->workers);
 }
 
-static int make_workers(cn_search *search, size_t queries)
+static void choose_block(cn_search *search, size_t queries)
 {
 	size_t best = search->probes ? IVF_BLOCK
 				     : cn_query_panels_best(search->exact ? CN_NUMBER_F32 : CN_NUMBER_I8,
@@ -195,14 +196,18 @@ static int make_workers(cn_search *search, size_t queries)
 	size_t most = places < MOST_PLACES ? MOST_PLACES / (places + 1) + 1 : 1;
 	search->block = best < most ? best : most;
 	search->block = queries < search->block ? queries : search->block;
+}
+
+static int make_workers(cn_search *search)
+{
 	CN_NEW(search->workers, search->worker_count, sizeof(*search->workers));
 	for (unsigned w = 0; w < search->worker_count; w++) {
 		cn_search_worker *worker = &search->workers[w];
-		CN_NEW(worker->lists, search->block, sizeof(*worker->lists));
+		CN_NEW(worker->shortlists, search->block, sizeof(*worker->shortlists));
 		CN_NEW(worker->bases, search->block, sizeof(*worker->bases));
 		CN_NEW(worker->found, search->keep, sizeof(*worker->found));
 		for (size_t q = 0; q < search->block; q++)
-			CN_TRY(cn_shortlist_init(&worker->lists[q], search->keep));
+			CN_TRY(cn_shortlist_init(&worker->shortlists[q], search->keep));
 	}
 	return 0;
 }
@@ -230,7 +235,7 @@ static int check_search(const cairn_index *index, const float *vectors, size_t q
 static int is_small(const cn_search *search, size_t queries)
 {
 	const cairn_index *index = search->index;
-	double share = search->probes ? (double)search->probes / (double)index->ivf->lists : 1;
+	double share = search->probes ? (double)search->probes / (double)index->ivf->list_count : 1;
 	return share * (double)index->parts.rows * (double)index->parts.dim * (double)queries < SMALL;
 }
 
@@ -250,7 +255,8 @@ static size_t most_probes(const cn_search *search, const cairn_index_options *op
 
 static int search_all(cn_search *search, const float *vectors, size_t queries, cairn_ranking *ranking)
 {
-	CN_TRY(make_workers(search, queries));
+	choose_block(search, queries);
+	CN_TRY(make_workers(search));
 	for (size_t q = 0; q < queries; q += search->block) {
 		search->vectors = vectors + q * search->index->parts.dim;
 		search->count = queries - q < search->block ? queries - q : search->block;
@@ -259,8 +265,8 @@ static int search_all(cn_search *search, const float *vectors, size_t queries, c
 	return 0;
 }
 
-int cairn_index_search(const cairn_index *index, const float *vectors, size_t queries, size_t k,
-		       const cairn_index_options *options, cairn_ranking **out)
+int cairn_index_search(cairn_ranking **out, const cairn_index *index, const float *vectors, size_t queries, size_t k,
+		       const cairn_index_options *options)
 {
 	static const cairn_index_options defaults = CAIRN_INDEX_OPTIONS_INIT;
 	uint64_t *only = NULL;
@@ -276,7 +282,7 @@ int cairn_index_search(const cairn_index *index, const float *vectors, size_t qu
 		search.live = only;
 	}
 	search.probes =
-		cn_ivf_probes(index, k, options, only ? cn_row_parts_live(&index->parts, only) : index->live_rows);
+		cn_search_probes(index, k, options, only ? cn_row_parts_live(&index->parts, only) : index->live_rows);
 	search.exact = options->exact || (!search.probes && !index->parts.has_codes);
 	search.keep = cn_rows_to_keep(&index->parts, cn_images_to_keep(k, options->depth, what_is_scanned(&search)));
 	CN_GOTO(status, cairn_ranking_new(out, queries, k));

@@ -36,7 +36,7 @@ struct cairn_index {
 
 /** What one thread needs for a block of queries. */
 typedef struct {
-	cn_shortlist *lists; /**< one a query */
+	cn_shortlist *shortlists; /**< one a query */
 	cn_scan_scratch scratch;
 	cn_query_panels panels;
 	float *bases;    /**< room for a number a query */
@@ -66,7 +66,7 @@ int cn_live_lists_init(cn_live_lists *out, const cairn_index *index, const uint6
 void cn_live_lists_free(cn_live_lists *lists);
 
 /** How many lists a search probes; 0: it scans rows. @param live_rows how many of the rows may be found */
-size_t cn_ivf_probes(const cairn_index *index, size_t k, const cairn_index_options *options, size_t live_rows);
+size_t cn_search_probes(const cairn_index *index, size_t k, const cairn_index_options *options, size_t live_rows);
 
 /** Offer the rows to the workers' shortlists. */
 int cn_flat_scan(cn_search *search);

@@ -7,24 +7,31 @@
 #include "cairn/ivf.h"
 #include "util/mapped.h"
 
-#define CN_IVF_DEPTHS     3    /* k for which recall was measured: 1, 10, 100 */
+#define CN_IVF_DEPTHS     4    /* k for which recall was measured: 1, 10, 100, 1000 */
 #define CN_IVF_MAX_PROBES 1024 /* most probes for which it was */
-#define CN_IVF_MAX_LISTS  (1u << 20)
+
+/** By what of query and centroid lists are ordered. */
+typedef enum { CN_IVF_BY_PRODUCT, CN_IVF_BY_COSINE, CN_IVF_ORDERS } cn_ivf_order;
 
 struct cairn_ivf {
-	size_t dim, lists;
-	float *centroids; /* lists x dim */
-	int8_t *codes;    /* the same, encoded */
+	size_t dim, list_count;
+	float *centroids; /* list_count x dim */
+	cn_ivf_order order;
+	float *weights; /* list_count: what the products of queries and centroids are multiplied with for that order */
+	int8_t *codes;  /* the centroids times their weights, encoded */
 	float *scales;
 	double error;
 	float *recall;        /* CN_IVF_DEPTHS x CN_IVF_MAX_PROBES: with 1, 2, 3 ... probes */
 	uint32_t fingerprint; /* of the centroids */
 };
 
+/** The k for which recall was measured, ascending. */
+extern const size_t cn_ivf_depths[CN_IVF_DEPTHS];
+
 /** Room for centroids and recall. */
 int cn_ivf_new(cairn_ivf **out, size_t dim, size_t lists);
 
-/** Fill in what follows from the centroids. */
+/** Fill in what follows from the centroids and the order. */
 void cn_ivf_finish(cairn_ivf *ivf);
 
 /** As cairn_ivf_open(), of bytes in memory, which are copied. @param name what errors call it */
@@ -35,8 +42,8 @@ struct cairn_ivf_lists {
 	const uint8_t *bytes; /* the whole file */
 	char *path;
 	uint32_t quantizer; /* its fingerprint */
-	size_t rows, dim, lists;
-	const uint64_t *starts;  /* lists + 1 */
+	size_t rows, dim, list_count;
+	const uint64_t *starts;  /* list_count + 1 */
 	const uint32_t *numbers; /* rows: which row of the part */
 	const float *scales;     /* rows */
 	const int8_t *codes;     /* rows x dim */

@@ -5,7 +5,6 @@
  *   | header | starts | numbers | scales | codes |     each begins at a multiple of 64 bytes
  *   +--------+--------+---------+--------+-------+
  */
-#include <math.h>
 #include <string.h>
 
 #include "index/ivf.h"
@@ -13,8 +12,10 @@
 #include "math/codes.h"
 #include "math/dot.h"
 #include "math/half.h"
+#include "util/bits.h"
 #include "util/crc.h"
 #include "util/file.h"
+#include "util/groups.h"
 #include "util/memory.h"
 #include "util/parallel.h"
 #include "util/progress.h"
@@ -23,7 +24,6 @@
 #define VERSION  1
 #define ALIGN    64
 #define BATCH    8192 /* rows at once */
-#define WORD     64
 #define SECTIONS 4
 
 enum { STARTS, NUMBERS, SCALES, CODES };
@@ -42,13 +42,14 @@ struct header {
 };
 
 _Static_assert(sizeof(struct header) == 128, "the header has no holes");
+_Static_assert(sizeof(size_t) == sizeof(uint64_t), "starts are written as they are");
 
 static size_t padded(size_t length)
 {
 	return (length + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-/* With padding, which nothing follows the codes for. */
+/* With padding; none behind the codes, which nothing follows. */
 static void section_lengths(uint64_t rows, uint64_t lists, uint64_t dim, uint64_t out[SECTIONS])
 {
 	out[STARTS] = padded((lists + 1) * sizeof(uint64_t));
@@ -66,8 +67,8 @@ struct writing {
 	cn_progress progress;
 	cn_atomic_file file;
 	struct header header;
-	uint32_t *list;    /* of each row */
-	uint64_t *starts;  /* lists + 1 */
+	uint32_t *list_of_row;
+	size_t *starts;    /* lists + 1 */
 	uint32_t *numbers; /* rows, by list */
 	float *scales;
 	float *floats;  /* BATCH x dim, or fewer rows where the part has fewer */
@@ -79,8 +80,8 @@ struct writing {
 static int allocate(struct writing *writing)
 {
 	size_t rows = writing->part->count, dim = writing->ivf->dim, batch = rows < BATCH ? rows : BATCH;
-	CN_NEW(writing->list, rows, sizeof(*writing->list));
-	CN_NEW(writing->starts, writing->ivf->lists + 1, sizeof(*writing->starts));
+	CN_NEW(writing->list_of_row, rows, sizeof(*writing->list_of_row));
+	CN_NEW(writing->starts, writing->ivf->list_count + 1, sizeof(*writing->starts));
 	CN_NEW(writing->numbers, rows, sizeof(*writing->numbers));
 	CN_NEW(writing->scales, rows, sizeof(*writing->scales));
 	CN_NEW(writing->floats, batch * dim, sizeof(*writing->floats));
@@ -106,27 +107,11 @@ static int assign_rows(struct writing *writing)
 		size_t count = rows - first < BATCH ? rows - first : BATCH;
 		cn_halves_to_floats(writing->part->rows + first * dim, count * dim, writing->floats);
 		CN_TRY(check_rows(writing, first, count));
-		CN_TRY(cn_assign(writing->pool, writing->floats, count, ivf->centroids, ivf->lists, dim, 1,
-				 writing->list + first));
+		CN_TRY(cn_assign(writing->pool, writing->floats, count, ivf->centroids, ivf->list_count, dim, 1,
+				 writing->list_of_row + first));
 		CN_TRY(cn_progress_add(&writing->progress, count, 0));
 	}
 	return 0;
-}
-
-/* A counting sort: within a list, rows keep their order. */
-static void sort_by_list(struct writing *writing)
-{
-	size_t rows = writing->part->count, lists = writing->ivf->lists;
-	for (size_t i = 0; i < rows; i++)
-		writing->starts[writing->list[i] + 1]++;
-	for (size_t l = 0; l < lists; l++)
-		writing->starts[l + 1] += writing->starts[l];
-	for (size_t i = 0; i < rows; i++)
-		writing->numbers[writing->starts[writing->list[i]]++] = (uint32_t)i;
-	/* Each start has moved to the next list's. */
-	for (size_t l = lists; l > 0; l--)
-		writing->starts[l] = writing->starts[l - 1];
-	writing->starts[0] = 0;
 }
 
 /* cn_loop_body over the batch. */
@@ -137,7 +122,7 @@ static int encode_range(void *context, size_t begin, size_t end, unsigned worker
 	(void)worker;
 	for (size_t i = begin; i < end; i++) {
 		size_t row = writing->numbers[writing->first + i];
-		const float *centroid = writing->ivf->centroids + writing->list[row] * dim;
+		const float *centroid = writing->ivf->centroids + writing->list_of_row[row] * dim;
 		float *residual = writing->floats + i * dim;
 		double error = 0;
 		cn_halves_to_floats(writing->part->rows + row * dim, dim, residual);
@@ -186,7 +171,7 @@ static int write_header(struct writing *writing)
 	memcpy(header->magic, MAGIC, sizeof(header->magic));
 	header->version = VERSION;
 	header->dim = (uint32_t)writing->ivf->dim;
-	header->lists = writing->ivf->lists;
+	header->lists = writing->ivf->list_count;
 	header->rows = writing->part->count;
 	header->quantizer = writing->ivf->fingerprint;
 	header->header_crc = cn_crc32c(0, header, offsetof(struct header, header_crc));
@@ -201,17 +186,19 @@ static int write_all(struct writing *writing)
 	size_t rows = writing->part->count;
 	CN_TRY(allocate(writing));
 	CN_TRY(assign_rows(writing));
-	sort_by_list(writing);
+	/* Within a list, rows keep their order. */
+	cn_list_groups(writing->list_of_row, rows, writing->ivf->list_count, writing->starts, writing->numbers);
 	CN_TRY(encode_all(writing, 0));
 	CN_TRY(cn_atomic_write(&writing->file, &empty, sizeof(empty)));
-	CN_TRY(write_section(writing, STARTS, writing->starts, (writing->ivf->lists + 1) * sizeof(*writing->starts)));
+	CN_TRY(write_section(writing, STARTS, writing->starts,
+			     (writing->ivf->list_count + 1) * sizeof(*writing->starts)));
 	CN_TRY(write_section(writing, NUMBERS, writing->numbers, rows * sizeof(*writing->numbers)));
 	CN_TRY(write_section(writing, SCALES, writing->scales, rows * sizeof(*writing->scales)));
 	CN_TRY(encode_all(writing, 1));
 	return write_header(writing);
 }
 
-int cairn_ivf_write_lists(const cairn_ivf *ivf, const cairn_index_part *part, const char *path, unsigned threads,
+int cairn_ivf_write_lists(const cairn_ivf *ivf, const cairn_index_part *part, const char *path, uint32_t threads,
 			  cairn_progress_cb progress, void *payload)
 {
 	struct writing writing = { .ivf = ivf, .part = part };
@@ -230,7 +217,7 @@ int cairn_ivf_write_lists(const cairn_ivf *ivf, const cairn_index_part *part, co
 	}
 	cn_progress_end(&writing.progress);
 	cn_workers_free(writing.pool);
-	cn_free(writing.list);
+	cn_free(writing.list_of_row);
 	cn_free(writing.starts);
 	cn_free(writing.numbers);
 	cn_free(writing.scales);
@@ -246,19 +233,19 @@ static int check_header(const struct header *header, size_t length, const cairn_
 {
 	uint64_t lengths[SECTIONS], wanted = sizeof(*header);
 	if (length < sizeof(*header) || memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0)
-		return cn_fail(CAIRN_EDAMAGED, "'%s' is not an inverted file of cairn", name);
-	if (header->version != VERSION)
-		return cn_fail(CAIRN_EUNSUPPORTED,
-			       "'%s' is an inverted file of version %u, this cairn knows version %d", name,
-			       header->version, VERSION);
+		return cn_fail(CAIRN_EDAMAGED, "'%s' does not hold the lists of a quantizer", name);
 	if (header->header_crc != cn_crc32c(0, header, offsetof(struct header, header_crc)))
 		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the header is wrong", name);
-	if (header->quantizer != ivf->fingerprint || header->dim != ivf->dim || header->lists != ivf->lists)
+	if (header->version != VERSION)
+		return cn_fail(CAIRN_EUNSUPPORTED,
+			       "'%s' holds lists of a quantizer in version %u, this cairn knows version %d", name,
+			       header->version, VERSION);
+	if (header->quantizer != ivf->fingerprint || header->dim != ivf->dim || header->lists != ivf->list_count)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' was written with another quantizer", name);
 	if (header->rows != rows)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' has the lists of %llu rows, not of %zu", name,
 			       (unsigned long long)header->rows, rows);
-	section_lengths(rows, ivf->lists, ivf->dim, lengths);
+	section_lengths(rows, ivf->list_count, ivf->dim, lengths);
 	for (int i = 0; i < SECTIONS; i++)
 		wanted += lengths[i];
 	if (wanted != length)
@@ -274,7 +261,7 @@ static int check_section(const cairn_ivf_lists *lists, int section)
 	struct header header;
 	uint64_t lengths[SECTIONS];
 	memcpy(&header, lists->bytes, sizeof(header));
-	section_lengths(lists->rows, lists->lists, lists->dim, lengths);
+	section_lengths(lists->rows, lists->list_count, lists->dim, lengths);
 	if (cn_crc32c(0, sections[section], lengths[section]) != header.crcs[section])
 		return cn_fail(CAIRN_EDAMAGED, "'%s': the checksum of the %s is wrong", lists->path, names[section]);
 	return 0;
@@ -282,10 +269,10 @@ static int check_section(const cairn_ivf_lists *lists, int section)
 
 static int check_starts(const cairn_ivf_lists *lists)
 {
-	for (size_t l = 0; l < lists->lists; l++)
+	for (size_t l = 0; l < lists->list_count; l++)
 		if (lists->starts[l] > lists->starts[l + 1])
 			return cn_fail(CAIRN_EDAMAGED, "'%s': list %zu ends before it begins", lists->path, l);
-	if (lists->starts[0] != 0 || lists->starts[lists->lists] != lists->rows)
+	if (lists->starts[0] != 0 || lists->starts[lists->list_count] != lists->rows)
 		return cn_fail(CAIRN_EDAMAGED, "'%s': the lists do not hold the %zu rows", lists->path, lists->rows);
 	return 0;
 }
@@ -295,14 +282,14 @@ static int check_numbers(const cairn_ivf_lists *lists)
 {
 	uint64_t *seen;
 	int status = 0;
-	CN_NEW(seen, lists->rows / WORD + 1, sizeof(*seen));
+	CN_NEW(seen, lists->rows / CN_BITS_WORD + 1, sizeof(*seen));
 	for (size_t i = 0; status == 0 && i < lists->rows; i++) {
 		uint32_t number = lists->numbers[i];
-		if (number >= lists->rows || seen[number / WORD] >> number % WORD & 1)
+		if (number >= lists->rows || cn_bit(seen, number))
 			status = cn_fail(CAIRN_EDAMAGED, "'%s': row %u of %zu is out of range or there twice",
 					 lists->path, number, lists->rows);
 		else
-			seen[number / WORD] |= (uint64_t)1 << number % WORD;
+			cn_bit_set(seen, number);
 	}
 	cn_free(seen);
 	return status;
@@ -323,8 +310,8 @@ static int parse(cairn_ivf_lists *lists, const uint8_t *bytes, size_t length, co
 	lists->quantizer = ivf->fingerprint;
 	lists->rows = rows;
 	lists->dim = ivf->dim;
-	lists->lists = ivf->lists;
-	section_lengths(rows, ivf->lists, ivf->dim, lengths);
+	lists->list_count = ivf->list_count;
+	section_lengths(rows, ivf->list_count, ivf->dim, lengths);
 	const uint8_t *at = bytes + sizeof(header);
 	lists->starts = (const void *)at;
 	lists->numbers = (const void *)(at += lengths[STARTS]);

@@ -4,6 +4,7 @@
  */
 #include "index/index.h"
 
+#include "util/bits.h"
 #include "util/memory.h"
 
 #define TASK 64 /* lists that a thread takes at once */
@@ -17,10 +18,8 @@ struct counting {
 static size_t count_live(const cairn_ivf_lists *lists, size_t list, size_t first, const uint64_t *live)
 {
 	size_t count = 0;
-	for (size_t i = lists->starts[list]; i < lists->starts[list + 1]; i++) {
-		size_t bit = first + lists->numbers[i];
-		count += live[bit / 64] >> bit % 64 & 1;
-	}
+	for (size_t i = lists->starts[list]; i < lists->starts[list + 1]; i++)
+		count += (size_t)cn_bit(live, first + lists->numbers[i]);
 	return count;
 }
 
@@ -44,12 +43,12 @@ static int count_range(void *context, size_t begin, size_t end, unsigned worker)
 
 int cn_live_lists_init(cn_live_lists *out, const cairn_index *index, const uint64_t *live, cn_workers *pool)
 {
-	size_t lists = index->ivf->lists;
+	size_t lists = index->ivf->list_count;
 	struct counting counting = { index, live, out };
 	int status = CAIRN_ENOMEM;
 	*out = (cn_live_lists){ 0 };
 	out->share = cn_alloc(lists, sizeof(*out->share));
-	out->any = cn_alloc_zero((lists + 63) / 64, sizeof(*out->any));
+	out->any = cn_alloc_zero(lists / CN_BITS_WORD + 1, sizeof(*out->any));
 	if (out->share && out->any)
 		status = cn_parallel_for(pool, lists, TASK, count_range, &counting);
 	if (status < 0) {
@@ -58,7 +57,7 @@ int cn_live_lists_init(cn_live_lists *out, const cairn_index *index, const uint6
 	}
 	for (size_t list = 0; list < lists; list++)
 		if (out->share[list] > 0) {
-			out->any[list / 64] |= (uint64_t)1 << list % 64;
+			cn_bit_set(out->any, list);
 			out->count++;
 		}
 	return 0;

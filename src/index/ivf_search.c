@@ -15,12 +15,16 @@
 #include "math/dot.h"
 #include "util/memory.h"
 
-#define TASK       64 /* queries whose lists are chosen at once */
-#define ROWS_A_HIT 4  /* rows scanned for each image that is wanted, at least */
+/* Queries whose lists are chosen at once: packing the centroids costs less with more, while there are enough for all
+ * threads. */
+#define LEAST_TASK 64
+#define MOST_TASK  1024
+#define ROWS_A_HIT 4 /* rows scanned for each image that is wanted, at least */
 
 struct probe {
 	uint32_t query, list;
 	float base; /* the query's product with the centroid */
+	float key;  /* what lists are ordered by */
 };
 
 struct ivf_search {
@@ -40,11 +44,11 @@ struct ivf_search {
 
 /* ---- which lists ---- */
 
-static int best_base_first(const void *left, const void *right)
+static int best_key_first(const void *left, const void *right)
 {
 	const struct probe *a = left, *b = right;
-	if (a->base != b->base)
-		return a->base > b->base ? -1 : 1;
+	if (a->key != b->key)
+		return a->key > b->key ? -1 : 1;
 	return (a->list > b->list) - (a->list < b->list);
 }
 
@@ -70,9 +74,11 @@ static void choose_lists(const struct ivf_search *ivf_search, size_t query, stru
 		uint32_t centroid = list->items[i].row;
 		float base = cn_dot(vector, ivf->centroids + centroid * ivf->dim, ivf->dim);
 		/* Of the largest queries, sums of infinities of both signs: what is no number cannot be sorted. */
-		scratch[i] = (struct probe){ (uint32_t)query, centroid, isnan(base) ? -INFINITY : base };
+		base = isnan(base) ? -INFINITY : base;
+		float key = base * ivf->weights[centroid];
+		scratch[i] = (struct probe){ (uint32_t)query, centroid, base, isnan(key) ? -INFINITY : key };
 	}
-	qsort(scratch, list->count, sizeof(*scratch), best_base_first);
+	qsort(scratch, list->count, sizeof(*scratch), best_key_first);
 	size_t count = probes_needed(ivf_search, scratch, list->count);
 	memcpy(ivf_search->probed + query * ivf_search->most, scratch, count * sizeof(*scratch));
 	ivf_search->probed_count[query] = (uint32_t)count;
@@ -87,9 +93,9 @@ static int choose_range(void *context, size_t begin, size_t end, unsigned number
 	const cn_rows centroids = { .stored = CN_ROWS_I8,
 				    .rows = ivf->codes,
 				    .scales = ivf->scales,
-				    .count = ivf->lists,
+				    .count = ivf->list_count,
 				    .live = ivf_search->search->live_lists->any };
-	struct probe *scratch = cn_alloc(ivf->lists, sizeof(*scratch));
+	struct probe *scratch = cn_alloc(ivf->list_count, sizeof(*scratch));
 	if (!scratch)
 		return CAIRN_ENOMEM;
 	int status = cn_query_panels_pack(&worker->panels, &ivf_search->search->queries, ivf_search->order + begin,
@@ -105,7 +111,7 @@ static int choose_range(void *context, size_t begin, size_t end, unsigned number
 /* A counting sort of the probes by list. */
 static void turn_round(struct ivf_search *ivf_search)
 {
-	size_t queries = ivf_search->search->count, lists = ivf_search->ivf->lists, *starts = ivf_search->starts;
+	size_t queries = ivf_search->search->count, lists = ivf_search->ivf->list_count, *starts = ivf_search->starts;
 	for (size_t q = 0; q < queries; q++)
 		for (size_t i = 0; i < ivf_search->probed_count[q]; i++)
 			starts[ivf_search->probed[q * ivf_search->most + i].list + 1]++;
@@ -146,7 +152,7 @@ static int scan_list_for(const struct ivf_search *ivf_search, size_t list, size_
 				       .first = (uint32_t)index->parts.items[p].first,
 				       .live = search->live,
 				       .live_from = index->parts.items[p].first };
-		CN_TRY(cn_scan_rows(&worker->panels, &rows, ivf_search->bases + first, worker->lists,
+		CN_TRY(cn_scan_rows(&worker->panels, &rows, ivf_search->bases + first, worker->shortlists,
 				    &worker->scratch));
 	}
 	return 0;
@@ -174,7 +180,7 @@ static int scan_range(void *context, size_t begin, size_t end, unsigned worker)
 
 static int allocate(struct ivf_search *ivf_search)
 {
-	size_t count = ivf_search->search->count, lists = ivf_search->ivf->lists, probed;
+	size_t count = ivf_search->search->count, lists = ivf_search->ivf->list_count, probed;
 	/* By their codes, centroids that are about equal may change places. */
 	size_t keep = ivf_search->most + ivf_search->most / 8 + 4;
 	CN_TRY(cn_size_mul(count, ivf_search->most, &probed));
@@ -207,12 +213,18 @@ static void release(struct ivf_search *ivf_search)
 	cn_free(ivf_search->visited);
 }
 
+static size_t task_size(const cn_search *search)
+{
+	size_t share = search->count / (4 * (size_t)search->worker_count);
+	return share < LEAST_TASK ? LEAST_TASK : share > MOST_TASK ? MOST_TASK : share;
+}
+
 int cn_ivf_scan(cn_search *search)
 {
 	struct ivf_search ivf_search = { .search = search, .ivf = search->index->ivf, .most = search->most_probes };
 	int status = allocate(&ivf_search);
 	if (status == 0)
-		status = cn_parallel_for(search->pool, search->count, TASK, choose_range, &ivf_search);
+		status = cn_parallel_for(search->pool, search->count, task_size(search), choose_range, &ivf_search);
 	if (status == 0) {
 		turn_round(&ivf_search);
 		status = cn_parallel_for(search->pool, ivf_search.visited_count, 1, scan_range, &ivf_search);
@@ -227,22 +239,34 @@ int cn_ivf_scan(cn_search *search)
 static size_t probes_for(const cairn_index *index, size_t k, double recall)
 {
 	const cairn_ivf *ivf = index->ivf;
-	double least = ceil(ROWS_A_HIT * (double)k * (double)ivf->lists / (double)index->parts.rows);
-	if (least >= (double)ivf->lists)
-		return ivf->lists;
+	double least = ceil(ROWS_A_HIT * (double)k * (double)ivf->list_count / (double)index->parts.rows);
+	if (least >= (double)ivf->list_count)
+		return ivf->list_count;
 	size_t probes = cairn_ivf_probes(ivf, k, recall);
 	return probes > (size_t)least ? probes : (size_t)least;
 }
 
+/* The k best of a part of the rows, spread evenly, are as deep in the order of all as the k / part best. Lists of which
+ * a part is left are counted as that part of a list. */
+static size_t probes_for_part(const cairn_index *index, size_t k, double recall, double part)
+{
+	double depth = (double)k / part;
+	size_t all = probes_for(index, k, recall);
+	size_t deep = probes_for(index, depth < (double)index->parts.rows ? (size_t)depth : index->parts.rows, recall);
+	size_t some = (size_t)ceil((double)deep * part);
+	return all > some ? all : some;
+}
+
 /* Where the rows that count are no more than would be scanned, they are scanned themselves. */
-size_t cn_ivf_probes(const cairn_index *index, size_t k, const cairn_index_options *options, size_t live_rows)
+size_t cn_search_probes(const cairn_index *index, size_t k, const cairn_index_options *options, size_t live_rows)
 {
 	const cairn_ivf *ivf = index->ivf;
 	if (!ivf || options->exact || live_rows == 0)
 		return 0;
-	size_t probes =
-		options->probes ? options->probes : probes_for(index, k, options->recall > 0 ? options->recall : 0.95);
-	probes = probes < ivf->lists ? probes : ivf->lists;
 	double left = (double)live_rows / (double)index->parts.rows;
-	return left < 1 && left <= (double)probes / (double)ivf->lists ? 0 : probes;
+	size_t probes = options->probes;
+	if (!probes)
+		probes = probes_for_part(index, k, options->recall > 0 ? options->recall : 0.95, left);
+	probes = probes < ivf->list_count ? probes : ivf->list_count;
+	return left < 1 && left <= (double)probes / (double)ivf->list_count ? 0 : probes;
 }

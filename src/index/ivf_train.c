@@ -8,6 +8,7 @@
 #include "index/ivf.h"
 #include "index/row_parts.h"
 #include "math/assign.h"
+#include "math/codes.h"
 #include "math/dot.h"
 #include "math/half.h"
 #include "math/kmeans.h"
@@ -17,10 +18,11 @@
 #define POINTS     128 /* rows a centroid that k-means works on */
 #define ITERATIONS 10
 #define QUERIES    1000
-#define NEIGHBOURS 100
-#define BATCH      64 /* queries whose neighbours are assigned at once */
-
-static const size_t depths[CN_IVF_DEPTHS] = { 1, 10, NEIGHBOURS };
+#define DEPTH      1000 /* the largest of cn_ivf_depths */
+#define FIRST      100  /* neighbours of a query that are all looked at */
+#define STEP       9    /* of those behind them, each so-manieth, which counts for as many: all would take too long */
+#define NEIGHBOURS (FIRST + (DEPTH - FIRST) / STEP)
+#define BATCH      32 /* queries whose neighbours are assigned at once */
 
 struct training {
 	cairn_ivf *ivf;
@@ -70,8 +72,8 @@ static int sample_rows(const cn_row_parts *parts, size_t count, uint64_t seed, s
 static int train_centroids(struct training *training)
 {
 	cairn_ivf *ivf = training->ivf;
-	size_t rows = training->parts.rows, wanted = ivf->lists * POINTS, count = wanted < rows ? wanted : rows;
-	const cn_kmeans_options options = { .clusters = ivf->lists,
+	size_t rows = training->parts.rows, wanted = ivf->list_count * POINTS, count = wanted < rows ? wanted : rows;
+	const cn_kmeans_options options = { .clusters = ivf->list_count,
 					    .iterations = ITERATIONS,
 					    .seed = training->options->seed };
 	cn_kmeans_result result;
@@ -119,7 +121,7 @@ static int find_neighbours(const struct training *training, const float *queries
 	how.threads = training->options->threads;
 	/* The row itself is found too. */
 	if (status == 0)
-		status = cairn_index_search(index, queries, count, NEIGHBOURS + 1, &how, out);
+		status = cairn_index_search(out, index, queries, count, DEPTH + 1, &how);
 	cairn_index_free(index);
 	cn_free(ids);
 	cn_free(parts);
@@ -141,26 +143,33 @@ struct measuring {
 	const size_t *numbers; /* of the queries among the rows */
 	const float *queries;
 	const cairn_ranking *ranking;
-	uint32_t *places;  /* queries x NEIGHBOURS; CN_IVF_MAX_LISTS where there is no neighbour */
+	uint32_t *places;  /* queries x NEIGHBOURS; CAIRN_IVF_MAX_LISTS where there is no neighbour */
 	size_t first;      /* query of the batch */
 	float *neighbours; /* BATCH x NEIGHBOURS x dim */
 	uint32_t *lists;   /* of them */
 	float *products;   /* for each worker, with all centroids */
 };
 
+/* Which of a query's neighbours, from 0, is the i-th that is looked at: of each STEP the one in the middle. */
+static size_t rank_of(size_t i)
+{
+	return i < FIRST ? i : FIRST + (i - FIRST) * STEP + STEP / 2;
+}
+
 /* The query's neighbours, without itself. Places behind the last of them are zeros. */
 static void gather_neighbours(const struct measuring *measuring, size_t query, float *out)
 {
-	size_t dim = measuring->training->ivf->dim, count = 0, all = cairn_ranking_count(measuring->ranking, query);
+	size_t dim = measuring->training->ivf->dim, count = 0, rank = 0;
+	size_t all = cairn_ranking_count(measuring->ranking, query);
 	const int64_t *found = cairn_ranking_images(measuring->ranking, query);
 	uint32_t *places = measuring->places + query * NEIGHBOURS;
 	for (size_t i = 0; i < all && count < NEIGHBOURS; i++)
-		if ((size_t)found[i] != measuring->numbers[query])
+		if ((size_t)found[i] != measuring->numbers[query] && rank++ == rank_of(count))
 			cn_halves_to_floats(row_at(&measuring->training->parts, (size_t)found[i]), dim,
 					    out + count++ * dim);
 	memset(out + count * dim, 0, (NEIGHBOURS - count) * dim * sizeof(*out));
 	for (size_t i = 0; i < NEIGHBOURS; i++)
-		places[i] = i < count ? 0 : CN_IVF_MAX_LISTS;
+		places[i] = i < count ? 0 : CAIRN_IVF_MAX_LISTS;
 }
 
 /* cn_loop_body over the queries of the batch: where the lists of their neighbours stand in each one's order. */
@@ -168,15 +177,17 @@ static int find_places(void *context, size_t begin, size_t end, unsigned worker)
 {
 	const struct measuring *measuring = context;
 	const cairn_ivf *ivf = measuring->training->ivf;
-	float *products = measuring->products + worker * ivf->lists;
+	float *products = measuring->products + worker * ivf->list_count;
 	for (size_t q = begin; q < end; q++) {
 		size_t query = measuring->first + q;
 		uint32_t *places = measuring->places + query * NEIGHBOURS;
-		cn_dot_rows(measuring->queries + query * ivf->dim, ivf->centroids, ivf->lists, ivf->dim, products);
+		cn_dot_rows(measuring->queries + query * ivf->dim, ivf->centroids, ivf->list_count, ivf->dim, products);
+		for (size_t i = 0; i < ivf->list_count; i++)
+			products[i] *= ivf->weights[i];
 		for (size_t i = 0; i < NEIGHBOURS; i++)
-			if (places[i] != CN_IVF_MAX_LISTS)
-				places[i] =
-					(uint32_t)place_of(products, ivf->lists, measuring->lists[q * NEIGHBOURS + i]);
+			if (places[i] != CAIRN_IVF_MAX_LISTS)
+				places[i] = (uint32_t)place_of(products, ivf->list_count,
+							       measuring->lists[q * NEIGHBOURS + i]);
 	}
 	return 0;
 }
@@ -191,8 +202,8 @@ static int find_all_places(struct measuring *measuring, size_t queries)
 		for (size_t q = 0; q < count; q++)
 			gather_neighbours(measuring, measuring->first + q,
 					  measuring->neighbours + q * NEIGHBOURS * ivf->dim);
-		CN_TRY(cn_assign(training->pool, measuring->neighbours, count * NEIGHBOURS, ivf->centroids, ivf->lists,
-				 ivf->dim, 1, measuring->lists));
+		CN_TRY(cn_assign(training->pool, measuring->neighbours, count * NEIGHBOURS, ivf->centroids,
+				 ivf->list_count, ivf->dim, 1, measuring->lists));
 		CN_TRY(cn_parallel_for(training->pool, count, 1, find_places, measuring));
 	}
 	return 0;
@@ -204,16 +215,47 @@ static void accumulate(const uint32_t *places, size_t queries, size_t depth, flo
 	size_t total = 0, sum = 0;
 	uint32_t at[CN_IVF_MAX_PROBES] = { 0 };
 	for (size_t q = 0; q < queries; q++)
-		for (size_t i = 0; i < depth; i++) {
-			uint32_t place = places[q * NEIGHBOURS + i];
-			total += place < CN_IVF_MAX_LISTS;
+		for (size_t i = 0; i < NEIGHBOURS && rank_of(i) < depth; i++) {
+			uint32_t place = places[q * NEIGHBOURS + i], weight = i < FIRST ? 1 : STEP;
+			total += place < CAIRN_IVF_MAX_LISTS ? weight : 0;
 			if (place < CN_IVF_MAX_PROBES)
-				at[place]++;
+				at[place] += weight;
 		}
 	for (size_t i = 0; i < CN_IVF_MAX_PROBES; i++) {
 		sum += at[i];
 		recall[i] = total ? (float)((double)sum / (double)total) : 1;
 	}
+}
+
+static int measure_order(struct measuring *measuring, cairn_ivf *ivf, size_t queries, cn_ivf_order order)
+{
+	ivf->order = order;
+	cn_ivf_finish(ivf);
+	CN_TRY(find_all_places(measuring, queries));
+	for (size_t i = 0; i < CN_IVF_DEPTHS; i++)
+		accumulate(measuring->places, queries, cn_ivf_depths[i], ivf->recall + i * CN_IVF_MAX_PROBES);
+	return 0;
+}
+
+static size_t lists_needed(const cairn_ivf *ivf)
+{
+	return cairn_ivf_probes(ivf, 10, 0.9) + cairn_ivf_probes(ivf, 10, 0.95) + cairn_ivf_probes(ivf, 10, 0.99);
+}
+
+/* Rows of about the same norm are found in fewer lists by cosine; where norms differ, by product. */
+static int choose_order(struct measuring *measuring, cairn_ivf *ivf, size_t queries)
+{
+	float by_product[CN_IVF_DEPTHS * CN_IVF_MAX_PROBES];
+	CN_TRY(measure_order(measuring, ivf, queries, CN_IVF_BY_PRODUCT));
+	size_t needed = lists_needed(ivf);
+	memcpy(by_product, ivf->recall, sizeof(by_product));
+	CN_TRY(measure_order(measuring, ivf, queries, CN_IVF_BY_COSINE));
+	if (lists_needed(ivf) < needed)
+		return 0;
+	ivf->order = CN_IVF_BY_PRODUCT;
+	cn_ivf_finish(ivf);
+	memcpy(ivf->recall, by_product, sizeof(by_product));
+	return 0;
 }
 
 static int measure_recall(struct training *training)
@@ -228,16 +270,14 @@ static int measure_recall(struct training *training)
 	measuring.places = cn_alloc(count * NEIGHBOURS, sizeof(*measuring.places));
 	measuring.neighbours = cn_alloc(batch * NEIGHBOURS * ivf->dim, sizeof(*measuring.neighbours));
 	measuring.lists = cn_alloc(batch * NEIGHBOURS, sizeof(*measuring.lists));
-	measuring.products = cn_alloc(workers * ivf->lists, sizeof(*measuring.products));
+	measuring.products = cn_alloc(workers * ivf->list_count, sizeof(*measuring.products));
 	if (status == 0 && (!measuring.places || !measuring.neighbours || !measuring.lists || !measuring.products))
 		status = CAIRN_ENOMEM;
 	if (status == 0)
 		status = find_neighbours(training, queries, count, &ranking);
 	measuring.ranking = ranking;
 	if (status == 0)
-		status = find_all_places(&measuring, count);
-	for (size_t i = 0; status == 0 && i < CN_IVF_DEPTHS; i++)
-		accumulate(measuring.places, count, depths[i], ivf->recall + i * CN_IVF_MAX_PROBES);
+		status = choose_order(&measuring, ivf, count);
 	cairn_ranking_free(ranking);
 	cn_free(measuring.places);
 	cn_free(measuring.neighbours);
@@ -253,7 +293,6 @@ static int measure_recall(struct training *training)
 static int train(struct training *training)
 {
 	CN_TRY(train_centroids(training));
-	cn_ivf_finish(training->ivf);
 	return measure_recall(training);
 }
 
@@ -273,11 +312,11 @@ int cairn_ivf_train(cairn_ivf **out, size_t dim, const cairn_index_part *parts, 
 	size_t rows = training.parts.rows, lists = training.options->lists;
 	if (lists == 0)
 		lists = (size_t)fmax(1, fmin((double)rows, 2 * sqrt((double)rows)));
-	if (dim < 1 || dim > CN_INDEX_MAX_DIM || lists > rows || lists > CN_IVF_MAX_LISTS)
+	if (dim < 1 || dim > CN_CODES_MAX_DIM || lists > rows || lists > CAIRN_IVF_MAX_LISTS)
 		CN_GOTO(status, cn_fail(CAIRN_EINVALID,
 					"%zu lists for %zu rows of %zu dimensions; there must be as many rows, at most "
 					"%u lists and 1 to %d dimensions",
-					lists, rows, dim, CN_IVF_MAX_LISTS, CN_INDEX_MAX_DIM));
+					lists, rows, dim, CAIRN_IVF_MAX_LISTS, CN_CODES_MAX_DIM));
 	CN_GOTO(status, cn_workers_new(&training.pool, training.options->threads));
 	CN_GOTO(status, cn_ivf_new(&training.ivf, dim, lists));
 	CN_GOTO(status, train(&training));

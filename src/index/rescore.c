@@ -1,5 +1,5 @@
 /*
- * Rows are fetched a few ahead: what this costs is waiting for memory.
+ * Rows are fetched a few ahead, since most of the time would be spent on waiting for memory.
  */
 #include "index/rescore.h"
 

@@ -6,17 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/bits.h"
+#include "util/ids.h"
 #include "util/memory.h"
 
-#define WORD 64
-
 /* ---- images with several rows ---- */
-
-static int by_id(const void *left, const void *right)
-{
-	int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-	return (a > b) - (a < b);
-}
 
 static size_t longest_run(const int64_t *ids, size_t count)
 {
@@ -48,7 +42,7 @@ static int count_rows_an_image(cn_row_parts *parts)
 			memcpy(ids + count, part->images, part->count * sizeof(*ids));
 		count += part->count;
 	}
-	qsort(ids, count, sizeof(*ids), by_id);
+	qsort(ids, count, sizeof(*ids), cn_ids_compare);
 	parts->rows_an_image = longest_run(ids, count);
 	cn_free(ids);
 	return 0;
@@ -93,7 +87,7 @@ static int number_rows(cn_row_parts *parts)
 		const cairn_index_part *part = &parts->items[i].data;
 		parts->items[i].first = parts->numbers;
 		parts->rows += part->count;
-		parts->numbers += (part->count + WORD - 1) / WORD * WORD;
+		parts->numbers += (part->count + CN_BITS_WORD - 1) / CN_BITS_WORD * CN_BITS_WORD;
 		if (parts->numbers > UINT32_MAX)
 			return cn_fail(CAIRN_ELIMIT, "an index of more than %u rows", UINT32_MAX);
 		if (part->count == 0)
@@ -152,6 +146,20 @@ const uint16_t *cn_row_parts_half(const cn_row_parts *parts, uint32_t row)
 	return part->data.rows + (row - part->first) * parts->dim;
 }
 
+cn_rows cn_row_part_rows(const cn_row_part *part, size_t begin, size_t count, size_t dim, int exact)
+{
+	cn_rows rows = { .count = count, .first = (uint32_t)(part->first + begin) };
+	if (exact) {
+		rows.stored = CN_ROWS_F16;
+		rows.rows = part->data.rows + begin * dim;
+	} else {
+		rows.stored = CN_ROWS_I8;
+		rows.rows = part->data.codes + begin * dim;
+		rows.scales = part->data.scales + begin;
+	}
+	return rows;
+}
+
 int cn_row_parts_same_image(const cn_row_parts *parts, uint32_t a, uint32_t b)
 {
 	const cn_row_part *part = cn_row_parts_find(parts, a);
@@ -161,34 +169,12 @@ int cn_row_parts_same_image(const cn_row_parts *parts, uint32_t a, uint32_t b)
 
 /* ---- bitmaps ---- */
 
-static int check_ascending(const int64_t *ids, size_t count)
+static void put_bit(uint64_t *bits, size_t at, int value)
 {
-	if (count && !ids)
-		return cn_fail(CAIRN_EINVALID, "%zu image ids at NULL", count);
-	for (size_t i = 1; i < count; i++)
-		if (ids[i] <= ids[i - 1])
-			return cn_fail(CAIRN_EINVALID, "image ids must ascend; %lld follows %lld", (long long)ids[i],
-				       (long long)ids[i - 1]);
-	return 0;
-}
-
-/* First of the ids that is not below `id`. */
-static size_t lower_bound(const int64_t *ids, size_t begin, size_t end, int64_t id)
-{
-	while (begin < end) {
-		size_t middle = begin + (end - begin) / 2;
-		if (ids[middle] < id)
-			begin = middle + 1;
-		else
-			end = middle;
-	}
-	return begin;
-}
-
-static void set_bit(uint64_t *bits, size_t at, int value)
-{
-	uint64_t bit = (uint64_t)1 << at % WORD;
-	bits[at / WORD] = value ? bits[at / WORD] | bit : bits[at / WORD] & ~bit;
+	if (value)
+		cn_bit_set(bits, at);
+	else
+		cn_bit_clear(bits, at);
 }
 
 /* Sets the bits of these images' rows to `value`. */
@@ -198,11 +184,11 @@ static void mark(const cn_row_parts *parts, const int64_t *ids, size_t count, in
 		const cairn_index_part *part = &parts->items[p].data;
 		if (part->count == 0)
 			continue;
-		size_t at = lower_bound(ids, 0, count, part->images[0]), row = 0;
+		size_t at = cn_ids_find(ids, count, part->images[0]), row = 0;
 		for (; at < count && ids[at] <= part->images[part->count - 1]; at++) {
-			row = lower_bound(part->images, row, part->count, ids[at]);
+			row += cn_ids_find(part->images + row, part->count - row, ids[at]);
 			for (; row < part->count && part->images[row] == ids[at]; row++)
-				set_bit(bits, parts->items[p].first + row, value);
+				put_bit(bits, parts->items[p].first + row, value);
 		}
 	}
 }
@@ -210,15 +196,15 @@ static void mark(const cn_row_parts *parts, const int64_t *ids, size_t count, in
 int cn_row_parts_without(const cn_row_parts *parts, const int64_t *ids, size_t count, uint64_t **live)
 {
 	*live = NULL;
-	CN_TRY(check_ascending(ids, count));
+	CN_TRY(cn_ids_ascend(ids, count, "image"));
 	if (count == 0)
 		return 0;
-	*live = cn_alloc_zero(parts->numbers / WORD, sizeof(**live));
+	*live = cn_alloc_zero(parts->numbers / CN_BITS_WORD, sizeof(**live));
 	if (!*live)
 		return CAIRN_ENOMEM;
 	for (size_t p = 0; p < parts->count; p++)
 		for (size_t row = 0; row < parts->items[p].data.count; row++)
-			set_bit(*live, parts->items[p].first + row, 1);
+			cn_bit_set(*live, parts->items[p].first + row);
 	mark(parts, ids, count, 0, *live);
 	return 0;
 }
@@ -227,12 +213,12 @@ int cn_row_parts_only(const cn_row_parts *parts, const int64_t *ids, size_t coun
 		      uint64_t **live)
 {
 	*live = NULL;
-	CN_TRY(check_ascending(ids, count));
-	*live = cn_alloc_zero(parts->numbers / WORD, sizeof(**live));
+	CN_TRY(cn_ids_ascend(ids, count, "image"));
+	*live = cn_alloc_zero(parts->numbers / CN_BITS_WORD, sizeof(**live));
 	if (!*live)
 		return CAIRN_ENOMEM;
 	mark(parts, ids, count, 1, *live);
-	for (size_t i = 0; among && i < parts->numbers / WORD; i++)
+	for (size_t i = 0; among && i < parts->numbers / CN_BITS_WORD; i++)
 		(*live)[i] &= among[i];
 	return 0;
 }
@@ -242,7 +228,7 @@ size_t cn_row_parts_live(const cn_row_parts *parts, const uint64_t *live)
 	size_t count = 0;
 	if (!live)
 		return parts->rows;
-	for (size_t i = 0; i < parts->numbers / WORD; i++)
+	for (size_t i = 0; i < parts->numbers / CN_BITS_WORD; i++)
 		count += (size_t)__builtin_popcountll(live[i]);
 	return count;
 }

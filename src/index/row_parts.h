@@ -9,9 +9,8 @@
 #define CN_INDEX_ROW_PARTS_H
 
 #include "cairn/index.h"
+#include "math/scan.h"
 #include "util/status.h"
-
-#define CN_INDEX_MAX_DIM 65536 /* sums of products of codes must fit into 32 bits */
 
 typedef struct {
 	cairn_index_part data;
@@ -36,6 +35,10 @@ void cn_row_parts_free(cn_row_parts *parts);
 
 const cn_row_part *cn_row_parts_find(const cn_row_parts *parts, uint32_t row);
 const uint16_t *cn_row_parts_half(const cn_row_parts *parts, uint32_t row);
+
+/** Some rows of a part for a scan, numbered as all parts number them; which of them count is not said. @param begin row
+ * of the part. @param exact 1: half-precision rows, 0: codes */
+cn_rows cn_row_part_rows(const cn_row_part *part, size_t begin, size_t count, size_t dim, int exact);
 
 /** 1 where both rows are of one part and one image. */
 int cn_row_parts_same_image(const cn_row_parts *parts, uint32_t a, uint32_t b);

@@ -14,9 +14,9 @@
 
 /**
  * For each row its n nearest centroids by Euclidean distance, nearest first; of equally near ones the smaller index
- * comes first. Distances are compared as c . x - |c|^2 / 2 in float32, relative to the mean of the centroids, so
- * centroids that differ by less than its rounding may change places. For one kernel level and one array of rows the
- * result is the same on every call and for every number of threads.
+ * comes first. Those that may be among them are found by products in bf16; these are compared by c . x - |c|^2 / 2 in
+ * float32, relative to the mean of the centroids, so centroids that differ by less than its rounding may change places.
+ * For one kernel level and one array of rows the result is the same on every call and for every number of threads.
  *
  * @param pool      NULL: the calling thread alone
  * @param rows      count x dim float32; where a number is not finite, the row's centroids mean nothing

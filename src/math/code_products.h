@@ -7,10 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** The most dimensions: sums stay within 32 bits. */
-#define CN_CODE_PRODUCTS_MAX_DIM 4096
-
-/** out[i] = query . rows[i]; rows: count x dim, C order, dim <= CN_CODE_PRODUCTS_MAX_DIM. */
+/** out[i] = query . rows[i]; rows: count x dim, C order, dim <= CN_CODES_MAX_DIM (math/codes.h). */
 void cn_code_products(const int8_t *query, const int8_t *rows, size_t count, size_t dim, int32_t *out);
 
 #endif

@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** The most dimensions: sums of products fit into 32 bits, also where a kernel adds 128 to the codes of one side, since
+ * 128 * 255 * 65536 < 2^31. */
+#define CN_CODES_MAX_DIM 65536
+
 /**
  * Encode rows.
  *

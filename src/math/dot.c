@@ -1,5 +1,6 @@
 /*
- * Inner products and distances. The fast forms keep four accumulators of a register each, so that additions overlap.
+ * Inner products and distances. The fast forms keep two or four accumulators of a register each, so that additions
+ * overlap.
  */
 #include "math/dot.h"
 

@@ -1,6 +1,6 @@
 /*
- * Half precision by moving the bits, and for arrays by the processor's own instructions, which give the same but that
- * they know an infinity: numbers are bounded before.
+ * Half precision by moving the bits, and for arrays by the processor's own instructions. These make an infinity of what
+ * is too large, so numbers are bounded before; otherwise both give the same.
  */
 #include "math/half.h"
 

@@ -4,12 +4,12 @@
  */
 #include "math/kmeans.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "math/assign.h"
 #include "math/dot.h"
+#include "util/groups.h"
 #include "util/memory.h"
 #include "util/progress.h"
 #include "util/random.h"
@@ -82,21 +82,6 @@ static int assign_rows(struct lloyd *lloyd, cn_progress *progress)
 		CN_TRY(cn_progress_add(progress, count, 0));
 	}
 	return 0;
-}
-
-static void list_members(struct lloyd *lloyd)
-{
-	size_t *starts = lloyd->starts;
-	memset(starts, 0, (lloyd->k + 1) * sizeof(*starts));
-	for (size_t i = 0; i < lloyd->count; i++)
-		starts[lloyd->clusters[i] + 1]++;
-	for (size_t c = 0; c < lloyd->k; c++)
-		starts[c + 1] += starts[c];
-	for (size_t i = 0; i < lloyd->count; i++)
-		lloyd->members[starts[lloyd->clusters[i]]++] = (uint32_t)i;
-	/* Each start has become the next one. */
-	memmove(starts + 1, starts, lloyd->k * sizeof(*starts));
-	starts[0] = 0;
 }
 
 static void place_centroid(const struct lloyd *lloyd, size_t c, double *sum)
@@ -197,7 +182,7 @@ static int iterate(struct lloyd *lloyd, size_t iterations, cn_progress *progress
 		if (i > 0 && !lloyd->filled &&
 		    memcmp(lloyd->clusters, lloyd->before, lloyd->count * sizeof(*lloyd->clusters)) == 0)
 			break;
-		list_members(lloyd);
+		cn_list_groups(lloyd->clusters, lloyd->count, lloyd->k, lloyd->starts, lloyd->members);
 		CN_TRY(cn_parallel_for(lloyd->pool, lloyd->k, CLUSTERS, place_centroids, lloyd));
 		CN_TRY(fill_empty(lloyd));
 	}

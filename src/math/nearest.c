@@ -11,7 +11,7 @@
 #include "util/memory.h"
 
 #define ROWS    CN_NEAREST_ROWS
-#define MAX_DIM 4096
+#define MAX_DIM 4096 /* a key holds product and index: with more dimensions, fewer bits are left for the index */
 #define NOTHING INT32_MIN
 
 void cn_nearest_scratch_free(cn_nearest_scratch *scratch)

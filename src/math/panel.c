@@ -9,11 +9,20 @@
 
 #define ROWS 8
 
-static void transpose(const uint32_t *words, size_t count, size_t words_a_row, uint32_t *panel)
+void cn_panel_transpose_scalar(const uint8_t *words, size_t count, size_t words_a_row, size_t rows, uint32_t *panel)
 {
 	for (size_t w = 0; w < words_a_row; w++)
-		for (size_t r = 0; r < ROWS; r++)
-			panel[w * ROWS + r] = r < count ? words[r * words_a_row + w] : 0;
+		for (size_t r = 0; r < rows; r++) {
+			uint32_t word = 0;
+			if (r < count)
+				memcpy(&word, words + (r * words_a_row + w) * sizeof(word), sizeof(word));
+			panel[w * rows + r] = word;
+		}
+}
+
+static void transpose(const void *words, size_t count, size_t words_a_row, uint32_t *panel)
+{
+	cn_panel_transpose_scalar(words, count, words_a_row, ROWS, panel);
 }
 
 static int32_t product_i8(uint32_t a, uint32_t b)

@@ -47,11 +47,11 @@ typedef struct {
 typedef struct {
 	size_t rows;             /**< R */
 	size_t numbers;          /**< in a word */
-	int excess;              /**< 1: rows of codes are packed as code + CN_PANEL_EXCESS */
+	int excess;              /**< 1: rows of codes are in panels as code + CN_PANEL_EXCESS */
 	cn_multiply multiply[3]; /**< for 4, 8 and 12 queries */
 
-	/** count <= R rows of words, C order, into a panel; other lanes become 0. */
-	void (*transpose)(const uint32_t *words, size_t count, size_t words_a_row, uint32_t *panel);
+	/** count <= R rows of words, C order, aligned or not, into a panel; other lanes become 0. */
+	void (*transpose)(const void *words, size_t count, size_t words_a_row, uint32_t *panel);
 
 	/** Sums to scores. @param[out] reached a query each: bit r is set where row r reaches the query's limit */
 	void (*finish)(cn_tile *tile, size_t queries, const cn_finish *how, uint32_t *reached);
@@ -62,6 +62,9 @@ typedef struct {
 
 /** The form for the kernel level in use. */
 const cn_panel_form *cn_panel_form_of(cn_number number);
+
+/** For forms that have nothing faster. @param rows R */
+void cn_panel_transpose_scalar(const uint8_t *words, size_t count, size_t words_a_row, size_t rows, uint32_t *panel);
 
 extern const cn_panel_form cn_panel_forms_avx2[CN_NUMBERS], cn_panel_forms_avx512[CN_NUMBERS], cn_panel_form_dpbf16;
 

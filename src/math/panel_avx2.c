@@ -12,11 +12,9 @@
 #define AVX2   __attribute__((target("avx2,fma")))
 #define INLINE static inline __attribute__((always_inline))
 
-AVX2 static void transpose(const uint32_t *words, size_t count, size_t words_a_row, uint32_t *panel)
+static void transpose(const void *words, size_t count, size_t words_a_row, uint32_t *panel)
 {
-	for (size_t w = 0; w < words_a_row; w++)
-		for (size_t r = 0; r < ROWS; r++)
-			panel[w * ROWS + r] = r < count ? words[r * words_a_row + w] : 0;
+	cn_panel_transpose_scalar(words, count, words_a_row, ROWS, panel);
 }
 
 #define DEFINE_MULTIPLY(name, vector, zero, add, store)                                                                \

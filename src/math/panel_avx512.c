@@ -45,8 +45,11 @@ AVX512 INLINE void transpose_block(__m512i r[LANES])
 	}
 }
 
-AVX512 static void transpose(const uint32_t *words, size_t count, size_t words_a_row, uint32_t *panel)
+/* @param flip bits of every word that are inverted: code ^ 0x80 is code + 128 as an unsigned byte */
+AVX512 INLINE void transpose_flipped(const uint8_t *words, size_t count, size_t words_a_row, uint32_t flip,
+				     uint32_t *panel)
 {
+	const __m512i flipped = _mm512_set1_epi32((int32_t)flip);
 	for (size_t half = 0; half < ROWS; half += LANES)
 		for (size_t w = 0; w < words_a_row; w += LANES) {
 			size_t wide = words_a_row - w < LANES ? words_a_row - w : LANES;
@@ -54,14 +57,26 @@ AVX512 static void transpose(const uint32_t *words, size_t count, size_t words_a
 			__m512i block[LANES];
 #pragma GCC unroll 16
 			for (size_t r = 0; r < LANES; r++)
-				block[r] =
-					half + r < count
-						? _mm512_maskz_loadu_epi32(mask, words + (half + r) * words_a_row + w)
-						: _mm512_setzero_si512();
+				block[r] = half + r < count
+						   ? _mm512_xor_si512(
+							     flipped,
+							     _mm512_maskz_loadu_epi32(
+								     mask, words + 4 * ((half + r) * words_a_row + w)))
+						   : _mm512_setzero_si512();
 			transpose_block(block);
 			for (size_t i = 0; i < wide; i++)
 				_mm512_storeu_si512(panel + (w + i) * ROWS + half, block[i]);
 		}
+}
+
+AVX512 static void transpose(const void *words, size_t count, size_t words_a_row, uint32_t *panel)
+{
+	transpose_flipped(words, count, words_a_row, 0, panel);
+}
+
+AVX512 static void transpose_codes(const void *words, size_t count, size_t words_a_row, uint32_t *panel)
+{
+	transpose_flipped(words, count, words_a_row, 0x80808080u, panel);
 }
 
 #define DEFINE_MULTIPLY(name, target, queries, vector, zero, add, store)                                               \
@@ -174,7 +189,7 @@ AVX512 static void dot_rows(const int8_t *query, const int8_t *rows, size_t coun
 }
 
 const cn_panel_form cn_panel_forms_avx512[CN_NUMBERS] = {
-	[CN_NUMBER_I8] = { ROWS, 4, 1, { i8_4, i8_8, i8_12 }, transpose, finish_codes, dot_rows },
+	[CN_NUMBER_I8] = { ROWS, 4, 1, { i8_4, i8_8, i8_12 }, transpose_codes, finish_codes, dot_rows },
 	[CN_NUMBER_BF16] = { ROWS, 2, 0, { widened_4, widened_8, widened_12 }, transpose, finish_reals, NULL },
 	[CN_NUMBER_F32] = { ROWS, 1, 0, { f32_4, f32_8, f32_12 }, transpose, finish_reals, NULL },
 };

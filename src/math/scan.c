@@ -27,10 +27,12 @@
 #include "math/dispatch.h"
 #include "math/dot.h"
 #include "math/half.h"
+#include "util/bits.h"
 #include "util/memory.h"
 
 #define CACHE ((size_t)512 << 10) /* bytes of the second-level cache that query panels may take */
 #define RUN   256                 /* rows whose sums with a single query are kept at once */
+#define LINE  64                  /* bytes of a cache's line */
 
 /* ---- words ---- */
 
@@ -50,12 +52,6 @@ CN_INLINE void to_bf16_inlined(const float *restrict from, size_t count, uint16_
 	}
 }
 
-CN_INLINE void add_excess_inlined(const int8_t *restrict from, size_t count, uint8_t *restrict to)
-{
-	for (size_t i = 0; i < count; i++)
-		to[i] = (uint8_t)from[i] ^ 0x80;
-}
-
 CN_INLINE void widen_inlined(const int8_t *restrict from, size_t count, int16_t *restrict to)
 {
 	for (size_t i = 0; i < count; i++)
@@ -63,17 +59,14 @@ CN_INLINE void widen_inlined(const int8_t *restrict from, size_t count, int16_t 
 }
 
 CN_DEFINE_FORMS(to_bf16, to_bf16_inlined, (const float *from, size_t count, uint16_t *to), (from, count, to))
-CN_DEFINE_FORMS(add_excess, add_excess_inlined, (const int8_t *from, size_t count, uint8_t *to), (from, count, to))
 CN_DEFINE_FORMS(widen, widen_inlined, (const int8_t *from, size_t count, int16_t *to), (from, count, to))
 
 /* Of the last word, what no number fills is zero in queries, so that it does not matter in rows. */
-static void codes_to_words(const cn_panel_form *form, const int8_t *codes, size_t dim, int is_row, uint32_t *words)
+static void codes_to_words(const cn_panel_form *form, const int8_t *codes, size_t dim, uint32_t *words)
 {
 	words[words_of(form, dim) - 1] = 0;
 	if (form->numbers == 2)
 		widen(codes, dim, (int16_t *)words);
-	else if (is_row && form->excess)
-		add_excess(codes, dim, (uint8_t *)words);
 	else
 		memcpy(words, codes, dim);
 }
@@ -101,7 +94,7 @@ static void encode_query(cn_queries *queries, const cn_panel_form *form, size_t 
 	}
 	int8_t *codes = queries->codes + i * dim;
 	cn_codes_encode(vector, 1, dim, codes, &queries->scales[i]);
-	codes_to_words(form, codes, dim, 0, words);
+	codes_to_words(form, codes, dim, words);
 	for (size_t k = 0; form->excess && k < dim; k++)
 		queries->excess[i] += CN_PANEL_EXCESS * codes[k];
 }
@@ -213,8 +206,8 @@ struct scan {
 	const float *bases;
 	cn_shortlist *lists;
 	const cn_row_lists *row_lists; /* NULL: none */
-	float *limits; /* a packed query each: of scores before they are multiplied with its scale and added to its base
-			*/
+	/* A packed query each: of scores before they are multiplied with its scale and added to its base. */
+	float *limits;
 	int32_t *excess;                 /* likewise */
 	float *query_scales;             /* likewise */
 	uint32_t *words;                 /* R rows of words */
@@ -290,7 +283,7 @@ void cn_scan_scratch_free(cn_scan_scratch *scratch)
 static int is_live(const cn_rows *rows, size_t row)
 {
 	size_t bit = rows->live_from + (rows->numbers ? rows->numbers[row] : row);
-	return rows->live[bit / 64] >> bit % 64 & 1;
+	return cn_bit(rows->live, bit);
 }
 
 /* The first live row from `row` on, or rows->count. */
@@ -305,12 +298,12 @@ static size_t skip_dead(const cn_rows *rows, size_t row)
 	}
 	while (row < rows->count) {
 		size_t bit = rows->live_from + row;
-		uint64_t left = rows->live[bit / 64] >> bit % 64;
+		uint64_t left = rows->live[bit / CN_BITS_WORD] >> bit % CN_BITS_WORD;
 		if (left) {
 			row += (size_t)__builtin_ctzll(left);
 			break;
 		}
-		row += 64 - bit % 64;
+		row += CN_BITS_WORD - bit % CN_BITS_WORD;
 	}
 	return row < rows->count ? row : rows->count;
 }
@@ -318,7 +311,12 @@ static size_t skip_dead(const cn_rows *rows, size_t row)
 /* The next live rows from *row on, at most `most`, into scan->at. */
 static size_t next_rows(struct scan *scan, size_t *row, size_t most)
 {
-	size_t count = 0;
+	size_t count = 0, left = scan->rows->count - *row;
+	if (!scan->rows->live) {
+		for (; count < most && count < left; count++)
+			scan->at[count] = (uint32_t)(*row)++;
+		return count;
+	}
 	while (count < most && (*row = skip_dead(scan->rows, *row)) < scan->rows->count)
 		scan->at[count++] = (uint32_t)(*row)++;
 	return count;
@@ -329,7 +327,7 @@ static void row_to_words(struct scan *scan, size_t row, uint32_t *words)
 	size_t dim = scan->panels->queries->dim;
 	switch (scan->rows->stored) {
 	case CN_ROWS_I8:
-		codes_to_words(scan->form, (const int8_t *)scan->rows->rows + row * dim, dim, 1, words);
+		codes_to_words(scan->form, (const int8_t *)scan->rows->rows + row * dim, dim, words);
 		break;
 	case CN_ROWS_F16:
 		cn_halves_to_floats((const uint16_t *)scan->rows->rows + row * dim, dim, scan->reals);
@@ -347,12 +345,47 @@ static float scale_of_row(const struct scan *scan, size_t row)
 	return isfinite(scale) ? scale : NAN;
 }
 
+/* Bytes of a number as rows are stored. */
+static size_t size_of_number(const cn_rows *rows)
+{
+	return rows->stored == CN_ROWS_I8 ? 1 : rows->stored == CN_ROWS_F16 ? 2 : 4;
+}
+
+static const void *row_at(const struct scan *scan, size_t row)
+{
+	return (const char *)scan->rows->rows + row * scan->panels->queries->dim * size_of_number(scan->rows);
+}
+
+/* Rows that follow each other may be words already. */
+static int are_words(const struct scan *scan, size_t count)
+{
+	size_t number = size_of_number(scan->rows);
+	return scan->form->numbers * number == sizeof(uint32_t) && scan->rows->stored != CN_ROWS_F16 &&
+	       scan->panels->queries->dim * number % sizeof(uint32_t) == 0 &&
+	       scan->at[count - 1] - scan->at[0] == count - 1;
+}
+
+/* The rows from `row` on come from memory while those before are multiplied: a part of their lines before each product,
+ * since only so many can be on their way at once. Inlined, for gcc drops calls of functions that only prefetch. */
+CN_INLINE void fetch_part(const struct scan *scan, size_t row, size_t part, size_t parts)
+{
+	size_t end = scan->rows->count - row < scan->form->rows ? scan->rows->count : row + scan->form->rows;
+	const char *at = row_at(scan, row), *last = row_at(scan, end);
+	size_t lines = (size_t)(last - at) / LINE;
+	for (size_t i = lines * part / parts; i < lines * (part + 1) / parts; i++)
+		__builtin_prefetch(at + i * LINE, 0, 2);
+}
+
 static void pack_rows(struct scan *scan, size_t count)
 {
 	size_t words = scan->panels->queries->words_a_row;
-	for (size_t i = 0; i < count; i++)
-		row_to_words(scan, scan->at[i], scan->words + i * words);
-	scan->form->transpose(scan->words, count, words, scan->panel);
+	if (are_words(scan, count)) {
+		scan->form->transpose(row_at(scan, scan->at[0]), count, words, scan->panel);
+	} else {
+		for (size_t i = 0; i < count; i++)
+			row_to_words(scan, scan->at[i], scan->words + i * words);
+		scan->form->transpose(scan->words, count, words, scan->panel);
+	}
 	for (size_t i = 0; i < count; i++) {
 		scan->scales[i] = scan->rows->scales ? scale_of_row(scan, scan->at[i]) : 1;
 		scan->offsets[i] = scan->rows->offsets ? scan->rows->offsets[scan->at[i]] : 0;
@@ -421,23 +454,31 @@ static void finish(struct scan *scan, cn_tile *tile, size_t first, size_t wide, 
 	}
 }
 
+/* Lists of rows are many: the places that are written to next are fetched while the products are made. */
 static void set_row_limits(struct scan *scan, size_t count)
 {
-	for (size_t i = 0; scan->row_lists && i < CN_PANEL_MOST_ROWS; i++)
-		scan->row_limits[i] =
-			i < count ? scan->row_lists->lists[name_of(scan, (int)i) - scan->row_lists->first].threshold
-				  : INFINITY;
+	if (!scan->row_lists)
+		return;
+	for (size_t i = 0; i < CN_PANEL_MOST_ROWS; i++)
+		scan->row_limits[i] = INFINITY;
+	for (size_t i = 0; i < count; i++) {
+		const cn_shortlist *list = &scan->row_lists->lists[name_of(scan, (int)i) - scan->row_lists->first];
+		scan->row_limits[i] = list->threshold;
+		__builtin_prefetch(list->items + list->count, 1);
+	}
 }
 
 static void scan_panels(struct scan *scan)
 {
 	size_t words = scan->panels->queries->words_a_row, row = 0, count;
+	size_t parts = (scan->panels->count + CN_PANEL_MOST_QUERIES - 1) / CN_PANEL_MOST_QUERIES;
 	cn_tile tile;
 	while ((count = next_rows(scan, &row, scan->form->rows)) > 0) {
 		pack_rows(scan, count);
 		set_row_limits(scan, count);
 		for (size_t first = 0; first < scan->panels->count; first += CN_PANEL_MOST_QUERIES) {
 			size_t wide = panel_queries(scan->panels->count, first);
+			fetch_part(scan, row, first / CN_PANEL_MOST_QUERIES, parts);
 			scan->form->multiply[wide / 4 - 1](scan->panels->panels + first * words, scan->panel, words,
 							   &tile);
 			finish(scan, &tile, first, wide, count);

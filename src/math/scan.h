@@ -44,7 +44,13 @@ void cn_query_panels_free(cn_query_panels *panels);
 /** How many queries should be packed at once for their panels to stay in a core's second-level cache. */
 size_t cn_query_panels_best(cn_number number, size_t dim);
 
-/** Rows in memory. */
+/**
+ * Rows in memory. How a row gets its number in shortlists, and its bit, depends on who scans:
+ *
+ *     all rows of a part         first + n                    live_from + n = first + n
+ *     a list of a quantizer      first + numbers[n]           live_from + numbers[n]
+ *     images of a graph          names[n], the row's image    live_from + n
+ */
 typedef struct {
 	enum {
 		CN_ROWS_I8,

@@ -6,17 +6,12 @@
 #include <string.h>
 
 #include "search/search.h"
+#include "util/ids.h"
 #include "util/memory.h"
 #include "verify/kinds.h"
 
 /* Unit vectors as they are kept give no more. */
 #define MOST_SIMILARITY 1.01f
-
-static int by_id(const void *left, const void *right)
-{
-	int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-	return a < b ? -1 : a > b;
-}
 
 /* ---- lists of one kind ---- */
 
@@ -41,7 +36,7 @@ static int rank_global(const cairn_query *query, const int64_t *only, size_t cou
 	const cairn_searcher *searcher = query->searcher;
 	const cairn_index *index;
 	*out = NULL;
-	CN_TRY(cairn_collection_index(searcher->collection, &index));
+	CN_TRY(cairn_collection_index(&index, searcher->collection));
 	/* There are no more images than rows; of rows the index knows what it has today. */
 	size_t most = only ? count : cairn_index_rows(index);
 	cairn_index_options how = CAIRN_INDEX_OPTIONS_INIT;
@@ -50,7 +45,7 @@ static int rank_global(const cairn_query *query, const int64_t *only, size_t cou
 	how.recall = searcher->options.recall;
 	how.only = only;
 	how.only_count = count;
-	CN_TRY(cairn_index_search(index, query->descriptor, 1, depth < most ? depth : most ? most : 1, &how, out));
+	CN_TRY(cairn_index_search(out, index, query->descriptor, 1, depth < most ? depth : most ? most : 1, &how));
 	int status = check_similarities(searcher, *out);
 	if (status < 0) {
 		cairn_ranking_free(*out);
@@ -66,19 +61,19 @@ static int rank_asmk(const cairn_query *query, const int64_t *only, size_t count
 	const cairn_features *const features[] = { query->features };
 	cairn_asmk_search_options how = CAIRN_ASMK_SEARCH_OPTIONS_INIT;
 	*out = NULL;
-	CN_TRY(cairn_collection_asmk(searcher->collection, searcher->local, &index));
+	CN_TRY(cairn_collection_asmk(&index, searcher->collection, searcher->local));
 	size_t most = only ? count : cairn_asmk_index_images(index);
 	how.threads = searcher->options.threads;
-	how.allowed = only;
-	how.allowed_count = count;
-	return cairn_asmk_index_search(index, features, 1, depth < most ? depth : most ? most : 1, &how, out);
+	how.only = only;
+	how.only_count = count;
+	return cairn_asmk_index_search(out, index, features, 1, depth < most ? depth : most ? most : 1, &how);
 }
 
 /* ---- candidates ---- */
 
 static int is_left_out(const cairn_query *query, const cn_exclusion *exclude, int64_t id)
 {
-	return id == query->id || (exclude->count && bsearch(&id, exclude->ids, exclude->count, sizeof(id), by_id));
+	return id == query->id || cn_ids_have(exclude->ids, exclude->count, id);
 }
 
 static void keep_candidate(cn_candidates *candidates, const cairn_query *query, const cn_exclusion *exclude,
@@ -156,7 +151,7 @@ static int join_ids(const cairn_ranking *a, const cairn_ranking *b, int64_t **id
 		for (size_t i = 0; i < cairn_ranking_count(lists[l], 0); i++)
 			(*ids)[total++] = cairn_ranking_images(lists[l], 0)[i];
 	if (total > 1)
-		qsort(*ids, total, sizeof(**ids), by_id);
+		qsort(*ids, total, sizeof(**ids), cn_ids_compare);
 	for (size_t i = 0; i < total; i++)
 		if (!kept || (*ids)[kept - 1] != (*ids)[i])
 			(*ids)[kept++] = (*ids)[i];
@@ -184,7 +179,8 @@ static int best_of_both(const cairn_query *query, size_t depth, int64_t **ids, s
 static void spread_scores(const cairn_ranking *ranking, const int64_t *ids, size_t count, float *scores)
 {
 	for (size_t i = 0; i < cairn_ranking_count(ranking, 0); i++) {
-		const int64_t *at = bsearch(&cairn_ranking_images(ranking, 0)[i], ids, count, sizeof(*ids), by_id);
+		const int64_t *at =
+			bsearch(&cairn_ranking_images(ranking, 0)[i], ids, count, sizeof(*ids), cn_ids_compare);
 		if (at)
 			scores[at - ids] = cairn_ranking_scores(ranking, 0)[i];
 	}

@@ -150,7 +150,7 @@ static int find_by(cairn_searcher *searcher, cairn_search_by *out)
 		*out = has_global ? CAIRN_BY_GLOBAL : CAIRN_BY_AUTO;
 		return 0;
 	}
-	int status = cairn_collection_asmk(searcher->collection, searcher->local, &index);
+	int status = cairn_collection_asmk(&index, searcher->collection, searcher->local);
 	if (*out != CAIRN_BY_AUTO)
 		return status == CAIRN_ENOTFOUND && is_empty_asmk(searcher) ? 0 : status;
 	if (status == 0)

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/crc.h"
+#include "util/mapped.h"
 #include "util/memory.h"
 #include "util/text.h"
 
@@ -362,4 +364,14 @@ void cn_names_free(char **names, size_t count)
 int cn_file_exists(const char *path)
 {
 	return access(path, F_OK) == 0;
+}
+
+int cn_file_checksum(const char *path, uint64_t *size, uint32_t *crc)
+{
+	cn_mapped file;
+	CN_TRY(cn_mapped_open(&file, path));
+	*size = file.length;
+	*crc = cn_crc32c(0, file.bytes, file.length);
+	cn_mapped_close(&file);
+	return 0;
 }

@@ -48,4 +48,7 @@ void cn_names_free(char **names, size_t count);
 
 int cn_file_exists(const char *path); /**< 1 or 0 */
 
+/** Size and CRC-32C of a whole file. */
+int cn_file_checksum(const char *path, uint64_t *size, uint32_t *crc);
+
 #endif

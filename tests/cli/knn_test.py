@@ -198,6 +198,22 @@ def test_changed_collection(place):
     check("a damaged collection is told", place.run("knn", "c", "-o", "near").code not in (DONE, USAGE))
 
 
+def test_one_at_a_time(place):
+    large(place)
+    process = start(place, "near")
+    running = until_written(place, "near", process, {}, 1)
+    second = place.run("knn", "c", "-o", "near", "-k", 3)
+    other = place.run("knn", "c", "-o", "other", "-k", 3)
+    check("a second run with the same PREFIX is refused", running and process.poll() is None and second.code == INPUT
+          and f"'near.work' is being written to by process {process.pid}" in second.err and second.out == "", second)
+    check("with another it is not", other.code == DONE, other)
+    process.kill()
+    process.wait(TIME_LIMIT)
+    after = place.run("knn", "c", "-o", "near", "-k", 3)
+    check("the lock went with the process", after.code == DONE and contents(place / "near") == contents(place / "other"), after)
+    check("nothing of it is left", not (place / "near.work").exists())
+
+
 # ---- what is refused ----
 
 WRONG = (

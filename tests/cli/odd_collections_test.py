@@ -203,7 +203,7 @@ def test_newer_segment(place):
     change(folder / "catalogue.sqlite", ("UPDATE files SET crc32c = ?", (crc32c(header),)))
     for words in (("search", "c", photo), ("check", "c"), ("check", "c", "--repair")):
         refused = place.run(*words)
-        check(f"{words[0]}, {len(words)} words: a segment of a newer cairn", refused.code == INPUT and f"{name}' has version 2" in
+        check(f"{words[0]}, {len(words)} words: a segment of a newer cairn", refused.code == INPUT and f"{name}' is a feature segment of version 2" in
               refused.err, refused)
     check("and it is not thrown away", (folder / "segments" / name).read_bytes() == header and known(place)["images"] == 1)
 

@@ -296,7 +296,7 @@ static void refuses_wrong_use(void **state)
 	assert_fails(cairn_collection_add(collection, &photos, 1, &options, NULL), CAIRN_EINVALID, "batch");
 	const cairn_index *index;
 	cairn_features *features;
-	assert_fails(cairn_collection_index(collection, &index), CAIRN_ENOTFOUND, "global model");
+	assert_fails(cairn_collection_index(&index, collection), CAIRN_ENOTFOUND, "global model");
 	assert_fails(cairn_collection_features(collection, 1, "rootsift", &features), CAIRN_ENOTFOUND, "no image 1");
 	assert_fails(cairn_collection_features(collection, 1, "surf", &features), CAIRN_ENOTFOUND, "surf");
 	cairn_collection_free(collection);

@@ -53,14 +53,14 @@ static char *answers(cairn_collection *collection)
 	FILE *out = open_memstream(&text, &length);
 	int64_t *ids;
 	size_t count;
-	assert_ok(cairn_collection_asmk(collection, "rootsift", &index));
+	assert_ok(cairn_collection_asmk(&index, collection, "rootsift"));
 	assert_ok(cairn_collection_ids(collection, &ids, &count));
 	for (size_t i = 0; i < count; i++) {
 		cairn_features *features;
 		cairn_ranking *ranking;
 		assert_ok(cairn_collection_features(collection, ids[i], "rootsift", &features));
 		const cairn_features *const queries[] = { features };
-		assert_ok(cairn_asmk_index_search(index, queries, 1, DEPTH, NULL, &ranking));
+		assert_ok(cairn_asmk_index_search(&ranking, index, queries, 1, DEPTH, NULL));
 		for (size_t k = 0; k < cairn_ranking_count(ranking, 0); k++)
 			fprintf(out, "%lld %.9g ", (long long)cairn_ranking_images(ranking, 0)[k],
 				(double)cairn_ranking_scores(ranking, 0)[k]);
@@ -122,7 +122,7 @@ static void trains_on_the_collection_and_finds_each_image(void **state)
 	const cairn_build_options options = asmk_options();
 	const cairn_asmk_index *index;
 	add_in_pieces(collection, 4);
-	assert_fails(cairn_collection_asmk(collection, "rootsift", &index), CAIRN_ENOTFOUND, "cairn index --asmk");
+	assert_fails(cairn_collection_asmk(&index, collection, "rootsift"), CAIRN_ENOTFOUND, "cairn index --asmk");
 	cairn_build_report report = build(collection, &options);
 	assert_int_equal(report.trained, 1);
 	assert_int_equal(report.written, 4);
@@ -209,12 +209,12 @@ static void asked_for_beforehand_it_waits_for_enough_images(void **state)
 	add_in_pieces(collection, 20 / 2);
 	collection_add(collection, photo_folder(2, 900), NULL);
 	assert_int_equal(structure_of(collection).units, 0);
-	assert_fails(cairn_collection_asmk(collection, "rootsift", &index), CAIRN_ENOTFOUND, "too few images");
+	assert_fails(cairn_collection_asmk(&index, collection, "rootsift"), CAIRN_ENOTFOUND, "too few images");
 	/* 20 descriptors for each of 256 words. */
 	for (uint64_t seed = 1000; structure_of(collection).units == 0 && seed < 1010; seed++)
 		collection_add(collection, photo_folder(20, seed * 100), NULL);
 	assert_int_equal(structure_of(collection).units, 256);
-	assert_ok(cairn_collection_asmk(collection, "rootsift", &index));
+	assert_ok(cairn_collection_asmk(&index, collection, "rootsift"));
 	cairn_collection_free(collection);
 }
 
@@ -312,7 +312,7 @@ static void damage_is_found_dropped_and_made_again(void **state)
 			fail_msg("%s was not found", cases[i].what);
 		collection_faults(collection, 1);
 		assert_int_equal(collection_faults(collection, 0), 0);
-		assert_fails(cairn_collection_asmk(collection, "rootsift", &index), CAIRN_ENOTFOUND, "cairn index");
+		assert_fails(cairn_collection_asmk(&index, collection, "rootsift"), CAIRN_ENOTFOUND, "cairn index");
 		/* The images are whole. */
 		cairn_collection_info info;
 		assert_ok(cairn_collection_get_info(collection, &info));
@@ -334,7 +334,7 @@ static void an_index_of_other_files_is_damage(void **state)
 	const cairn_asmk_index *index;
 	file_overwrite(file_of(collection, 0), 20, "\xff\xfe\xfd\xfc", 4);
 	assert_ok(cairn_collection_refresh(collection));
-	assert_fails(cairn_collection_asmk(collection, "rootsift", &index), CAIRN_EDAMAGED, "check --repair");
+	assert_fails(cairn_collection_asmk(&index, collection, "rootsift"), CAIRN_EDAMAGED, "check --repair");
 	cairn_collection_free(collection);
 }
 
@@ -394,7 +394,7 @@ static int set_up(void **state)
 	cairn_codebook *book;
 	add_in_pieces(collection, 1);
 	build(collection, &options);
-	assert_ok(cairn_codebook_load(&book, file_of(collection, 1)));
+	assert_ok(cairn_codebook_open(&book, file_of(collection, 1)));
 	assert_ok(cairn_codebook_save(book, codebook));
 	cairn_codebook_free(book);
 	cairn_collection_free(collection);

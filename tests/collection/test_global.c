@@ -33,12 +33,12 @@ static void finds_each_image_by_its_own_descriptor(void **state)
 	assert_int_equal(info.segments, 3);
 	assert_int_equal(info.model_count, 2);
 	for (int round = 0; round < 2; round++) {
-		assert_ok(cairn_collection_index(collection, &index));
+		assert_ok(cairn_collection_index(&index, collection));
 		for (int64_t id = 1; id <= IMAGES; id++) {
 			if (round && id == 5)
 				continue;
 			assert_ok(cairn_collection_descriptor(collection, id, row));
-			assert_ok(cairn_index_search(index, row, 1, 3, NULL, &ranking));
+			assert_ok(cairn_index_search(&ranking, index, row, 1, 3, NULL));
 			assert_int_equal(cairn_ranking_images(ranking, 0)[0], id);
 			/* Half-precision numbers have 11 bits. */
 			assert_true(fabsf(cairn_ranking_scores(ranking, 0)[0] - 1) < 1e-3f);
@@ -95,10 +95,10 @@ static void an_image_may_own_several_rows(void **state)
 		assert_ok(cairn_collection_get_info(collection, &info));
 		assert_int_equal(info.rows, 6 - round);
 		assert_int_equal(collection_faults(collection, 0), 0);
-		assert_ok(cairn_collection_index(collection, &index));
+		assert_ok(cairn_collection_index(&index, collection));
 		for (int i = 0; i < 3; i++) {
 			cairn_ranking *ranking;
-			assert_ok(cairn_index_search(index, rows[i], 1, 4, NULL, &ranking));
+			assert_ok(cairn_index_search(&ranking, index, rows[i], 1, 4, NULL));
 			assert_int_equal(cairn_ranking_images(ranking, 0)[0], id);
 			assert_int_not_equal(cairn_ranking_images(ranking, 0)[1], id);
 			cairn_ranking_free(ranking);
@@ -139,10 +139,10 @@ static void finds_damaged_rows(void **state)
 			assert_ok(cairn_collection_open(&collection, folder, 0));
 			int faults = cairn_collection_check(collection, 0, NULL, NULL, NULL, NULL);
 			assert_int_equal(faults > 0, at < length);
-			if (cairn_collection_index(collection, &index) == 0) {
+			if (cairn_collection_index(&index, collection) == 0) {
 				cairn_ranking *ranking;
 				const float query[DIM] = { 1 };
-				assert_ok(cairn_index_search(index, query, 1, 4, NULL, &ranking));
+				assert_ok(cairn_index_search(&ranking, index, query, 1, 4, NULL));
 				cairn_ranking_free(ranking);
 			}
 			if (cairn_collection_descriptor(collection, 4, row) < 0)

@@ -35,9 +35,9 @@ static cairn_ranking *rank(cairn_collection *collection, int64_t query, size_t p
 	cairn_ranking *ranking;
 	float descriptor[16];
 	options.probes = probes;
-	assert_ok(cairn_collection_index(collection, &index));
+	assert_ok(cairn_collection_index(&index, collection));
 	assert_ok(cairn_collection_descriptor(collection, query, descriptor));
-	assert_ok(cairn_index_search(index, descriptor, 1, 5, &options, &ranking));
+	assert_ok(cairn_index_search(&ranking, index, descriptor, 1, 5, &options));
 	return ranking;
 }
 
@@ -112,7 +112,8 @@ static void few_descriptors_wait(void **state)
 	options.lists = (1 << 20) + 1;
 	assert_fails(cairn_collection_build_index(collection, &options, NULL), CAIRN_EINVALID, "1048577");
 	options.lists = IMAGES + 1;
-	assert_fails(cairn_collection_build_index(collection, &options, NULL), CAIRN_EINVALID, NULL);
+	assert_fails(cairn_collection_build_index(collection, &options, NULL), CAIRN_EINVALID,
+		     "24 descriptors, too few for 25 lists");
 	cairn_collection_free(collection);
 	cairn_collection_free(plain);
 }
@@ -130,7 +131,7 @@ static void damage_is_found_dropped_and_made_again(void **state)
 					   : now->segments[1].record.files[CN_FILE_DERIVED + CN_STRUCTURE_LISTS].name;
 		file_overwrite(cn_test_path(collection->segments, name), 16, "\xff\xfe\xfd\xfc", 4);
 		assert_ok(cairn_collection_refresh(collection));
-		assert_fails(cairn_collection_index(collection, &index), CAIRN_EDAMAGED, "check --repair");
+		assert_fails(cairn_collection_index(&index, collection), CAIRN_EDAMAGED, "check --repair");
 		assert_int_equal(collection_faults(collection, 0), 1);
 		assert_int_equal(collection_faults(collection, 1), 0);
 		/* Without, all rows are scanned. */

@@ -18,7 +18,7 @@ int main(void)
 	cairn_ranking *ranking;
 	if (cairn_index_encode(rows, 3, 2, halves, codes, scales) < 0 ||
 	    cairn_index_new_flat(&index, 2, &part, 1, NULL, 0) < 0 ||
-	    cairn_index_search(index, query, 1, 2, &options, &ranking) < 0) {
+	    cairn_index_search(&ranking, index, query, 1, 2, &options) < 0) {
 		fprintf(stderr, "%s\n", cairn_last_error());
 		return 1;
 	}

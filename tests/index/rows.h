@@ -55,7 +55,7 @@ static inline cairn_ranking *search(const cairn_index *index, const float *queri
 				    const cairn_index_options *options)
 {
 	cairn_ranking *ranking;
-	assert_ok(cairn_index_search(index, queries, count, k, options, &ranking));
+	assert_ok(cairn_index_search(&ranking, index, queries, count, k, options));
 	assert_int_equal(cairn_ranking_queries(ranking), count);
 	assert_int_equal(cairn_ranking_depth(ranking), k);
 	return ranking;

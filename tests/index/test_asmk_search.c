@@ -184,8 +184,8 @@ static void scores_are_those_of_the_formula(void **state)
 		for (uint32_t threads = 1; threads <= 3; threads += 2) {
 			cairn_asmk_search_options options = search_options_of(s, threads);
 			cairn_ranking *ranking;
-			assert_ok(cairn_asmk_index_search(index, queries_of(&w), WORLD_IMAGES, WORLD_IMAGES, &options,
-							  &ranking));
+			assert_ok(cairn_asmk_index_search(&ranking, index, queries_of(&w), WORLD_IMAGES, WORLD_IMAGES,
+							  &options));
 			for (size_t q = 0; q < WORLD_IMAGES; q++)
 				assert_ranked(ranking, q, wanted[q]);
 			cairn_ranking_free(ranking);
@@ -254,7 +254,7 @@ static void a_case_worked_out_by_hand(void **state)
 		cairn_asmk_index *index;
 		cairn_ranking *ranking;
 		assert_ok(cairn_asmk_index_open(&index, codebook, &path, 1, NULL, 0));
-		assert_ok(cairn_asmk_index_search(index, &query, 1, 10, &how, &ranking));
+		assert_ok(cairn_asmk_index_search(&ranking, index, &query, 1, 10, &how));
 		assert_int_equal(cairn_ranking_count(ranking, 0), 3);
 		for (size_t i = 0; i < 3; i++) {
 			double score = (double)cairn_ranking_scores(ranking, 0)[i];
@@ -297,7 +297,7 @@ static cairn_ranking *search(const cairn_asmk_index *index, const world *w, size
 			     const cairn_asmk_search_options *options)
 {
 	cairn_ranking *ranking;
-	assert_ok(cairn_asmk_index_search(index, queries_of(w), WORLD_IMAGES, k, options, &ranking));
+	assert_ok(cairn_asmk_index_search(&ranking, index, queries_of(w), WORLD_IMAGES, k, options));
 	return ranking;
 }
 
@@ -383,8 +383,8 @@ static void removed_and_forbidden_images_never_appear(void **state)
 	cairn_ranking *found = search(without, &w, WORLD_IMAGES, &how);
 	assert_filtered(found, all, 3, 0);
 	cairn_ranking_free(found);
-	how.allowed = thirds;
-	how.allowed_count = count;
+	how.only = thirds;
+	how.only_count = count;
 	found = search(index, &w, WORLD_IMAGES, &how);
 	assert_filtered(found, all, 3, 1);
 	cairn_ranking_free(found);
@@ -393,7 +393,7 @@ static void removed_and_forbidden_images_never_appear(void **state)
 	for (size_t q = 0; q < WORLD_IMAGES; q++)
 		assert_int_equal(cairn_ranking_count(found, q), 0);
 	cairn_ranking_free(found);
-	how.allowed_count = 0;
+	how.only_count = 0;
 	found = search(index, &w, WORLD_IMAGES, &how);
 	for (size_t q = 0; q < WORLD_IMAGES; q++)
 		assert_int_equal(cairn_ranking_count(found, q), 0);
@@ -427,7 +427,7 @@ static void blocks_do_not_matter(void **state)
 	cairn_asmk_index *index = open_one(&w, path);
 	assert_int_equal(cairn_asmk_index_images(index), IMAGES);
 	how.assignments = 1;
-	assert_ok(cairn_asmk_index_search(index, queries_of(&w) + 2, 1, DEEP, &how, &ranking));
+	assert_ok(cairn_asmk_index_search(&ranking, index, queries_of(&w) + 2, 1, DEEP, &how));
 	const int64_t *images = cairn_ranking_images(ranking, 0);
 	for (int64_t i = 0; i < IMAGES / 100; i++)
 		assert_int_equal(images[i], i * 100 + 99);
@@ -464,21 +464,21 @@ static void faults_of_a_search_are_reported(void **state)
 		cairn_asmk_search_options how = {
 			cases[i].version, cases[i].assignments, cases[i].alpha, cases[i].threshold, 1, NULL, 0
 		};
-		assert_fails(cairn_asmk_index_search(index, queries_of(&w), 1, 1, &how, &ranking), CAIRN_EINVALID,
+		assert_fails(cairn_asmk_index_search(&ranking, index, queries_of(&w), 1, 1, &how), CAIRN_EINVALID,
 			     cases[i].part);
 		assert_null(ranking);
 	}
 	cairn_asmk_search_options how = CAIRN_ASMK_SEARCH_OPTIONS_INIT;
-	how.allowed = disorder;
-	how.allowed_count = 2;
-	assert_fails(cairn_asmk_index_search(index, queries_of(&w), 1, 1, &how, &ranking), CAIRN_EINVALID,
-		     "allowed ids must ascend");
-	assert_fails(cairn_asmk_index_search(index, queries_of(&w), 0, 1, NULL, &ranking), CAIRN_EINVALID, "0 queries");
-	assert_fails(cairn_asmk_index_search(index, queries_of(&w), 1, 0, NULL, &ranking), CAIRN_EINVALID, "best 0");
+	how.only = disorder;
+	how.only_count = 2;
+	assert_fails(cairn_asmk_index_search(&ranking, index, queries_of(&w), 1, 1, &how), CAIRN_EINVALID,
+		     "image ids must ascend");
+	assert_fails(cairn_asmk_index_search(&ranking, index, queries_of(&w), 0, 1, NULL), CAIRN_EINVALID, "0 queries");
+	assert_fails(cairn_asmk_index_search(&ranking, index, queries_of(&w), 1, 0, NULL), CAIRN_EINVALID, "best 0");
 	const float number = 1;
 	cairn_features *flat = world_features(&number, 1, 1);
 	const cairn_features *const query = flat;
-	assert_fails(cairn_asmk_index_search(index, &query, 1, 1, NULL, &ranking), CAIRN_EINVALID, "1 dimensions");
+	assert_fails(cairn_asmk_index_search(&ranking, index, &query, 1, 1, NULL), CAIRN_EINVALID, "1 dimensions");
 	cairn_features_free(flat);
 	cairn_asmk_index_free(index);
 	cairn_asmk_index_free(NULL);
@@ -552,7 +552,7 @@ static int search_once(void *context)
 	how.threads = 1;
 	int status = cairn_asmk_index_open(&index, w->codebook, &path, 1, NULL, 0);
 	if (status == 0)
-		status = cairn_asmk_index_search(index, queries_of(w) + 3, 2, 3, &how, &ranking);
+		status = cairn_asmk_index_search(&ranking, index, queries_of(w) + 3, 2, 3, &how);
 	cairn_ranking_free(ranking);
 	cairn_asmk_index_free(index);
 	return status;

@@ -34,7 +34,7 @@ static void what_is_saved_is_loaded(void **state)
 	assert_ok(cairn_codebook_new(&codebook, vectors, 4, 3));
 	assert_ok(cairn_codebook_save(codebook, path));
 	cairn_codebook_free(codebook);
-	assert_ok(cairn_codebook_load(&codebook, path));
+	assert_ok(cairn_codebook_open(&codebook, path));
 	assert_int_equal(cairn_codebook_words(codebook), 4);
 	assert_int_equal(cairn_codebook_dim(codebook), 3);
 	assert_memory_equal(cairn_codebook_vectors(codebook), vectors, sizeof(vectors));
@@ -68,13 +68,13 @@ static void faulty_files_are_named(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_ok(cn_npy_write(path, cases[i].type, cases[i].rank, cases[i].shape, cases[i].data));
-		assert_fails(cairn_codebook_load(&codebook, path), CAIRN_EFORMAT, cases[i].part);
+		assert_fails(cairn_codebook_open(&codebook, path), CAIRN_EFORMAT, cases[i].part);
 		assert_non_null(strstr(cairn_last_error(), "words.npy"));
 		assert_null(codebook);
 	}
 	cn_test_write(path, "no array", 8);
-	assert_fails(cairn_codebook_load(&codebook, path), CAIRN_EFORMAT, "words.npy");
-	assert_fails(cairn_codebook_load(&codebook, cn_test_path(cn_test_folder(), "none")), CAIRN_ENOTFOUND, "none");
+	assert_fails(cairn_codebook_open(&codebook, path), CAIRN_EFORMAT, "words.npy");
+	assert_fails(cairn_codebook_open(&codebook, cn_test_path(cn_test_folder(), "none")), CAIRN_ENOTFOUND, "none");
 	assert_fails(cairn_codebook_new(&codebook, equal, 4, 2), CAIRN_EINVALID, "words");
 	assert_fails(cairn_codebook_new(&codebook, good, ((size_t)1 << 20) + 1, 1), CAIRN_EINVALID, "1048577 words");
 	assert_fails(cairn_codebook_new(&codebook, good, 1, 1025), CAIRN_EINVALID, "1025 dimensions");
@@ -90,7 +90,7 @@ static cairn_codebook *train(const cairn_codebook_options *options, size_t image
 		assert_ok(cairn_codebook_trainer_add(trainer, features));
 		cairn_features_free(features);
 	}
-	assert_ok(cairn_codebook_trainer_run(trainer, NULL, NULL, &codebook));
+	assert_ok(cairn_codebook_trainer_run(&codebook, trainer, NULL, NULL));
 	assert_int_equal(cairn_codebook_words(codebook), options->words);
 	assert_int_equal(cairn_codebook_dim(codebook), DIM);
 	cairn_codebook_trainer_free(trainer);
@@ -174,17 +174,17 @@ static void faults_are_reported(void **state)
 	assert_fails(cairn_codebook_trainer_new(&trainer, &options), CAIRN_EINVALID, "4096 descriptors a word");
 	options.words = 6;
 	assert_ok(cairn_codebook_trainer_new(&trainer, &options));
-	assert_fails(cairn_codebook_trainer_run(trainer, NULL, NULL, &codebook), CAIRN_EINVALID, "too few");
+	assert_fails(cairn_codebook_trainer_run(&codebook, trainer, NULL, NULL), CAIRN_EINVALID, "too few");
 	assert_ok(cairn_codebook_trainer_add(trainer, features));
 	assert_fails(cairn_codebook_trainer_add(trainer, other), CAIRN_EINVALID, "'other'");
 	assert_fails(cairn_codebook_trainer_add(trainer, longer), CAIRN_EINVALID, "7 dimensions");
-	assert_fails(cairn_codebook_trainer_run(trainer, NULL, NULL, &codebook), CAIRN_EINVALID, "5 descriptors");
+	assert_fails(cairn_codebook_trainer_run(&codebook, trainer, NULL, NULL), CAIRN_EINVALID, "5 descriptors");
 	/* The same again is not six different ones. */
 	assert_ok(cairn_codebook_trainer_add(trainer, features));
-	assert_fails(cairn_codebook_trainer_run(trainer, NULL, NULL, &codebook), CAIRN_EINVALID, "distinct");
+	assert_fails(cairn_codebook_trainer_run(&codebook, trainer, NULL, NULL), CAIRN_EINVALID, "distinct");
 	assert_ok(cairn_codebook_trainer_add(trainer, longer));
 	assert_ok(cairn_codebook_trainer_add(trainer, longer));
-	assert_fails(cairn_codebook_trainer_run(trainer, stop, NULL, &codebook), CAIRN_ECANCELLED, "cancelled");
+	assert_fails(cairn_codebook_trainer_run(&codebook, trainer, stop, NULL), CAIRN_ECANCELLED, "cancelled");
 	assert_null(codebook);
 	cairn_codebook_trainer_free(trainer);
 	cairn_codebook_trainer_free(NULL);
@@ -205,11 +205,11 @@ static int train_few(void *context)
 	if (status == 0)
 		status = cairn_codebook_trainer_add(trainer, context);
 	if (status == 0)
-		status = cairn_codebook_trainer_run(trainer, NULL, NULL, &codebook);
+		status = cairn_codebook_trainer_run(&codebook, trainer, NULL, NULL);
 	if (status == 0)
 		status = cairn_codebook_save(codebook, path);
 	if (status == 0)
-		status = cairn_codebook_load(&loaded, path);
+		status = cairn_codebook_open(&loaded, path);
 	cairn_codebook_trainer_free(trainer);
 	cairn_codebook_free(codebook);
 	cairn_codebook_free(loaded);

@@ -896,7 +896,7 @@ static void ids_at_null_are_refused(void **state)
 	assert_fails(cairn_index_new_flat(&index, 2, &part, 1, NULL, 1), CAIRN_EINVALID, "1 image ids at NULL");
 	assert_ok(cairn_index_new_flat(&index, 2, &part, 1, NULL, 0));
 	options.only_count = 1;
-	assert_fails(cairn_index_search(index, query, 1, 1, &options, &ranking), CAIRN_EINVALID, "1 image ids at NULL");
+	assert_fails(cairn_index_search(&ranking, index, query, 1, 1, &options), CAIRN_EINVALID, "1 image ids at NULL");
 	cairn_index_free(index);
 }
 
@@ -935,7 +935,7 @@ static void faults_in_searching_are_reported(void **state)
 						      .only = cases[i].only,
 						      .only_count = cases[i].only ? 2 : 0 };
 		cairn_ranking *ranking = (void *)&stale;
-		assert_fails(cairn_index_search(index, query, cases[i].queries, cases[i].k, &options, &ranking),
+		assert_fails(cairn_index_search(&ranking, index, query, cases[i].queries, cases[i].k, &options),
 			     CAIRN_EINVALID, cases[i].part);
 		assert_null(ranking);
 	}
@@ -956,7 +956,7 @@ static int make_and_search(void *context)
 		options.threads = 1 + (unsigned)i / 2;
 		options.only = i / 2 ? only : NULL;
 		options.only_count = i / 2 ? 3 : 0;
-		status = cairn_index_search(index, world->query, world->queries, 5, &options, &ranking);
+		status = cairn_index_search(&ranking, index, world->query, world->queries, 5, &options);
 		cairn_ranking_free(ranking);
 	}
 	cairn_index_free(index);

@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "math/dispatch.h"
 #include "support.h"
 #include "torture.h"
+#include "util/crc.h"
 #include "util/file.h"
 #include "util/heap.h"
 #include "util/memory.h"
@@ -451,6 +453,42 @@ static void short_memory_is_reported_and_loses_nothing(void **state)
 	free_world(&work.world);
 }
 
+struct second_run {
+	const struct work *work;
+	int status;
+	char text[512];
+};
+
+static int run_another(const cairn_progress *now, void *payload)
+{
+	struct second_run *second = payload;
+	(void)now;
+	/* The last tick comes when all is written, and others may write. */
+	if (second->status)
+		return 0;
+	second->status = cairn_graph_write(second->work->world.index, NULL, 1, second->work->prefix, NULL, NULL);
+	snprintf(second->text, sizeof(second->text), "%s", cairn_last_error());
+	return 0;
+}
+
+static void one_writes_at_a_time(void **state)
+{
+	struct work work;
+	struct second_run second = { .work = &work };
+	char holder[64];
+	(void)state;
+	make_work(&work, &real_shape);
+	work.options.progress = run_another;
+	work.options.progress_payload = &second;
+	assert_complete(&work, 0);
+	snprintf(holder, sizeof(holder), "g.work' is being written to by process %ld:", (long)getpid());
+	assert_int_equal(second.status, CAIRN_EBUSY);
+	assert_non_null(strstr(second.text, holder));
+	work.options.progress = NULL;
+	assert_complete(&work, 0);
+	free_world(&work.world);
+}
+
 /* ---- what is found in the work folder ---- */
 
 static char told[4096];
@@ -490,6 +528,47 @@ static void damaged_states_are_done_again(void **state)
 		assert_ok(cn_file_read(path, 1 << 30, &bytes, &length));
 		bytes[damages[i].from_end ? length - damages[i].at : damages[i].at] ^= 0x41;
 		cn_test_write(path, bytes, damages[i].length ? damages[i].length : length);
+		cn_free(bytes);
+		told[0] = '\0';
+		assert_complete(&work, 0);
+		assert_non_null(strstr(told, "damaged"));
+	}
+	cairn_set_log(NULL, NULL);
+	free_world(&work.world);
+}
+
+/* Numbers behind a checksum that is right. */
+static void forged_states_are_done_again(void **state)
+{
+	enum { COUNT = 24, RANKED = 40, BLOCK_IMAGES = 48, EMPTY = 80 + sizeof(uint32_t) };
+	static const struct {
+		size_t at;
+		uint64_t number;
+		size_t length; /* to cut to; 0: not cut */
+	} forgeries[] = {
+		{ BLOCK_IMAGES, 0, EMPTY }, { COUNT, 0, EMPTY },           { COUNT, UINT64_MAX / 4, 0 },
+		{ BLOCK_IMAGES, 1, 0 },     { RANKED, UINT64_MAX / 2, 0 },
+	};
+	struct work work;
+	(void)state;
+	make_work(&work, &real_shape);
+	cairn_set_log(take_message, NULL);
+	for (size_t i = 0; i < sizeof(forgeries) / sizeof(forgeries[0]); i++) {
+		const char *path = work_file(&work, "block-000000.lists");
+		const uint64_t none = 0;
+		char *bytes;
+		size_t length;
+		assert_false(cancel_often(&work, 5));
+		assert_ok(cn_file_read(path, 1 << 30, &bytes, &length));
+		if (forgeries[i].length) {
+			length = forgeries[i].length;
+			memcpy(bytes + COUNT, &none, sizeof(none));
+			memcpy(bytes + RANKED, &none, sizeof(none));
+		}
+		memcpy(bytes + forgeries[i].at, &forgeries[i].number, sizeof(forgeries[i].number));
+		uint32_t crc = cn_crc32c(0, bytes, length - sizeof(crc));
+		memcpy(bytes + length - sizeof(crc), &crc, sizeof(crc));
+		cn_test_write(path, bytes, length);
 		cn_free(bytes);
 		told[0] = '\0';
 		assert_complete(&work, 0);
@@ -592,8 +671,8 @@ static void faults_are_reported(void **state)
 	cairn_index_part parts[] = { world.part[0], world.part[0] };
 	assert_ok(cairn_index_new_flat(&twice, 4, parts, 2, NULL, 0));
 	assert_fails(cairn_graph_write(world.index, NULL, 0, prefix, NULL, NULL), CAIRN_EINVALID, "the 0 nearest");
-	assert_fails(cairn_graph_write(world.index, NULL, (size_t)1 << 31, prefix, NULL, NULL), CAIRN_EINVALID,
-		     "2147483648");
+	assert_fails(cairn_graph_write(world.index, NULL, 65537, prefix, NULL, NULL), CAIRN_EINVALID,
+		     "65537 nearest images; 1 to 65536");
 	assert_fails(cairn_graph_write(world.index, wide.index, 1, prefix, NULL, NULL), CAIRN_EINVALID,
 		     "4 dimensions are looked for among rows of 5");
 	assert_fails(cairn_graph_write(twice, NULL, 1, prefix, NULL, NULL), CAIRN_EINVALID, "part 1");
@@ -609,6 +688,52 @@ static void faults_are_reported(void **state)
 	free_world(&world);
 }
 
+static void numbers_that_are_not_finite_are_damage(void **state)
+{
+	static const uint16_t not_a_number = 0x7e00, infinite = 0x7c00;
+	const struct shape shape = { 4, 1, 70, 1, 0, 0, 0 };
+	const char *prefix = cn_test_path(cn_test_folder(), "bad");
+	cairn_graph_options options = CAIRN_GRAPH_OPTIONS_INIT;
+	struct world asking, world;
+	(void)state;
+	make_world(&asking, &shape);
+	for (int i = 0; i < 4; i++) {
+		make_world(&world, &shape);
+		world.halves[0][4 * 7] = i % 2 ? infinite : not_a_number;
+		options.exact = i / 2;
+		assert_fails(cairn_graph_write(world.index, NULL, 3, prefix, &options, NULL), CAIRN_EDAMAGED,
+			     "not finite");
+		if (i % 2)
+			assert_fails(cairn_graph_write(asking.index, world.index, 3, prefix, &options, NULL),
+				     CAIRN_EDAMAGED, "not finite");
+		free_world(&world);
+	}
+	free_world(&asking);
+}
+
+static void a_graph_stays_whole_where_the_next_one_fails(void **state)
+{
+	const struct shape shape = { 4, 1, 70, 1, 0, 0, 0 };
+	const char *folder = cn_test_folder(), *prefix = cn_test_path(folder, "g");
+	struct world world;
+	char *before, *after;
+	size_t length, length_after;
+	(void)state;
+	make_world(&world, &shape);
+	assert_ok(cairn_graph_write(world.index, NULL, 3, prefix, NULL, NULL));
+	assert_ok(cn_file_read(cn_test_path(folder, "g.scores.npy"), 1 << 20, &before, &length));
+	assert_int_equal(remove(cn_test_path(folder, "g.ids.npy")), 0);
+	assert_int_equal(mkdir(cn_test_path(folder, "g.ids.npy"), 0777), 0);
+	assert_fails(cairn_graph_write(world.index, NULL, 4, prefix, NULL, NULL), CAIRN_EIO,
+		     "g.ids.npy' is in the way");
+	assert_ok(cn_file_read(cn_test_path(folder, "g.scores.npy"), 1 << 20, &after, &length_after));
+	assert_int_equal(length, length_after);
+	assert_memory_equal(before, after, length);
+	cn_free(before);
+	cn_free(after);
+	free_world(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -617,12 +742,16 @@ int main(void)
 		cmocka_unit_test(codes_lose_next_to_nothing),
 		cmocka_unit_test(cancelling_at_every_tick_changes_no_byte),
 		cmocka_unit_test(a_kill_at_any_instant_changes_no_byte),
+		cmocka_unit_test(one_writes_at_a_time),
 		cmocka_unit_test(short_memory_is_reported_and_loses_nothing),
 		cmocka_unit_test(damaged_states_are_done_again),
+		cmocka_unit_test(forged_states_are_done_again),
 		cmocka_unit_test(other_work_is_begun_anew),
 		cmocka_unit_test(other_threads_and_memory_go_on),
 		cmocka_unit_test(a_full_disk_is_reported_and_loses_nothing),
 		cmocka_unit_test(faults_are_reported),
+		cmocka_unit_test(numbers_that_are_not_finite_are_damage),
+		cmocka_unit_test(a_graph_stays_whole_where_the_next_one_fails),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -256,25 +256,27 @@ static void what_is_asked_to_be_exact_is(void **state)
 
 /* ---- recall ---- */
 
-/* The share of the first K of `wanted` that are among those of `found`. */
-static double recall_of(const cairn_ranking *found, const cairn_ranking *wanted)
+/* The share of the first k of `wanted` that are among those of `found`. */
+static double recall_of(const cairn_ranking *found, const cairn_ranking *wanted, size_t k)
 {
 	size_t hits = 0, queries = cairn_ranking_queries(wanted);
 	for (size_t q = 0; q < queries; q++) {
-		assert_int_equal(cairn_ranking_count(wanted, q), K);
-		for (size_t i = 0; i < K; i++)
-			for (size_t j = 0; j < K; j++)
+		assert_int_equal(cairn_ranking_count(wanted, q), k);
+		for (size_t i = 0; i < k; i++)
+			for (size_t j = 0; j < k; j++)
 				hits += cairn_ranking_images(wanted, q)[i] == cairn_ranking_images(found, q)[j];
 	}
-	return (double)hits / (double)(queries * K);
+	return (double)hits / (double)(queries * k);
 }
 
-static void assert_recall(const cairn_ranking *found, const cairn_ranking *wanted, double target, const char *what)
+static void assert_recall(const cairn_ranking *found, const cairn_ranking *wanted, size_t k, double target,
+			  const char *what)
 {
-	double recall = recall_of(found, wanted);
+	double recall = recall_of(found, wanted, k);
 	if (recall >= target - 0.02)
 		return;
-	print_error("recall of %s at level %d: %.4f, wanted %.4f\n", what, (int)cn_kernels_level(), recall, target);
+	print_error("recall of %s at level %d, k %zu: %.4f, wanted %.4f\n", what, (int)cn_kernels_level(), k, recall,
+		    target);
 	fail();
 }
 
@@ -299,7 +301,7 @@ static void the_recall_that_is_asked_for_is_reached(void **state)
 				cn_kernels_force((cn_kernels)level);
 				cairn_ranking *found =
 					search(crowd.inverted.index, crowd.queries, QUERIES, K, &options);
-				assert_recall(found, wanted, targets[t] > 0 ? targets[t] : 0.95, "all");
+				assert_recall(found, wanted, K, targets[t] > 0 ? targets[t] : 0.95, "all");
 				cairn_ranking_free(found);
 			}
 	cairn_ranking_free(wanted);
@@ -307,7 +309,7 @@ static void the_recall_that_is_asked_for_is_reached(void **state)
 
 static void more_recall_never_takes_fewer_lists(void **state)
 {
-	static const size_t depths[] = { 1, 2, 10, 11, 100, 5000 };
+	static const size_t depths[] = { 0, 1, 2, 10, 11, 100, 101, 500, 1000, 5000, SIZE_MAX };
 	cairn_ivf_info info;
 	(void)state;
 	cairn_ivf_get_info(crowd.ivf, &info);
@@ -322,9 +324,37 @@ static void more_recall_never_takes_fewer_lists(void **state)
 		assert_int_equal(cairn_ivf_probes(crowd.ivf, depths[d], 1.5), info.lists);
 		assert_int_equal(cairn_ivf_probes(crowd.ivf, depths[d], (double)NAN), info.lists);
 	}
-	/* Depths that were not measured take the number of the next one that was. */
-	assert_int_equal(cairn_ivf_probes(crowd.ivf, 2, 0.9), cairn_ivf_probes(crowd.ivf, 10, 0.9));
-	assert_int_equal(cairn_ivf_probes(crowd.ivf, 11, 0.9), cairn_ivf_probes(crowd.ivf, 100, 0.9));
+}
+
+static void more_images_never_take_fewer_lists(void **state)
+{
+	(void)state;
+	for (int percent = 50; percent < 100; percent += 7) {
+		size_t before = 1;
+		for (size_t k = 1; k <= 1200; k++) {
+			size_t probes = cairn_ivf_probes(crowd.ivf, k, percent / 100.0);
+			assert_true(probes >= before);
+			before = probes;
+		}
+		assert_int_equal(cairn_ivf_probes(crowd.ivf, 5000, percent / 100.0), before);
+	}
+	assert_true(cairn_ivf_probes(crowd.ivf, 1000, 0.95) > cairn_ivf_probes(crowd.ivf, 100, 0.95));
+	/* As a search for an image of the collection asks, which leaves out the image itself. */
+	assert_in_range(cairn_ivf_probes(crowd.ivf, 101, 0.95), cairn_ivf_probes(crowd.ivf, 100, 0.95),
+			cairn_ivf_probes(crowd.ivf, 100, 0.95) + 1);
+}
+
+static void the_recall_is_reached_at_every_depth(void **state)
+{
+	static const size_t depths[] = { 1, 3, 10, 30, 101, 300, 1000 };
+	(void)state;
+	for (size_t d = 0; d < sizeof(depths) / sizeof(depths[0]); d++) {
+		cairn_ranking *wanted = search(crowd.flat, crowd.queries, QUERIES, depths[d], NULL);
+		cairn_ranking *found = search(crowd.inverted.index, crowd.queries, QUERIES, depths[d], NULL);
+		assert_recall(found, wanted, depths[d], 0.95, "a depth");
+		cairn_ranking_free(wanted);
+		cairn_ranking_free(found);
+	}
 }
 
 /* ---- removed and filtered ---- */
@@ -367,7 +397,7 @@ static void filters_cost_no_recall(void **state)
 		cairn_ranking *found = search(crowd.inverted.index, crowd.queries, QUERIES, K, &options);
 		if (cases[c].is_exact)
 			assert_same_rankings(found, wanted);
-		assert_recall(found, wanted, 0.95, "what a filter leaves");
+		assert_recall(found, wanted, K, 0.95, "what a filter leaves");
 		for (size_t q = 0; q < QUERIES; q++)
 			for (size_t i = 0; i < cairn_ranking_count(found, q); i++)
 				assert_int_equal((size_t)cairn_ranking_images(found, q)[i] % cases[c].one_in, 0);
@@ -412,7 +442,7 @@ static void filters_by_content_cost_no_recall(void **state)
 			options.only_count = choose_places(ids, q, places[p]);
 			cairn_ranking *wanted = search(crowd.flat, crowd.queries + q * DIM, 1, K, &options);
 			cairn_ranking *found = search(crowd.inverted.index, crowd.queries + q * DIM, 1, K, &options);
-			recall += recall_of(found, wanted) / 40;
+			recall += recall_of(found, wanted, K) / 40;
 			cairn_ranking_free(wanted);
 			cairn_ranking_free(found);
 		}
@@ -441,7 +471,7 @@ static void removed_images_are_never_found_and_cost_no_recall(void **state)
 		cairn_ranking *found = search(inverted.index, crowd.queries, QUERIES, K, NULL);
 		if (cases[c].is_exact)
 			assert_same_rankings(found, wanted);
-		assert_recall(found, wanted, 0.95, "what is not removed");
+		assert_recall(found, wanted, K, 0.95, "what is not removed");
 		for (size_t q = 0; q < QUERIES; q++)
 			for (size_t i = 0; i < cairn_ranking_count(found, q); i++)
 				assert_false(is_in(removed, count, cairn_ranking_images(found, q)[i]));
@@ -709,7 +739,7 @@ static void drift_shows_in_the_error(void **state)
 #define NAME        "memory"
 
 /* Where things stand in the files: docs/format.md. */
-enum { Q_ERROR_AT = 24, Q_CRC_AT = 56, Q_HEADER_CRC_AT = 60, Q_RECALL = 64, Q_CENTROIDS = 64 + 3 * 1024 * 4 };
+enum { Q_ERROR_AT = 24, Q_CRC_AT = 56, Q_HEADER_CRC_AT = 60, Q_RECALL = 64, Q_CENTROIDS = 64 + 4 * 1024 * 4 };
 enum { L_ROWS_AT = 24, L_ERROR_AT = 32, L_QUANTIZER_AT = 40, L_CRCS_AT = 44, L_HEADER_CRC_AT = 124, L_STARTS = 128 };
 enum { L_NUMBERS = L_STARTS + 64, L_SCALES = L_NUMBERS + 192, L_CODES = L_SCALES + 192 };
 
@@ -880,7 +910,7 @@ static void contradictions_are_found(void **state)
 		const char *part;
 	} cases[] = {
 		{ QUANTIZER, 0, 'X', 1, CAIRN_EDAMAGED, "not a quantizer" },
-		{ QUANTIZER, 8, 2, 4, CAIRN_EUNSUPPORTED, "version 2, this cairn knows version 1" },
+		{ QUANTIZER, 8, 1, 4, CAIRN_EUNSUPPORTED, "version 1, this cairn knows version 2: 'cairn index --ivf" },
 		{ QUANTIZER, 12, 0, 4, CAIRN_EDAMAGED, "of 0 dimensions" },
 		{ QUANTIZER, 12, 65537, 4, CAIRN_EDAMAGED, "of 65537 dimensions" },
 		{ QUANTIZER, 12, SMALL_DIM + 1, 4, CAIRN_EDAMAGED, "5 centroids of 7 dimensions" },
@@ -894,11 +924,11 @@ static void contradictions_are_found(void **state)
 		{ QUANTIZER, Q_RECALL, 0xbf800000, 4, CAIRN_EDAMAGED, "number 0 of the recall is -1" },
 		{ QUANTIZER, Q_RECALL + 4, 0, 4, CAIRN_EDAMAGED, "number 1 of the recall is 0" },
 		{ QUANTIZER, Q_RECALL + 4 * 1024, one, 4, CAIRN_EDAMAGED, "number 1025 of the recall" },
-		{ QUANTIZER, Q_CENTROIDS - 4, one + 1, 4, CAIRN_EDAMAGED, "number 3071 of the recall" },
+		{ QUANTIZER, Q_CENTROIDS - 4, one + 1, 4, CAIRN_EDAMAGED, "number 4095 of the recall" },
 		{ QUANTIZER, Q_CENTROIDS, not_a_number, 4, CAIRN_EDAMAGED, "centroid 0" },
 		{ QUANTIZER, Q_CENTROIDS + 4 * SMALL_DIM, infinite, 4, CAIRN_EDAMAGED, "centroid 1 is inf" },
 		{ QUANTIZER, Q_CENTROIDS + 4 * SMALL_DIM, large, 4, CAIRN_EDAMAGED, "centroid 1 is 65505" },
-		{ LISTS, 0, 'X', 1, CAIRN_EDAMAGED, "not an inverted file" },
+		{ LISTS, 0, 'X', 1, CAIRN_EDAMAGED, "does not hold the lists of a quantizer" },
 		{ LISTS, 8, 0, 4, CAIRN_EUNSUPPORTED, "version 0, this cairn knows version 1" },
 		{ LISTS, 12, SMALL_DIM + 1, 4, CAIRN_EDAMAGED, "another quantizer" },
 		{ LISTS, 16, SMALL_LISTS - 1, 8, CAIRN_EDAMAGED, "another quantizer" },
@@ -1136,7 +1166,7 @@ static void a_recall_that_is_no_share_is_refused(void **state)
 		cairn_index_options options = CAIRN_INDEX_OPTIONS_INIT;
 		cairn_ranking *ranking;
 		options.recall = recalls[i];
-		assert_fails(cairn_index_search(crowd.inverted.index, crowd.queries, 1, 1, &options, &ranking),
+		assert_fails(cairn_index_search(&ranking, crowd.inverted.index, crowd.queries, 1, 1, &options),
 			     CAIRN_EINVALID, "a recall of");
 	}
 }
@@ -1263,7 +1293,7 @@ static int make_and_search(void *context)
 		options.probes = 2;
 		options.only = i ? only : NULL;
 		options.only_count = i ? 4 : 0;
-		status = cairn_index_search(index, small->queries, 3, 5, &options, &ranking);
+		status = cairn_index_search(&ranking, index, small->queries, 3, 5, &options);
 		cairn_ranking_free(ranking);
 	}
 	cairn_index_free(index);
@@ -1297,6 +1327,8 @@ int main(void)
 		cmocka_unit_test(what_is_asked_to_be_exact_is),
 		cmocka_unit_test(the_recall_that_is_asked_for_is_reached),
 		cmocka_unit_test(more_recall_never_takes_fewer_lists),
+		cmocka_unit_test(more_images_never_take_fewer_lists),
+		cmocka_unit_test(the_recall_is_reached_at_every_depth),
 		cmocka_unit_test(filters_cost_no_recall),
 		cmocka_unit_test(filters_by_content_cost_no_recall),
 		cmocka_unit_test(removed_images_are_never_found_and_cost_no_recall),

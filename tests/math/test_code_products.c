@@ -2,12 +2,13 @@
 #include <stdlib.h>
 
 #include "math/code_products.h"
+#include "math/codes.h"
 #include "math/dispatch.h"
 #include "support.h"
 
 static void every_level_gives_the_definition(void **state)
 {
-	static const size_t dims[] = { 1, 7, 16, 31, 64, 100, 128, 1024, CN_CODE_PRODUCTS_MAX_DIM };
+	static const size_t dims[] = { 1, 7, 16, 31, 64, 100, 128, 1024, CN_CODES_MAX_DIM };
 	enum { ROWS = 9 };
 	uint64_t seed = 5;
 	(void)state;

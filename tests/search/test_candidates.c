@@ -69,10 +69,10 @@ static float asmk_similarity(cairn_collection *collection, int64_t query, int64_
 	cairn_features *features;
 	cairn_ranking *ranking;
 	float found = 0;
-	assert_ok(cairn_collection_asmk(collection, "rootsift", &index));
+	assert_ok(cairn_collection_asmk(&index, collection, "rootsift"));
 	assert_ok(cairn_collection_features(collection, query, "rootsift", &features));
 	const cairn_features *const queries[] = { features };
-	assert_ok(cairn_asmk_index_search(index, queries, 1, IMAGES, NULL, &ranking));
+	assert_ok(cairn_asmk_index_search(&ranking, index, queries, 1, IMAGES, NULL));
 	for (size_t i = 0; i < cairn_ranking_count(ranking, 0); i++)
 		if (cairn_ranking_images(ranking, 0)[i] == image)
 			found = cairn_ranking_scores(ranking, 0)[i];

@@ -8,6 +8,7 @@
 
 #include "support.h"
 #include "torture.h"
+#include "util/crc.h"
 #include "util/file.h"
 #include "util/memory.h"
 #include "util/text.h"
@@ -260,6 +261,29 @@ static void memory_may_run_out(void **state)
 	free(folder);
 }
 
+static void the_checksum_sees_every_byte(void **state)
+{
+	const char *folder = cn_test_folder(), *path = cn_test_path(folder, "bytes");
+	char bytes[100];
+	uint64_t size;
+	uint32_t crc, other;
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)(7 * i);
+	cn_test_write(path, bytes, sizeof(bytes));
+	assert_ok(cn_file_checksum(path, &size, &crc));
+	assert_int_equal(size, sizeof(bytes));
+	assert_int_equal(crc, cn_crc32c(0, bytes, sizeof(bytes)));
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		bytes[i] ^= (char)(1 << i % 8);
+		cn_test_write(path, bytes, sizeof(bytes));
+		assert_ok(cn_file_checksum(path, &size, &other));
+		assert_int_not_equal(other, crc);
+		bytes[i] ^= (char)(1 << i % 8);
+	}
+	assert_fails(cn_file_checksum(cn_test_path(folder, "none"), &size, &crc), CAIRN_ENOTFOUND, "none");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +298,7 @@ int main(void)
 		cmocka_unit_test(folders_are_made_with_parents),
 		cmocka_unit_test(folders_are_listed_in_byte_order),
 		cmocka_unit_test(folders_are_removed_whole),
+		cmocka_unit_test(the_checksum_sees_every_byte),
 		cmocka_unit_test(memory_may_run_out),
 	};
 

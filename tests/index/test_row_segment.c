@@ -1,5 +1,5 @@
 /* Descriptor segments: round trips, files that do not belong together, and codes that are not those of their rows. */
-#include "index/segment.h"
+#include "index/row_segment.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -8,7 +8,6 @@
 #include "math/codes.h"
 #include "math/half.h"
 #include "support.h"
-#include "util/crc.h"
 #include "util/file.h"
 
 /* Short names of the files, so that an error text tells which one it means. */
@@ -233,34 +232,6 @@ static void codes_are_checked_and_made_again(void **state)
 	assert_fails(cn_row_codes_write(paths, 1, 2), CAIRN_ENOTFOUND, "r.npy");
 }
 
-static void the_checksum_sees_every_byte(void **state)
-{
-	const char *folder = cn_test_folder(), *paths[CN_ROW_FILES];
-	uint16_t rows[6];
-	int64_t images[2];
-	uint64_t size;
-	uint32_t crc, other;
-	char *bytes;
-	size_t length;
-	(void)state;
-	make_paths(folder, paths);
-	const char *path = paths[CN_FILE_ROWS];
-	write_segment(paths, 2, 3, rows, images);
-	assert_ok(cn_file_read(path, 1 << 20, &bytes, &length));
-	assert_ok(cn_file_checksum(path, &size, &crc));
-	assert_int_equal(size, length);
-	assert_int_equal(crc, cn_crc32c(0, bytes, length));
-	for (size_t i = 0; i < length; i++) {
-		bytes[i] ^= (char)(1 << i % 8);
-		cn_test_write(path, bytes, length);
-		assert_ok(cn_file_checksum(path, &size, &other));
-		assert_int_not_equal(other, crc);
-		bytes[i] ^= (char)(1 << i % 8);
-	}
-	free(bytes);
-	assert_fails(cn_file_checksum(cn_test_path(folder, "none"), &size, &crc), CAIRN_ENOTFOUND, "none");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,7 +240,6 @@ int main(void)
 		cmocka_unit_test(files_that_contradict_are_damage),
 		cmocka_unit_test(truncated_files_are_damage),
 		cmocka_unit_test(codes_are_checked_and_made_again),
-		cmocka_unit_test(the_checksum_sees_every_byte),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,13 @@
 /*
- * index/segment.h - descriptor segments: four .npy files, rows (float16, count x dim), 8-bit codes of the rows (int8,
- * count x dim), their scales (float32, count) and the image id of each row (int64, ascending). docs/format.md,
+ * index/row_segment.h - descriptor segments: four .npy files, rows (float16, count x dim), 8-bit codes of the rows
+ * (int8, count x dim), their scales (float32, count) and the image id of each row (int64, ascending). docs/format.md,
  * "Descriptor segments".
  *
  * Codes and scales are a function of the half-precision rows and of nothing else (math/codes.h), so that they can be
  * checked, and made again, whenever the rows are whole.
  */
-#ifndef CN_INDEX_SEGMENT_H
-#define CN_INDEX_SEGMENT_H
+#ifndef CN_INDEX_ROW_SEGMENT_H
+#define CN_INDEX_ROW_SEGMENT_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -73,8 +73,5 @@ void cn_row_writer_abort(cn_row_writer *writer); /**< harmless after a commit */
  * @return 0; CAIRN_EDAMAGED where there are not count x dim finite numbers; CAIRN_ENOTFOUND; CAIRN_EIO; CAIRN_ENOSPACE
  */
 int cn_row_codes_write(const char *const *paths, size_t count, size_t dim);
-
-/** Size and CRC-32C of a whole file, as the catalogue keeps them. */
-int cn_file_checksum(const char *path, uint64_t *size, uint32_t *crc);
 
 #endif

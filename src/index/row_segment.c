@@ -1,15 +1,11 @@
 /*
  * Descriptor segments. The files are plain .npy, so that NumPy maps them; their checksums are kept by the catalogue.
  */
-#include "index/segment.h"
+#include "index/row_segment.h"
 
 #include <string.h>
 
-#include "math/codes.h"
-#include "math/dot.h"
-#include "math/half.h"
-#include "util/crc.h"
-#include "util/mapped.h"
+#include "index/encode.h"
 #include "util/memory.h"
 
 const char *const cn_row_file_roles[CN_ROW_FILES] = { "rows", "codes", "scales", "images" };
@@ -90,14 +86,10 @@ void cn_row_segment_close(cn_row_segment *segment)
 
 /* ---- codes ---- */
 
-/* @param code of the failure where a number is not finite, and has no code */
-static int encode(const uint16_t *row, size_t number, size_t dim, float *values, int8_t *codes, float *scale, int code)
+/* @param code of the failure */
+static int fail_not_finite(int code, size_t row)
 {
-	cn_halves_to_floats(row, dim, values);
-	if (!cn_all_finite(values, dim))
-		return cn_fail(code, "row %zu has a number that is not finite", number);
-	cn_codes_encode(values, 1, dim, codes, scale);
-	return 0;
+	return cn_fail(code, "row %zu has a number that is not finite", row);
 }
 
 static int compare_rows(const cn_row_segment *segment, int file, float *values, int8_t *codes)
@@ -105,7 +97,8 @@ static int compare_rows(const cn_row_segment *segment, int file, float *values, 
 	for (size_t i = 0; i < segment->count; i++) {
 		size_t at = i * segment->dim;
 		float scale;
-		CN_TRY(encode(segment->rows + at, i, segment->dim, values, codes, &scale, CAIRN_EDAMAGED));
+		if (!cn_encode_half_row(segment->rows + at, segment->dim, values, codes, &scale))
+			return fail_not_finite(CAIRN_EDAMAGED, i);
 		int same = file == CN_FILE_CODES ? memcmp(segment->codes + at, codes, segment->dim) == 0
 						 : memcmp(&segment->scales[i], &scale, sizeof(scale)) == 0;
 		if (!same)
@@ -160,7 +153,8 @@ int cn_row_writer_add(cn_row_writer *writer, int64_t image, const uint16_t *row)
 	if (writer->written == writer->count || image < writer->last)
 		return cn_fail(CAIRN_EINVALID, "row %zu of %zu, of image %lld after image %lld", writer->written,
 			       writer->count, (long long)image, (long long)writer->last);
-	CN_TRY(encode(row, writer->written, writer->dim, writer->values, writer->codes, &scale, CAIRN_EINVALID));
+	if (!cn_encode_half_row(row, writer->dim, writer->values, writer->codes, &scale))
+		return fail_not_finite(CAIRN_EINVALID, writer->written);
 	writer->last = image;
 	writer->written++;
 	CN_TRY(write_to(writer, CN_FILE_ROWS, row, writer->dim * sizeof(*row)));
@@ -214,14 +208,4 @@ int cn_row_codes_write(const char *const *paths, size_t count, size_t dim)
 	}
 	cn_npy_close(&rows);
 	return status == CAIRN_EINVALID ? CAIRN_EDAMAGED : status;
-}
-
-int cn_file_checksum(const char *path, uint64_t *size, uint32_t *crc)
-{
-	cn_mapped file;
-	CN_TRY(cn_mapped_open(&file, path));
-	*size = file.length;
-	*crc = cn_crc32c(0, file.bytes, file.length);
-	cn_mapped_close(&file);
-	return 0;
 }

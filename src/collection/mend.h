@@ -1,0 +1,35 @@
+/*
+ * collection/mend.h - what check found, and what is done about it.
+ */
+#ifndef CN_COLLECTION_MEND_H
+#define CN_COLLECTION_MEND_H
+
+#include "collection/handle.h"
+
+typedef enum {
+	CN_NO_MENDING,
+	CN_DROP_SEGMENT,
+	CN_WRITE_CODES,
+	CN_DROP_DERIVED,
+	CN_DROP_STRUCTURE,
+	CN_FORGET_IMAGE,
+	CN_DELETE_FILE
+} cn_mending;
+
+#define CN_NO_TARGET (-1)
+
+typedef struct {
+	char *file, *text;
+	cn_mending mending;
+	int64_t target; /**< index of the segment, number of the structure, id of the image, or CN_NO_TARGET */
+	int structure;  /**< of CN_DROP_DERIVED */
+	int mended;
+} cn_fault;
+
+/** Is this file of a segment, codes or scales, made from its rows alone? */
+int cn_is_made_of_rows(int file);
+
+/** Mend what can be, in one transaction. @param faults those of a segment follow each other; `mended` is filled in */
+int cn_mend(cairn_collection *collection, cn_fault *faults, size_t count);
+
+#endif
