@@ -66,7 +66,6 @@ static int build(cairn_collection *collection, const cairn_build_options *asked)
 	cairn_build_report report;
 	cairn_collection_info info;
 	struct progress progress;
-	interrupt_watch();
 	progress_start(&progress, "stopping; what is written stays");
 	options.progress = progress_show;
 	options.progress_payload = &progress;
@@ -124,6 +123,7 @@ static int run(const struct arguments *arguments)
 	options.seed = seed;
 	options.threads = (uint32_t)threads;
 	options.codebook = asmk && *asmk ? asmk : NULL;
+	interrupt_watch();
 	int status = cairn_collection_open(&collection, arguments->operands[0], 1);
 	if (status < 0)
 		return say_failure(status);

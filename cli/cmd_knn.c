@@ -72,7 +72,6 @@ static int write_graph(const cairn_index *images, const cairn_index *among, uint
 	options.progress = progress_show;
 	options.progress_payload = &progress;
 	double start = seconds_now();
-	interrupt_watch();
 	progress_start(&progress, "stopping; what is done is being written");
 	int status = cairn_graph_write(images, among, (size_t)k, prefix, &options, &report);
 	progress_end(&progress);
@@ -98,6 +97,7 @@ static int run(const struct arguments *arguments)
 	const cairn_index *images = NULL, *among = NULL;
 	uint64_t bytes;
 	int code = check_arguments(arguments->command, &bytes);
+	interrupt_watch();
 	if (!code)
 		code = open_index(&own, &images, arguments->operands[0]);
 	if (!code && others)

@@ -215,16 +215,11 @@ static int make_searcher(struct search *search, cairn_collection *collection, co
 	return status < 0 ? say_failure(status) : EXIT_DONE;
 }
 
-static int search(cairn_collection *collection, const struct arguments *arguments, const cairn_box *box)
+static int search(cairn_collection *collection, const struct arguments *arguments, const cairn_filter *filter,
+		  const cairn_box *box)
 {
 	struct search search = { .box = box };
-	struct filter filter;
-	int code = read_filter(&wanted, &filter);
-	/* From here on: reading ids from a terminal is ended by Ctrl-C at once. */
-	interrupt_watch();
-	if (code == EXIT_DONE)
-		code = make_searcher(&search, collection, &filter.filter);
-	free_filter(&filter);
+	int code = make_searcher(&search, collection, filter);
 	if (code != EXIT_DONE)
 		return code;
 	take_questions(&search, arguments);
@@ -249,9 +244,20 @@ static int check_report(void)
 	return bad ? EXIT_INPUT : check_overwriting("--report", report, ".html");
 }
 
-static int run(const struct arguments *arguments)
+static int open_and_search(const struct arguments *arguments, const cairn_filter *filter, const cairn_box *box)
 {
 	cairn_collection *collection;
+	int status = cairn_collection_open(&collection, arguments->operands[0], 0);
+	if (status < 0)
+		return say_failure(status);
+	int code = search(collection, arguments, filter, box);
+	cairn_collection_free(collection);
+	return code;
+}
+
+static int run(const struct arguments *arguments)
+{
+	struct filter filter;
 	cairn_box box;
 	int code = check_arguments(arguments);
 	if (!code && box_text)
@@ -260,11 +266,12 @@ static int run(const struct arguments *arguments)
 		code = check_report();
 	if (code)
 		return code;
-	int status = cairn_collection_open(&collection, arguments->operands[0], 0);
-	if (status < 0)
-		return say_failure(status);
-	code = search(collection, arguments, box_text ? &box : NULL);
-	cairn_collection_free(collection);
+	code = read_filter(&wanted, &filter);
+	/* From here on: reading ids from a terminal is ended by Ctrl-C at once. */
+	interrupt_watch();
+	if (code == EXIT_DONE)
+		code = open_and_search(arguments, &filter.filter, box_text ? &box : NULL);
+	free_filter(&filter);
 	return code;
 }
 
