@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cairn/collection.h"
 #include "cairn/ivf.h"
@@ -97,6 +98,33 @@ static int choose_kind(cairn_collection *collection, const char **out)
 	return EXIT_DONE;
 }
 
+/* Of what there is already, a size takes effect only where it is trained again. */
+static int check_size(const cairn_collection_info *info, const cairn_structure_info *structure, uint64_t wanted)
+{
+	if (!wanted || !structure->units || structure->units == wanted)
+		return EXIT_DONE;
+	const char *what = structure->kind ? "word" : "list";
+	say_error("%s has %" PRIu64 " %s%s; --retrain makes others", info->folder, structure->units, what,
+		  structure->units == 1 ? "" : "s");
+	return EXIT_INPUT;
+}
+
+static int check_sizes(cairn_collection *collection, const char *kind)
+{
+	cairn_collection_info info;
+	int status = cairn_collection_get_info(collection, &info), code = EXIT_DONE;
+	if (status < 0)
+		return say_failure(status);
+	for (size_t i = 0; i < info.structure_count && code == EXIT_DONE && !retrain; i++) {
+		const cairn_structure_info *structure = &info.structures[i];
+		if (!structure->kind)
+			code = check_size(&info, structure, list_count);
+		else if (kind && strcmp(structure->kind, kind) == 0)
+			code = check_size(&info, structure, word_count);
+	}
+	return code;
+}
+
 static int check_arguments(const struct command *command)
 {
 	if (!asmk && (local || word_count))
@@ -129,6 +157,8 @@ static int run(const struct arguments *arguments)
 		return say_failure(status);
 	code = asmk ? choose_kind(collection, &options.asmk) : EXIT_DONE;
 	if (code == EXIT_DONE)
+		code = check_sizes(collection, options.asmk);
+	if (code == EXIT_DONE)
 		code = build(collection, &options);
 	cairn_collection_free(collection);
 	return code;
@@ -152,7 +182,7 @@ static const struct option options[] = {
 	OPT_FLAG(0, "ivf", &ivf,
 		 "lists of the global descriptors, of which a search probes a few: faster above a million images"),
 	OPT_WHOLE(0, "lists", "N", &list_count, 1, CAIRN_IVF_MAX_LISTS,
-		  "how many lists (default 2 * the root of the number of descriptors)"),
+		  "how many lists are trained (default 2 * the root of the number of descriptors)"),
 	OPT_FLAG(0, "retrain", &retrain, "train again, and write all files anew"),
 	OPT_WHOLE(0, "seed", "N", &seed, 0, UINT64_MAX, "of training (default 1)"),
 	OPT_THREADS(&threads),

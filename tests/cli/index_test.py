@@ -30,6 +30,10 @@ def test_building(place):
     check("also as text", "ASMK of rootsift  32 words" in text, text)
     again = index(place, "c")
     check("a second run has nothing to do", again["trained"] == again["written"] == 0, again)
+    check("nor has the same once more", index(place, "c", "--asmk", "--words", 32) == again)
+    other = place.run("index", "c", "--asmk", "--words", 16)
+    check("another number of words is not passed over", other.code == INPUT and "has 32 words; --retrain makes others" in other.err,
+          other)
     place.run("add", "c", *place.photographs("more", 2, first=10))
     check("added images are in it", place.run("info", "c", "--format", "json").json["structures"][0]["covered"] == 8)
     trained = index(place, "c", "--retrain", "--asmk", "--words", 16)
@@ -139,6 +143,9 @@ def test_lists(place):
     place.collection("c", place.photographs("p", 8), init=("--model", "tiny", "--local", "none"))
     built = index(place, "c", "--ivf", "--lists", 3)
     check("lists are built", built["structures"][0]["lists"] == 3 and built["structures"][0]["local"] is None, built)
+    other = place.run("index", "c", "--ivf", "--lists", 4)
+    check("another number of lists is not passed over", other.code == INPUT and "has 3 lists; --retrain makes others" in other.err,
+          other)
     whole = search(place, "--recall", 1)
     check("a search that is to find all is exact", len(whole) == 7)
     check("a low recall finds some of them", {hit["id"] for hit in search(place, "--recall", 0.01)} <= {hit["id"] for hit in whole})
