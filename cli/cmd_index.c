@@ -55,10 +55,23 @@ static int print(const cairn_collection_info *info, const cairn_build_report *re
 	}
 	for (size_t i = 0; i < info->structure_count; i++)
 		print_structure(&info->structures[i]);
-	if (!info->structure_count)
+	if (!info->structure_count && !interrupted)
 		printf("nothing to build: the collection was not asked to have an index; --asmk or --ivf asks for "
 		       "one\n");
 	return output_end(EXIT_DONE);
+}
+
+/* The collection knows what it lacks, but not that what it has was to be trained again. */
+static void say_interrupted(const cairn_build_options *asked, const cairn_build_report *report,
+			    const cairn_collection_info *info)
+{
+	size_t wanted = asked->asmk || asked->ivf ? (asked->asmk != NULL) + (asked->ivf != 0) : info->structure_count;
+	if (!asked->retrain)
+		say("interrupted: the same command again goes on where it stopped");
+	else if (report->trained + report->postponed < wanted)
+		say("interrupted before the training was over: the same command again begins it anew");
+	else
+		say("interrupted: the same command without --retrain goes on where it stopped");
 }
 
 static int build(cairn_collection *collection, const cairn_build_options *asked)
@@ -77,8 +90,8 @@ static int build(cairn_collection *collection, const cairn_build_options *asked)
 		return say_failure(status);
 	status = cairn_collection_get_info(collection, &info);
 	int code = status < 0 ? say_failure(status) : print(&info, &report, interrupted);
-	if (interrupted)
-		say("interrupted: 'cairn index' again goes on where it stopped");
+	if (interrupted && status == 0)
+		say_interrupted(asked, &report, &info);
 	return interrupted ? EXIT_INTERRUPTED : code;
 }
 
@@ -213,7 +226,7 @@ const struct command cmd_index = {
 		"Builds structures beside the descriptors and features of a collection. What was asked for once, "
 		"'cairn "
 		"add' extends by itself. Without options, completes what the collection has been asked to have. After "
-		"Ctrl-C or a kill, calling it again goes on where it stopped.",
+		"Ctrl-C or a kill, the same command goes on where it stopped; --retrain trains anew.",
 	.operands = operands,
 	.options = options,
 	.sections = sections,

@@ -191,6 +191,8 @@ INTERRUPTIONS = (
     ("check c", "interrupted: not everything was read"),
     ("compact c", "interrupted: the collection is as it was"),
     ("model whiten tiny p", "interrupted: nothing was learned"),
+    ("index c --asmk --words 16", "interrupted: the same command again goes on where it stopped"),
+    ("index c --asmk --words 8 --retrain", "interrupted before the training was over: the same command again begins it anew"),
 )
 
 
