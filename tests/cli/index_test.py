@@ -66,7 +66,7 @@ def test_copying(place):
     waiting = place.run("init", "waiting", "--model", "none", "--asmk")
     check("init --asmk without a codebook says nothing more", waiting.code == DONE and "warning" not in waiting.err, waiting)
     added = place.run("add", "waiting", place / "p")
-    check("add with too few features says so and goes on", added.code == DONE and "too few for ASMK" in added.err, added)
+    check("add with too few features says so and goes on", added.code == DONE and "too few descriptors of 'rootsift' for ASMK" in added.err, added)
 
 
 def test_searching(place):
@@ -148,6 +148,9 @@ def test_lists(place):
           other)
     whole = search(place, "--recall", 1)
     check("a search that is to find all is exact", len(whole) == 7)
+    again = place.run("index", "c", "--retrain")
+    check("where there are too few to train on, it says that the lists stay", again.code == DONE and "warning: too few descriptors "
+          "for lists: 8, and they need 1024; those of before stay" in again.err and "3 lists" in again.out, again)
     check("a low recall finds some of them", {hit["id"] for hit in search(place, "--recall", 0.01)} <= {hit["id"] for hit in whole})
 
 
@@ -161,6 +164,12 @@ def test_refusals(place):
                                  ("nowhere --asmk", INPUT, "nowhere")):
         refused = place.run("index", *words.split())
         check(f"index {words} is refused", refused.code == code and message in refused.err, refused)
+    place.model()
+    place.collection("empty", init=("--model", "tiny"))
+    for words, message in (("--ivf --lists 3", "0 descriptors, too few for 3 lists; add more images first"),
+                           ("--asmk --words 3", "no images yet to train 3 words on; add some first")):
+        refused = place.run("index", "empty", *words.split())
+        check(f"index {words} of an empty collection is refused", refused.code == USAGE and message in refused.err, refused)
     place.write("bad.npy", "no array")
     made = place.run("init", "d", "--model", "none", "--asmk=bad.npy")
     check("init with a faulty codebook tells it", made.code == INPUT and "bad.npy" in made.err, made)
