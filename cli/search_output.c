@@ -19,11 +19,13 @@ const char *const search_formats[] = { "text", "json", "csv", NULL };
 
 /* ---- text ---- */
 
+/* Of small values, as ASMK has them, three decimals would show nothing of the order. */
 static const char *cell(char *out, size_t size, float value)
 {
+	int is_small = value != 0 && fabsf(value) < 0.1F;
 	if (isnan(value))
 		return "-";
-	snprintf(out, size, "%.3f", (double)value);
+	snprintf(out, size, is_small ? "%#.3g" : "%.3f", (double)value);
 	return out;
 }
 

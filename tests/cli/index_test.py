@@ -79,6 +79,9 @@ def test_searching(place):
     found = search(place, "--verify", 0)
     check("with it, the other view is the first", found[0]["id"] == 5 and found[0]["asmk"] == found[0]["score"] > 0, found)
     check("by asmk is the same here", search(place, "--verify", 0, "--by", "asmk") == found)
+    lines = place.run("search", "c", "--id", 1, "--verify", 0).out.splitlines()[2:2 + len(found)]
+    check("text shows three digits of a score, however small", all(abs(float(line.split()[1]) - hit["score"]) <= 0.005001 * hit["score"]
+          for line, hit in zip(lines, found)), lines)
     check("the first are verified", search(place, "--verify", 1)[0]["inliers"] > 20)
     for words, code, message in (("--by global", USAGE, "no global descriptors"), ("--by fused", USAGE, "no global descriptors"),
                                  ("--by nonsense", USAGE, "global, asmk, fused"), ("--recall 0", USAGE, "--recall"),
