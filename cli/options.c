@@ -5,6 +5,7 @@
  */
 #include "options.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -80,6 +81,10 @@ static int bad_value(const struct command *command, const struct option *option,
 				   spelling, option->least, option->most, value);
 	if (option->real_least <= -HUGE_VAL && option->real_most >= HUGE_VAL)
 		return usage_error(command, "%s takes a decimal number, not '%s'", spelling, value);
+	/* The least there is stands for all above 0. */
+	if (option->real_least > 0 && option->real_least <= DBL_MIN)
+		return usage_error(command, "%s takes a decimal number above 0 and at most %g, not '%s'", spelling,
+				   option->real_most, value);
 	return usage_error(command, "%s takes a decimal number from %g to %g, not '%s'", spelling, option->real_least,
 			   option->real_most, value);
 }
