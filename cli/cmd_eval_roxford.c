@@ -310,6 +310,7 @@ static int make_searcher(struct evaluation *evaluation)
 	options.k = evaluation->image_count ? (uint32_t)evaluation->image_count : 1;
 	options.progress = progress_show;
 	options.progress_payload = &evaluation->progress;
+	warn_of_recall(evaluation->collection, &how);
 	return cairn_searcher_new(&evaluation->searcher, evaluation->collection, &options);
 }
 

@@ -43,6 +43,7 @@ struct search {
 	struct progress progress;
 	cairn_answer **answers; /* kept for the report */
 	size_t answer_count;
+	int warned;
 	int code; /* of the first that could not be answered */
 };
 
@@ -99,8 +100,17 @@ static void take_questions(struct search *search, const struct arguments *argume
 
 /* ---- answers ---- */
 
+static void warn_of_verify(struct search *search, const cairn_answer *answer)
+{
+	if (how.verify != UNSET && cairn_answer_by(answer) == CAIRN_BY_AUTO && !search->warned)
+		say_warning("--verify has no effect: without global descriptors and ASMK there are no best to choose, and all images "
+			    "are verified");
+	search->warned = 1;
+}
+
 static int take_answer(struct search *search, cairn_answer *answer, int64_t id)
 {
+	warn_of_verify(search, answer);
 	int code = search_output_answer(&search->output, answer, id);
 	search->answered++;
 	if (report)
@@ -209,6 +219,7 @@ static int make_searcher(struct search *search, cairn_collection *collection, co
 	options.progress_payload = watched.progress_payload = &search->progress;
 	if (is_filter_given(&wanted))
 		options.filter = &watched;
+	warn_of_recall(collection, &how);
 	progress_start(&search->progress, NULL);
 	int status = cairn_searcher_new(&search->searcher, collection, &options);
 	progress_end(&search->progress);

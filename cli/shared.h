@@ -90,4 +90,7 @@ extern const char *const orders[], *const bys[];
 /** The library's options from the command's, defaults where nothing was given. */
 void search_options(cairn_search_options *out, const struct search_arguments *arguments);
 
+/** Warn where --recall was given, and searches in this collection find all whatever it says. */
+void warn_of_recall(cairn_collection *collection, const struct search_arguments *arguments);
+
 #endif

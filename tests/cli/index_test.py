@@ -84,7 +84,8 @@ def test_searching(place):
           for line, hit in zip(lines, found)), lines)
     check("the first are verified", search(place, "--verify", 1)[0]["inliers"] > 20)
     for words, code, message in (("--by global", USAGE, "no global descriptors"), ("--by fused", USAGE, "no global descriptors"),
-                                 ("--by nonsense", USAGE, "global, asmk, fused"), ("--recall 0", USAGE, "--recall takes a decimal number above 0 and at most 1, not '0'"),
+                                 ("--by nonsense", USAGE, "global, asmk, fused"),
+                                 ("--recall 0", USAGE, "--recall takes a decimal number above 0 and at most 1, not '0'"),
                                  ("--recall 1.1", USAGE, "--recall")):
         refused = place.run("search", "c", "--id", 1, *words.split())
         check(f"search {words} is refused", refused.code == code and message in refused.err, refused)

@@ -280,8 +280,12 @@ def test_other_kinds_of_features(place):
     refused = place.run("search", collection, views[0], "--local", "xfeat")
     check("features that the collection does not keep", refused.code == INPUT and "no local features of kind 'xfeat'"
           in refused.err, refused)
-    every = results(place, collection, views[0], "--verify", 1)
-    check("without a global descriptor all are verified", all(hit["inliers"] is not None for hit in every), every)
+    every = place.run("search", collection, *views[:2], "--verify", 1, "--recall", 0.5, "--format", "json")
+    check("without a global descriptor all are verified", all(hit["inliers"] is not None for query in every.json["queries"]
+                                                              for hit in query["results"]), every)
+    warnings = every.err.splitlines()
+    check("and it is told once that an option has no effect", len(warnings) == 2 and "--recall has no effect" in warnings[0]
+          and "--verify has no effect" in warnings[1], warnings)
 
 
 # ---- with a network ----
