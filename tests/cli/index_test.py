@@ -175,8 +175,10 @@ def test_refusals(place):
         refused = place.run("index", "empty", *words.split())
         check(f"index {words} of an empty collection is refused", refused.code == USAGE and message in refused.err, refused)
     place.write("bad.npy", "no array")
-    made = place.run("init", "d", "--model", "none", "--asmk=bad.npy")
-    check("init with a faulty codebook tells it", made.code == INPUT and "bad.npy" in made.err, made)
+    for name in ("bad.npy", "none.npy", "home"):
+        made = place.run("init", "d", "--model", "none", f"--asmk={name}")
+        check(f"init with {name} as codebook tells it and makes nothing", made.code == INPUT and name in made.err
+              and not (place / "d").exists(), made)
     none = place.run("init", "e", "--local", "none", "--asmk")
     check("init --asmk needs local features", none.code == USAGE and not (place / "e").exists(), none)
 
