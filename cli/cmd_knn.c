@@ -31,7 +31,8 @@ static int check_arguments(const struct command *command, uint64_t *bytes)
 	if (!*prefix || prefix[strlen(prefix) - 1] == '/')
 		return usage_error(command, "-o takes the beginning of file names, not '%s'", prefix);
 	if (memory && !parse_bytes(memory, 1, UINT64_MAX, bytes))
-		return usage_error(command, "--memory takes a number of bytes such as 500M or 2G, not '%s'", memory);
+		return usage_error(command, "--memory takes a whole number of bytes such as 500M or 2G, not '%s'",
+				   memory);
 	return 0;
 }
 
