@@ -24,14 +24,18 @@ static int ivf, retrain;
 static void print_structure(const cairn_structure_info *info)
 {
 	char size[32];
-	char *name = structure_name(info);
+	char *name = structure_name(info), *units = structure_size(info);
 	format_bytes(size, sizeof(size), (double)info->bytes);
+	/* The numbers count removed images, too. */
 	if (!info->units)
 		printf("%s: waits for more images to train on\n", name);
+	else if (info->covered == info->total)
+		printf("%s: %s, all images, %s\n", name, units, size);
 	else
-		printf("%s: %" PRIu64 " %s, %" PRIu64 " of %" PRIu64 " images, %s\n", name, info->units,
-		       info->kind ? "words" : "lists", info->covered, info->total, size);
+		printf("%s: %s, %" PRIu64 " of %" PRIu64 " images, %s\n", name, units, info->covered, info->total,
+		       size);
 	free(name);
+	free(units);
 }
 
 static json_t *structures_json(const cairn_collection_info *info)
@@ -116,9 +120,9 @@ static int check_size(const cairn_collection_info *info, const cairn_structure_i
 {
 	if (!wanted || !structure->units || structure->units == wanted)
 		return EXIT_DONE;
-	const char *what = structure->kind ? "word" : "list";
-	say_error("%s has %" PRIu64 " %s%s; --retrain makes others", info->folder, structure->units, what,
-		  structure->units == 1 ? "" : "s");
+	char *size = structure_size(structure);
+	say_error("%s has %s; --retrain makes others", info->folder, size);
+	free(size);
 	return EXIT_INPUT;
 }
 

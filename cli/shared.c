@@ -3,6 +3,7 @@
  */
 #include "shared.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -57,6 +58,11 @@ int check_overwriting(const char *option, const char *file, const char *ending)
 char *structure_name(const cairn_structure_info *info)
 {
 	return info->kind ? need_text("ASMK of %s", info->kind) : need_text("lists");
+}
+
+char *structure_size(const cairn_structure_info *info)
+{
+	return need_text("%" PRIu64 " %s%s", info->units, info->kind ? "word" : "list", info->units == 1 ? "" : "s");
 }
 
 json_t *structure_json(const cairn_structure_info *info)

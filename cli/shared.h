@@ -48,6 +48,9 @@ struct search_arguments {
 /** "ASMK of xfeat" or "lists". Caller frees. */
 char *structure_name(const cairn_structure_info *info);
 
+/** "4096 words" or "1 list". Caller frees. */
+char *structure_size(const cairn_structure_info *info);
+
 /** A structure as 'info' and 'index' tell of it. */
 json_t *structure_json(const cairn_structure_info *info);
 

@@ -270,8 +270,8 @@ int cairn_codebook_trainer_run(cairn_codebook **out, cairn_codebook_trainer *tra
 	size_t words = trainer->options.words, dim = trainer->dim;
 	*out = NULL;
 	if (trainer->count < words)
-		return cn_fail(CAIRN_EINVALID, "%zu descriptors are too few for a codebook of %zu words",
-			       trainer->count, words);
+		return cn_fail(CAIRN_EINVALID, "too few descriptors for a codebook of %zu words: %zu", words,
+			       trainer->count);
 	float *rows = rows_of(trainer), *vectors = cn_alloc_aligned(words * dim, sizeof(*vectors));
 	/* Floats are all that is needed from here on. */
 	cn_free(trainer->codes);

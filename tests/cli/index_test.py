@@ -156,6 +156,9 @@ def test_lists(place):
     check("where there are too few to train on, it says that the lists stay", again.code == DONE and "warning: too few descriptors "
           "for lists: 8, and they need 1024; those of before stay" in again.err and "3 lists" in again.out, again)
     check("a low recall finds some of them", {hit["id"] for hit in search(place, "--recall", 0.01)} <= {hit["id"] for hit in whole})
+    place.run("remove", "c", 2)
+    text = place.run("index", "c", "--retrain", "--ivf", "--lists", 1).out
+    check("one is no plural, and removed images are not counted", text.startswith("lists: 1 list, all images, "), text)
 
 
 def test_refusals(place):
