@@ -44,6 +44,8 @@ static int read_model(const struct command *command, const char *text, cairn_des
 		out->name = need_text("%.*s", (int)(colon - text), text);
 	} else
 		out->name = need_text("%s", text);
+	if (strcmp(out->name, "none") == 0)
+		return usage_error(command, "--model none takes no weight");
 	out->weight = (float)weight;
 	return 0;
 }

@@ -294,8 +294,26 @@ const struct command *find_command(const char *name)
 	return command;
 }
 
+/* What other programs call it. */
+static const struct command *same_by_another_name(const struct command *group, const char *word)
+{
+	static const struct {
+		const char *name, *ours;
+	} names[] = {
+		{ "rm", "remove" },   { "delete", "remove" }, { "create", "init" }, { "new", "init" },
+		{ "find", "search" }, { "query", "search" },  { "ls", "info" },     { "fsck", "check" },
+	};
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(names[i].name, word) == 0)
+			return find_child(group, names[i].ours, strlen(names[i].ours));
+	return NULL;
+}
+
 static const struct command *closest_child(const struct command *group, const char *word)
 {
+	const struct command *same = same_by_another_name(group, word);
+	if (same)
+		return same;
 	const char *names[64], *meant;
 	size_t count = 0;
 	for (const struct command *const *child = group->children; child && *child && count < 63; child++)
