@@ -205,7 +205,6 @@ static int add(cairn_collection *collection, const struct arguments *arguments, 
 	options.on_error = take_failure;
 	options.error_payload = failures;
 	double start = seconds_now();
-	interrupt_watch();
 	progress_start(&progress, "stopping: the images in flight are finished first; Ctrl-C again ends at once");
 	int status = cairn_collection_add(collection, arguments->operands + 1, arguments->count - 1, &options, &report);
 	progress_end(&progress);
@@ -216,6 +215,7 @@ static int run(const struct arguments *arguments)
 {
 	struct failures failures = { .arguments = arguments };
 	cairn_collection *collection;
+	interrupt_watch();
 	int status = cairn_collection_open(&collection, arguments->operands[0], 1);
 	if (status < 0)
 		return say_failure(status);

@@ -68,7 +68,6 @@ static int check(cairn_collection *collection)
 	struct faults faults = { .list = is_json(format) ? json_array() : NULL };
 	cairn_collection_info info = { 0 };
 	struct progress progress;
-	interrupt_watch();
 	progress_start(&progress, NULL);
 	int status = cairn_collection_check(collection, repair, take_fault, &faults, progress_show, &progress);
 	progress_end(&progress);
@@ -89,6 +88,7 @@ static int check(cairn_collection *collection)
 static int run(const struct arguments *arguments)
 {
 	cairn_collection *collection;
+	interrupt_watch();
 	int status = cairn_collection_open(&collection, arguments->operands[0], repair);
 	if (status < 0)
 		return say_failure(status);

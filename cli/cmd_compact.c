@@ -41,7 +41,6 @@ static int compact(cairn_collection *collection)
 	struct progress progress;
 	int status = cairn_collection_get_info(collection, &before);
 	if (status >= 0) {
-		interrupt_watch();
 		progress_start(&progress, NULL);
 		status = cairn_collection_compact(collection, progress_show, &progress);
 		progress_end(&progress);
@@ -58,6 +57,7 @@ static int compact(cairn_collection *collection)
 static int run(const struct arguments *arguments)
 {
 	cairn_collection *collection;
+	interrupt_watch();
 	int status = cairn_collection_open(&collection, arguments->operands[0], 1);
 	if (status < 0)
 		return say_failure(status);

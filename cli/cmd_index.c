@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cairn/collection.h"
 #include "cairn/ivf.h"
@@ -23,14 +24,18 @@ static int ivf, retrain;
 static void print_structure(const cairn_structure_info *info)
 {
 	char size[32];
-	char *name = structure_name(info);
+	char *name = structure_name(info), *units = structure_size(info);
 	format_bytes(size, sizeof(size), (double)info->bytes);
+	/* The numbers count removed images, too. */
 	if (!info->units)
 		printf("%s: waits for more images to train on\n", name);
+	else if (info->covered == info->total)
+		printf("%s: %s, all images, %s\n", name, units, size);
 	else
-		printf("%s: %" PRIu64 " %s, %" PRIu64 " of %" PRIu64 " images, %s\n", name, info->units,
-		       info->kind ? "words" : "lists", info->covered, info->total, size);
+		printf("%s: %s, %" PRIu64 " of %" PRIu64 " images, %s\n", name, units, info->covered, info->total,
+		       size);
 	free(name);
+	free(units);
 }
 
 static json_t *structures_json(const cairn_collection_info *info)
@@ -54,10 +59,23 @@ static int print(const cairn_collection_info *info, const cairn_build_report *re
 	}
 	for (size_t i = 0; i < info->structure_count; i++)
 		print_structure(&info->structures[i]);
-	if (!info->structure_count)
+	if (!info->structure_count && !interrupted)
 		printf("nothing to build: the collection was not asked to have an index; --asmk or --ivf asks for "
 		       "one\n");
 	return output_end(EXIT_DONE);
+}
+
+/* The collection knows what it lacks, but not that what it has was to be trained again. */
+static void say_interrupted(const cairn_build_options *asked, const cairn_build_report *report,
+			    const cairn_collection_info *info)
+{
+	size_t wanted = asked->asmk || asked->ivf ? (asked->asmk != NULL) + (asked->ivf != 0) : info->structure_count;
+	if (!asked->retrain)
+		say("interrupted: the same command again goes on where it stopped");
+	else if (report->trained + report->postponed < wanted)
+		say("interrupted before the training was over: the same command again begins it anew");
+	else
+		say("interrupted: the same command without --retrain goes on where it stopped");
 }
 
 static int build(cairn_collection *collection, const cairn_build_options *asked)
@@ -66,7 +84,6 @@ static int build(cairn_collection *collection, const cairn_build_options *asked)
 	cairn_build_report report;
 	cairn_collection_info info;
 	struct progress progress;
-	interrupt_watch();
 	progress_start(&progress, "stopping; what is written stays");
 	options.progress = progress_show;
 	options.progress_payload = &progress;
@@ -77,8 +94,8 @@ static int build(cairn_collection *collection, const cairn_build_options *asked)
 		return say_failure(status);
 	status = cairn_collection_get_info(collection, &info);
 	int code = status < 0 ? say_failure(status) : print(&info, &report, interrupted);
-	if (interrupted)
-		say("interrupted: 'cairn index' again goes on where it stopped");
+	if (interrupted && status == 0)
+		say_interrupted(asked, &report, &info);
 	return interrupted ? EXIT_INTERRUPTED : code;
 }
 
@@ -96,6 +113,33 @@ static int choose_kind(cairn_collection *collection, const char **out)
 	}
 	*out = local ? local : info.locals[0];
 	return EXIT_DONE;
+}
+
+/* Of what there is already, a size takes effect only where it is trained again. */
+static int check_size(const cairn_collection_info *info, const cairn_structure_info *structure, uint64_t wanted)
+{
+	if (!wanted || !structure->units || structure->units == wanted)
+		return EXIT_DONE;
+	char *size = structure_size(structure);
+	say_error("%s has %s; --retrain makes others", info->folder, size);
+	free(size);
+	return EXIT_INPUT;
+}
+
+static int check_sizes(cairn_collection *collection, const char *kind)
+{
+	cairn_collection_info info;
+	int status = cairn_collection_get_info(collection, &info), code = EXIT_DONE;
+	if (status < 0)
+		return say_failure(status);
+	for (size_t i = 0; i < info.structure_count && code == EXIT_DONE && !retrain; i++) {
+		const cairn_structure_info *structure = &info.structures[i];
+		if (!structure->kind)
+			code = check_size(&info, structure, list_count);
+		else if (kind && strcmp(structure->kind, kind) == 0)
+			code = check_size(&info, structure, word_count);
+	}
+	return code;
 }
 
 static int check_arguments(const struct command *command)
@@ -124,10 +168,13 @@ static int run(const struct arguments *arguments)
 	options.seed = seed;
 	options.threads = (uint32_t)threads;
 	options.codebook = asmk && *asmk ? asmk : NULL;
+	interrupt_watch();
 	int status = cairn_collection_open(&collection, arguments->operands[0], 1);
 	if (status < 0)
 		return say_failure(status);
 	code = asmk ? choose_kind(collection, &options.asmk) : EXIT_DONE;
+	if (code == EXIT_DONE)
+		code = check_sizes(collection, options.asmk);
 	if (code == EXIT_DONE)
 		code = build(collection, &options);
 	cairn_collection_free(collection);
@@ -152,7 +199,7 @@ static const struct option options[] = {
 	OPT_FLAG(0, "ivf", &ivf,
 		 "lists of the global descriptors, of which a search probes a few: faster above a million images"),
 	OPT_WHOLE(0, "lists", "N", &list_count, 1, CAIRN_IVF_MAX_LISTS,
-		  "how many lists (default 2 * the root of the number of descriptors)"),
+		  "how many lists are trained (default 2 * the root of the number of descriptors)"),
 	OPT_FLAG(0, "retrain", &retrain, "train again, and write all files anew"),
 	OPT_WHOLE(0, "seed", "N", &seed, 0, UINT64_MAX, "of training (default 1)"),
 	OPT_THREADS(&threads),
@@ -183,7 +230,7 @@ const struct command cmd_index = {
 		"Builds structures beside the descriptors and features of a collection. What was asked for once, "
 		"'cairn "
 		"add' extends by itself. Without options, completes what the collection has been asked to have. After "
-		"Ctrl-C or a kill, calling it again goes on where it stopped.",
+		"Ctrl-C or a kill, the same command goes on where it stopped; --retrain trains anew.",
 	.operands = operands,
 	.options = options,
 	.sections = sections,

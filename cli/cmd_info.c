@@ -83,7 +83,7 @@ static void print_advice(const cairn_structure_info *info, double drift)
 static void print_structure(cairn_collection *collection, const cairn_structure_info *info)
 {
 	char size[32];
-	char *name = structure_name(info);
+	char *name = structure_name(info), *units = structure_size(info);
 	double drift = 0;
 	format_bytes(size, sizeof(size), (double)info->bytes);
 	printf("%-10s  ", name);
@@ -91,11 +91,12 @@ static void print_structure(cairn_collection *collection, const cairn_structure_
 	if (!info->kind && info->units && info->covered == info->total)
 		cairn_collection_drift(collection, &drift);
 	if (info->units)
-		printf("%" PRIu64 " %s, %s", info->units, info->kind ? "words" : "lists", size);
+		printf("%s, %s", units, size);
 	else
 		printf("waits for more images to train on");
 	print_advice(info, drift);
 	putchar('\n');
+	free(units);
 }
 
 static int has_lists(const cairn_collection_info *info)

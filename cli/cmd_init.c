@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "cairn/asmk.h"
 #include "cairn/collection.h"
 #include "command.h"
 #include "defaults.h"
@@ -42,6 +44,8 @@ static int read_model(const struct command *command, const char *text, cairn_des
 		out->name = need_text("%.*s", (int)(colon - text), text);
 	} else
 		out->name = need_text("%s", text);
+	if (strcmp(out->name, "none") == 0)
+		return usage_error(command, "--model none takes no weight");
 	out->weight = (float)weight;
 	return 0;
 }
@@ -78,6 +82,19 @@ static void say_made(const char *folder, const cairn_describer_model *list)
 	say("add photographs with: cairn add %s PATH...", word);
 	free(word);
 	free(what);
+}
+
+/* Before the collection is made: is there what a codebook can be copied from? */
+static int check_origin(const char *path)
+{
+	struct stat info;
+	cairn_collection *collection = NULL;
+	cairn_codebook *codebook = NULL;
+	int is_folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+	int status = is_folder ? cairn_collection_open(&collection, path, 0) : cairn_codebook_open(&codebook, path);
+	cairn_collection_free(collection);
+	cairn_codebook_free(codebook);
+	return status < 0 ? say_failure(status) : EXIT_DONE;
 }
 
 /* The collection is there whatever becomes of this. */
@@ -128,6 +145,8 @@ static int run(const struct arguments *arguments)
 	if (!code && asmk && !locals.count)
 		code = usage_error(command, "--asmk is made of local features, and --local none keeps none");
 	if (code)
+		return code;
+	if (asmk && *asmk && (code = check_origin(asmk)) != EXIT_DONE)
 		return code;
 	cairn_describer_model *list = need(models.count, sizeof(*list));
 	code = read_models(command, list);

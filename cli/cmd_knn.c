@@ -31,7 +31,8 @@ static int check_arguments(const struct command *command, uint64_t *bytes)
 	if (!*prefix || prefix[strlen(prefix) - 1] == '/')
 		return usage_error(command, "-o takes the beginning of file names, not '%s'", prefix);
 	if (memory && !parse_bytes(memory, 1, UINT64_MAX, bytes))
-		return usage_error(command, "--memory takes a number of bytes such as 500M or 2G, not '%s'", memory);
+		return usage_error(command, "--memory takes a whole number of bytes such as 500M or 2G, not '%s'",
+				   memory);
 	return 0;
 }
 
@@ -72,7 +73,6 @@ static int write_graph(const cairn_index *images, const cairn_index *among, uint
 	options.progress = progress_show;
 	options.progress_payload = &progress;
 	double start = seconds_now();
-	interrupt_watch();
 	progress_start(&progress, "stopping; what is done is being written");
 	int status = cairn_graph_write(images, among, (size_t)k, prefix, &options, &report);
 	progress_end(&progress);
@@ -98,6 +98,7 @@ static int run(const struct arguments *arguments)
 	const cairn_index *images = NULL, *among = NULL;
 	uint64_t bytes;
 	int code = check_arguments(arguments->command, &bytes);
+	interrupt_watch();
 	if (!code)
 		code = open_index(&own, &images, arguments->operands[0]);
 	if (!code && others)

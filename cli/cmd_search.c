@@ -43,6 +43,7 @@ struct search {
 	struct progress progress;
 	cairn_answer **answers; /* kept for the report */
 	size_t answer_count;
+	int warned;
 	int code; /* of the first that could not be answered */
 };
 
@@ -99,8 +100,17 @@ static void take_questions(struct search *search, const struct arguments *argume
 
 /* ---- answers ---- */
 
+static void warn_of_verify(struct search *search, const cairn_answer *answer)
+{
+	if (how.verify != UNSET && cairn_answer_by(answer) == CAIRN_BY_AUTO && !search->warned)
+		say_warning("--verify has no effect: without global descriptors and ASMK there are no best to choose, and all images "
+			    "are verified");
+	search->warned = 1;
+}
+
 static int take_answer(struct search *search, cairn_answer *answer, int64_t id)
 {
+	warn_of_verify(search, answer);
 	int code = search_output_answer(&search->output, answer, id);
 	search->answered++;
 	if (report)
@@ -197,34 +207,30 @@ static void release(struct search *search)
 	cairn_searcher_free(search->searcher);
 }
 
-static int make_searcher(struct search *search, cairn_collection *collection, cairn_filter *filter)
+static int make_searcher(struct search *search, cairn_collection *collection, const cairn_filter *filter)
 {
 	cairn_search_options options;
 	search_options(&options, &how);
 	options.k = (uint32_t)k;
 	options.min_score = (float)min_score;
 	options.min_inliers = (int32_t)min_inliers;
-	options.progress = filter->progress = progress_show;
-	options.progress_payload = filter->progress_payload = &search->progress;
+	cairn_filter watched = *filter;
+	options.progress = watched.progress = progress_show;
+	options.progress_payload = watched.progress_payload = &search->progress;
 	if (is_filter_given(&wanted))
-		options.filter = filter;
+		options.filter = &watched;
+	warn_of_recall(collection, &how);
 	progress_start(&search->progress, NULL);
 	int status = cairn_searcher_new(&search->searcher, collection, &options);
 	progress_end(&search->progress);
 	return status < 0 ? say_failure(status) : EXIT_DONE;
 }
 
-static int search(cairn_collection *collection, const struct arguments *arguments, const cairn_box *box)
+static int search(cairn_collection *collection, const struct arguments *arguments, const cairn_filter *filter,
+		  const cairn_box *box)
 {
 	struct search search = { .box = box };
-	cairn_filter filter;
-	int64_t *filter_ids;
-	int code = read_filter(&wanted, &filter, &filter_ids);
-	/* From here on: reading ids from a terminal is ended by Ctrl-C at once. */
-	interrupt_watch();
-	if (code == EXIT_DONE)
-		code = make_searcher(&search, collection, &filter);
-	free(filter_ids);
+	int code = make_searcher(&search, collection, filter);
 	if (code != EXIT_DONE)
 		return code;
 	take_questions(&search, arguments);
@@ -249,9 +255,20 @@ static int check_report(void)
 	return bad ? EXIT_INPUT : check_overwriting("--report", report, ".html");
 }
 
-static int run(const struct arguments *arguments)
+static int open_and_search(const struct arguments *arguments, const cairn_filter *filter, const cairn_box *box)
 {
 	cairn_collection *collection;
+	int status = cairn_collection_open(&collection, arguments->operands[0], 0);
+	if (status < 0)
+		return say_failure(status);
+	int code = search(collection, arguments, filter, box);
+	cairn_collection_free(collection);
+	return code;
+}
+
+static int run(const struct arguments *arguments)
+{
+	struct filter filter;
 	cairn_box box;
 	int code = check_arguments(arguments);
 	if (!code && box_text)
@@ -260,11 +277,12 @@ static int run(const struct arguments *arguments)
 		code = check_report();
 	if (code)
 		return code;
-	int status = cairn_collection_open(&collection, arguments->operands[0], 0);
-	if (status < 0)
-		return say_failure(status);
-	code = search(collection, arguments, box_text ? &box : NULL);
-	cairn_collection_free(collection);
+	code = read_filter(&wanted, &filter);
+	/* From here on: reading ids from a terminal is ended by Ctrl-C at once. */
+	interrupt_watch();
+	if (code == EXIT_DONE)
+		code = open_and_search(arguments, &filter.filter, box_text ? &box : NULL);
+	free_filter(&filter);
 	return code;
 }
 
@@ -307,7 +325,8 @@ static const struct section sections[] = {
 	  "where not all were answered because the command was stopped. Each query has query (the path), id (null for "
 	  "a "
 	  "file), "
-	  "box ([x0, y0, x1, y1] or null), seconds (decode, describe, search, verify) and results, a list of objects "
+	  "box ([x0, y0, x1, y1] or null), by (global, asmk, fused; null where all images were verified), seconds "
+	  "(decode, describe, search, verify) and results, a list of objects "
 	  "with rank, id, path, score, similarity, asmk, inliers, label, width and height; what is not known is null. "
 	  "A "
 	  "query "

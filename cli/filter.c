@@ -12,47 +12,72 @@
 #include "say.h"
 #include "text.h"
 
+#define LONGEST_LINE    255
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
 int is_filter_given(const struct filter_arguments *arguments)
 {
-	return arguments->labels.count || arguments->ids || arguments->where;
+	return arguments->labels.count || arguments->ids || arguments->where.count;
 }
 
-/* A line without what ends it. */
+/* A line without the blanks around it. */
 static char *trimmed(char *line)
 {
 	line += strspn(line, " \t");
 	size_t length = strlen(line);
-	while (length && strchr(" \t\r\n", line[length - 1]))
+	while (length && strchr(" \t\r", line[length - 1]))
 		line[--length] = '\0';
 	return line;
 }
 
+/* A file of other contents may have lines without end. @param[out] line LONGEST_LINE + 1 bytes. @return its length, -1
+ * at the end of the file */
+static int read_line(FILE *file, char *line)
+{
+	int length = 0, c;
+	while ((c = getc(file)) != EOF && c != '\n' && length < LONGEST_LINE)
+		line[length++] = (char)c;
+	line[length] = '\0';
+	return c == EOF && !length ? -1 : length;
+}
+
+static void skip_byte_order_mark(char *line, int *length)
+{
+	if (strncmp(line, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) != 0)
+		return;
+	*length -= (int)strlen(BYTE_ORDER_MARK);
+	memmove(line, line + strlen(BYTE_ORDER_MARK), (size_t)*length + 1);
+}
+
 static int read_lines(FILE *file, const char *name, int64_t **ids, size_t *count)
 {
-	char *line = NULL;
-	size_t size = 0, number = 0, capacity = 64;
-	int code = EXIT_DONE;
+	char line[LONGEST_LINE + 1];
+	size_t number = 0, capacity = 64;
+	int length;
 	*ids = need(capacity, sizeof(**ids));
 	*count = 0;
-	while (code == EXIT_DONE && getline(&line, &size, file) >= 0) {
+	while ((length = read_line(file, line)) >= 0) {
 		uint64_t id;
+		if (!number++)
+			skip_byte_order_mark(line, &length);
+		int whole = strlen(line) == (size_t)length && length < LONGEST_LINE;
 		const char *text = trimmed(line);
-		number++;
-		if (!*text)
+		if (whole && !*text)
 			continue;
+		if (!whole || !parse_whole(text, 1, INT64_MAX, &id)) {
+			say_error("%s:%zu: '%.40s'%s is no id, a whole number from 1 on", name, number, text,
+				  length == LONGEST_LINE ? "..."
+				  : whole                ? ""
+							 : " and a NUL byte");
+			return EXIT_INPUT;
+		}
 		if (*count == capacity) {
 			capacity *= 2;
 			*ids = need_more(*ids, capacity, sizeof(**ids));
 		}
-		if (parse_whole(text, 1, INT64_MAX, &id)) {
-			(*ids)[(*count)++] = (int64_t)id;
-		} else {
-			say_error("%s:%zu: '%.40s' is no id, a whole number from 1 on", name, number, text);
-			code = EXIT_INPUT;
-		}
+		(*ids)[(*count)++] = (int64_t)id;
 	}
-	free(line);
-	return code;
+	return EXIT_DONE;
 }
 
 static int read_ids(const char *path, int64_t **ids, size_t *count)
@@ -74,19 +99,38 @@ static int read_ids(const char *path, int64_t **ids, size_t *count)
 	return code;
 }
 
-int read_filter(const struct filter_arguments *arguments, cairn_filter *out, int64_t **ids)
+/* Each in parentheses of its own, on lines of its own: it may hold OR, and end in a comment. */
+static char *join_conditions(const struct texts *conditions)
 {
-	static const cairn_filter everything = CAIRN_FILTER_INIT;
-	*out = everything;
-	*ids = NULL;
-	if (arguments->labels.count) {
-		out->labels = arguments->labels.items;
-		out->label_count = arguments->labels.count;
+	char *joined = need_text("(%s\n)", conditions->items[0]);
+	for (size_t i = 1; i < conditions->count; i++) {
+		char *longer = need_text("%s AND (%s\n)", joined, conditions->items[i]);
+		free(joined);
+		joined = longer;
 	}
-	out->where = arguments->where;
+	return joined;
+}
+
+int read_filter(const struct filter_arguments *arguments, struct filter *out)
+{
+	*out = (struct filter){ .filter = CAIRN_FILTER_INIT };
+	if (arguments->labels.count) {
+		out->filter.labels = arguments->labels.items;
+		out->filter.label_count = arguments->labels.count;
+	}
+	if (arguments->where.count > 1)
+		out->where = join_conditions(&arguments->where);
+	if (arguments->where.count)
+		out->filter.where = out->where ? out->where : arguments->where.items[0];
 	if (!arguments->ids)
 		return EXIT_DONE;
-	int code = read_ids(arguments->ids, ids, &out->id_count);
-	out->ids = *ids;
+	int code = read_ids(arguments->ids, &out->ids, &out->filter.id_count);
+	out->filter.ids = out->ids;
 	return code;
+}
+
+void free_filter(struct filter *filter)
+{
+	free(filter->ids);
+	free(filter->where);
 }

@@ -8,8 +8,8 @@
 #include "command.h"
 
 struct filter_arguments {
-	struct texts labels;
-	const char *ids, *where;
+	struct texts labels, where;
+	const char *ids;
 };
 
 #define OPT_FILTER(a)                                                                                                  \
@@ -17,8 +17,8 @@ struct filter_arguments {
 		 "only images with this label; given several times, with one of them"),                                \
 		OPT_TEXT(0, "ids", "FILE", &(a).ids, COMPLETE_FILE,                                                    \
 			 "only images whose ids stand in FILE, one a line; - reads stdin"),                            \
-		OPT_TEXT(0, "where", "EXPRESSION", &(a).where, COMPLETE_NOTHING,                                       \
-			 "only images for which this SQL expression is true")
+		OPT_LIST(0, "where", "EXPRESSION", &(a).where, COMPLETE_NOTHING,                                       \
+			 "only images for which this SQL expression is true; given several times, for which all are")
 
 /** A section on what OPT_FILTER's help has no room for. */
 #define FILTER_SECTION                                                                                                 \
@@ -35,13 +35,21 @@ struct filter_arguments {
 /** Whether any of the options was given. */
 int is_filter_given(const struct filter_arguments *arguments);
 
+/** A filter and what it borrows. */
+struct filter {
+	cairn_filter filter;
+	int64_t *ids;
+	char *where;
+};
+
 /**
- * Read the list of ids, if there is one.
+ * Read the list of ids, if there is one, and put the conditions together.
  *
- * @param[out] out  borrows from the arguments and `*ids`
- * @param[out] ids  the caller frees it with free()
+ * @param[out] out borrows from the arguments; to be freed with free_filter(), also after a failure
  * @return 0, or an exit code after saying what is wrong
  */
-int read_filter(const struct filter_arguments *arguments, cairn_filter *out, int64_t **ids);
+int read_filter(const struct filter_arguments *arguments, struct filter *out);
+
+void free_filter(struct filter *filter);
 
 #endif

@@ -82,8 +82,9 @@ int main(int argc, char **argv)
 {
 	struct arguments arguments;
 	keep_standard_streams();
-	/* A reader that goes away shows as an error of writing. */
+	/* A reader that goes away, and a file that must not grow further, show as errors of writing. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	say_start(NORMAL);
 	int code = read_command_line(&arguments, argc, argv);
 	if (code == 0) {

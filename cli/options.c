@@ -5,6 +5,7 @@
  */
 #include "options.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -33,7 +34,9 @@ struct reading {
 	struct arguments *out;
 	int argc, at;
 	char **argv;
-	int ended; /* "--" was there */
+	int ended;                      /* "--" was there */
+	const struct option *given[64]; /* those that take one value */
+	size_t given_count;
 };
 
 int usage_error(const struct command *command, const char *format, ...)
@@ -78,6 +81,10 @@ static int bad_value(const struct command *command, const struct option *option,
 				   spelling, option->least, option->most, value);
 	if (option->real_least <= -HUGE_VAL && option->real_most >= HUGE_VAL)
 		return usage_error(command, "%s takes a decimal number, not '%s'", spelling, value);
+	/* The least there is stands for all above 0. */
+	if (option->real_least > 0 && option->real_least <= DBL_MIN)
+		return usage_error(command, "%s takes a decimal number above 0 and at most %g, not '%s'", spelling,
+				   option->real_most, value);
 	return usage_error(command, "%s takes a decimal number from %g to %g, not '%s'", spelling, option->real_least,
 			   option->real_most, value);
 }
@@ -105,6 +112,21 @@ static int take_choice(const struct command *command, const struct option *optio
 			    all, value, meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 	free(all);
 	return status;
+}
+
+/* Of two values one would be lost without a word. */
+static int take_once(struct reading *reading, const struct option *option)
+{
+	char spelling[64];
+	if (option->kind == OPTION_LIST || option->kind == OPTION_FLAG)
+		return 0;
+	option_spelling(option, spelling, sizeof(spelling));
+	for (size_t i = 0; i < reading->given_count; i++)
+		if (reading->given[i] == option)
+			return usage_error(reading->out->command, "%s was given twice; it takes one value", spelling);
+	if (reading->given_count < sizeof(reading->given) / sizeof(*reading->given))
+		reading->given[reading->given_count++] = option;
+	return 0;
 }
 
 static int take_value(const struct command *command, const struct option *option, const char *value)
@@ -212,6 +234,8 @@ static int read_long(struct reading *reading, const char *word)
 		*option->to.flag = 1;
 		return 0;
 	}
+	if (take_once(reading, option) != 0)
+		return EXIT_USAGE;
 	if (option->kind == OPTION_OPTIONAL && !value) {
 		*option->to.text = "";
 		return 0;
@@ -233,6 +257,8 @@ static int read_letters(struct reading *reading, const char *word)
 			*option->to.flag = 1;
 			continue;
 		}
+		if (take_once(reading, option) != 0)
+			return EXIT_USAGE;
 		if (!value)
 			value = next_value(reading, option);
 		return value ? take_value(command, option, value) : EXIT_USAGE;
@@ -268,8 +294,26 @@ const struct command *find_command(const char *name)
 	return command;
 }
 
+/* What other programs call it. */
+static const struct command *same_by_another_name(const struct command *group, const char *word)
+{
+	static const struct {
+		const char *name, *ours;
+	} names[] = {
+		{ "rm", "remove" },   { "delete", "remove" }, { "create", "init" }, { "new", "init" },
+		{ "find", "search" }, { "query", "search" },  { "ls", "info" },     { "fsck", "check" },
+	};
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(names[i].name, word) == 0)
+			return find_child(group, names[i].ours, strlen(names[i].ours));
+	return NULL;
+}
+
 static const struct command *closest_child(const struct command *group, const char *word)
 {
+	const struct command *same = same_by_another_name(group, word);
+	if (same)
+		return same;
 	const char *names[64], *meant;
 	size_t count = 0;
 	for (const struct command *const *child = group->children; child && *child && count < 63; child++)

@@ -12,17 +12,20 @@
 #include "exit_code.h"
 #include "output.h"
 #include "say.h"
+#include "shared.h"
 #include "text.h"
 
 const char *const search_formats[] = { "text", "json", "csv", NULL };
 
 /* ---- text ---- */
 
+/* Of small values, as ASMK has them, three decimals would show nothing of the order. */
 static const char *cell(char *out, size_t size, float value)
 {
+	int is_small = value != 0 && fabsf(value) < 0.1F;
 	if (isnan(value))
 		return "-";
-	snprintf(out, size, "%.3f", (double)value);
+	snprintf(out, size, is_small ? "%#.3g" : "%.3f", (double)value);
 	return out;
 }
 
@@ -106,8 +109,10 @@ static json_t *answer_json(const cairn_answer *answer, int64_t id)
 	json_t *object = query_json(cairn_answer_query(answer), id), *seconds = json_object(), *results = json_array();
 	cairn_answer_times times = cairn_answer_get_times(answer);
 	cairn_box box = cairn_answer_box(answer);
+	cairn_search_by by = cairn_answer_by(answer);
 	cairn_hit hit;
 	set_member(object, "box", box.x1 > box.x0 ? box_json(box) : json_null());
+	set_member(object, "by", by == CAIRN_BY_AUTO ? json_null() : text_json(bys[by - CAIRN_BY_GLOBAL]));
 	set_member(seconds, "decode", number_json(times.decode));
 	set_member(seconds, "describe", number_json(times.describe));
 	set_member(seconds, "search", number_json(times.search));

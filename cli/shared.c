@@ -3,6 +3,7 @@
  */
 #include "shared.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -59,6 +60,11 @@ char *structure_name(const cairn_structure_info *info)
 	return info->kind ? need_text("ASMK of %s", info->kind) : need_text("lists");
 }
 
+char *structure_size(const cairn_structure_info *info)
+{
+	return need_text("%" PRIu64 " %s%s", info->units, info->kind ? "word" : "list", info->units == 1 ? "" : "s");
+}
+
 json_t *structure_json(const cairn_structure_info *info)
 {
 	json_t *object = json_object();
@@ -70,6 +76,23 @@ json_t *structure_json(const cairn_structure_info *info)
 	set_member(object, "images", json_integer((json_int_t)info->total));
 	set_member(object, "bytes", json_integer((json_int_t)info->bytes));
 	return object;
+}
+
+void warn_of_recall(cairn_collection *collection, const struct search_arguments *arguments)
+{
+	cairn_collection_info info;
+	int has_lists = 0;
+	if (!(arguments->recall > 0 && arguments->recall < 1) || cairn_collection_get_info(collection, &info) < 0)
+		return;
+	for (size_t i = 0; i < info.structure_count; i++) {
+		const cairn_structure_info *structure = &info.structures[i];
+		has_lists |= !structure->kind && structure->units && structure->covered == structure->total;
+	}
+	if (!has_lists)
+		say_warning("--recall has no effect: %s has no lists of all its images, which 'cairn index --ivf' makes",
+			    info.folder);
+	else if (arguments->by && strcmp(arguments->by, "asmk") == 0)
+		say_warning("--recall has no effect on a search by ASMK");
 }
 
 void search_options(cairn_search_options *out, const struct search_arguments *arguments)

@@ -48,6 +48,9 @@ struct search_arguments {
 /** "ASMK of xfeat" or "lists". Caller frees. */
 char *structure_name(const cairn_structure_info *info);
 
+/** "4096 words" or "1 list". Caller frees. */
+char *structure_size(const cairn_structure_info *info);
+
 /** A structure as 'info' and 'index' tell of it. */
 json_t *structure_json(const cairn_structure_info *info);
 
@@ -62,7 +65,8 @@ extern const char *const orders[], *const bys[];
 #define OPT_SEARCH(a)                                                                                                  \
 	OPT_CHOICE("by", "WHAT", &(a).by, bys,                                                                         \
 		   "global: by global descriptor; asmk: by aggregated local features; fused: by both (default: by "    \
-		   "what the collection has)"),                                                                        \
+		   "what the collection has; a warning tells where its ASMK is incomplete and not used, as while "     \
+		   "'cairn add' runs)"),                                                                               \
 		OPT_REAL("recall", "R", &(a).recall, DBL_MIN, 1,                                                       \
 			 "the share of the best by global descriptor that is to be found where the collection has "    \
 			 "lists "                                                                                      \
@@ -88,5 +92,8 @@ extern const char *const orders[], *const bys[];
 
 /** The library's options from the command's, defaults where nothing was given. */
 void search_options(cairn_search_options *out, const struct search_arguments *arguments);
+
+/** Warn where --recall was given, and searches in this collection find all whatever it says. */
+void warn_of_recall(cairn_collection *collection, const struct search_arguments *arguments);
 
 #endif

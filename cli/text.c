@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "exit_code.h"
@@ -159,9 +160,10 @@ int parse_bytes(const char *text, uint64_t least, uint64_t most, uint64_t *out)
 {
 	static const char units[] = "KMGT";
 	size_t digits = strspn(text, "0123456789");
-	const char *unit = text[digits] ? strchr(units, text[digits]) : NULL;
+	const char *rest = text + digits, *unit = *rest ? strchr(units, toupper((unsigned char)*rest)) : NULL;
 	uint64_t value;
-	if (text[digits] && (!unit || text[digits + 1]))
+	rest += unit != NULL;
+	if (*rest && strcasecmp(rest, "B") != 0 && (!unit || strcasecmp(rest, "iB") != 0))
 		return 0;
 	char *number = need_text("%.*s", (int)digits, text);
 	int good = parse_whole(number, 0, UINT64_MAX, &value);

@@ -2,7 +2,7 @@
 """Print what a collection holds of each image: its path, its descriptors, its local features. The files are read as
 docs/format.md describes them, without cairn. Usage: read_collection.py DIR
 
-With NumPy, numpy.load(path, mmap_mode="r") does what read_array() does here, and faster."""
+Checksums in plain Python take some half a second an image; a package for CRC-32C is faster by far. With NumPy, numpy.load(path, mmap_mode="r") does what read_array() does here, and faster."""
 import ast
 import math
 import pathlib
@@ -85,6 +85,8 @@ def read_collection(folder):
 
 
 def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     for image, path, rows, features in read_collection(sys.argv[1]):
         print(image, path)
         for row in rows:

@@ -21,6 +21,8 @@ def mutual_pairs(images, ids, scores):
 
 
 def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     for score, one, other in sorted(mutual_pairs(*read_graph(sys.argv[1])), reverse=True)[:int((sys.argv[2:] or [20])[0])]:
         print(f"{score:.4f} {one} {other}")
 

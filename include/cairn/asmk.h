@@ -88,7 +88,7 @@ CAIRN_API int cairn_codebook_trainer_run(cairn_codebook **out, cairn_codebook_tr
  * Make a codebook of an array, which is copied.
  *
  * @param[out] out     the codebook; the caller frees it with cairn_codebook_free()
- * @param      vectors words x dim float32, C order, finite, no two rows alike
+ * @param      vectors words x dim float32 from -65504 to 65504, C order, no two rows alike
  * @param      words   1 to CAIRN_CODEBOOK_MAX_WORDS
  * @param      dim     1 to 1024
  * @return 0; CAIRN_EINVALID; CAIRN_ENOMEM
@@ -99,7 +99,7 @@ CAIRN_API int cairn_codebook_new(cairn_codebook **out, const float *vectors, siz
  * Read a codebook: a NumPy file, `<f4`, words x dimensions.
  *
  * @param[out] out the codebook; the caller frees it with cairn_codebook_free()
- * @return 0; CAIRN_ENOTFOUND; CAIRN_EFORMAT naming the file and its fault: shape, type, a number that is not finite,
+ * @return 0; CAIRN_ENOTFOUND; CAIRN_EFORMAT naming the file and its fault: shape, type, a number out of range,
  *         equal words; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_codebook_open(cairn_codebook **out, const char *path);

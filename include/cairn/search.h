@@ -163,6 +163,10 @@ CAIRN_API int cairn_answer_get(const cairn_answer *answer, size_t rank, cairn_hi
 /** The query's path; borrowed. */
 CAIRN_API const char *cairn_answer_query(const cairn_answer *answer);
 
+/** What it was searched by; CAIRN_BY_AUTO where there was no best to choose, and all images were verified. Where
+ * nothing was asked for, the log has a warning if the collection's ASMK could not be used (cairn_collection_asmk()). */
+CAIRN_API cairn_search_by cairn_answer_by(const cairn_answer *answer);
+
 /** The box that was searched with; all zero for the whole photograph. */
 CAIRN_API cairn_box cairn_answer_box(const cairn_answer *answer);
 

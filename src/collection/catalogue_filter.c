@@ -14,6 +14,7 @@
 
 #define STEPS_BETWEEN_CALLS 1000    /* instructions of SQLite's machine */
 #define LONGEST_VALUE       1000000 /* bytes; replace() could otherwise fill the memory */
+#define MOST_SHOWN          80      /* bytes of a condition in an error */
 
 /* clang-format off */
 static const char bare_before[] =
@@ -88,9 +89,10 @@ static int fail(const struct condition *condition, int result)
 	case SQLITE_AUTH:
 	case SQLITE_TOOBIG:
 		return cn_fail(CAIRN_EINVALID,
-			       "the condition '%.300s': %s; it is one SQL expression over id, path, label, size, "
+			       "the condition '%.*s%s': %s; it is one SQL expression over id, path, label, size, "
 			       "mtime_ns, width and height, with texts in 'single quotes'",
-			       condition->text, condition->refused ? condition->refused : sqlite3_errmsg(db));
+			       MOST_SHOWN, condition->text, strlen(condition->text) > MOST_SHOWN ? "..." : "",
+			       condition->refused ? condition->refused : sqlite3_errmsg(db));
 	default:
 		return cn_sql_fail(condition->catalogue, result, "selecting images");
 	}

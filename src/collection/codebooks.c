@@ -173,21 +173,29 @@ static int train(cn_building *building, size_t local, uint32_t words, cairn_code
 	return status;
 }
 
+static void warn_of_few(const cairn_collection *collection, size_t local, uint64_t descriptors)
+{
+	int is_there = collection->now.structures[CN_STRUCTURE_ASMK + local].file.name != NULL;
+	cn_log(CAIRN_LOG_WARNING,
+	       "too few descriptors of '%s' for ASMK: %llu, and it needs %u to train its words on; %s",
+	       collection->locals[local], (unsigned long long)descriptors, LEAST_DEFAULT_WORDS * DESCRIPTORS_OF_A_WORD,
+	       is_there ? "the words of before stay" : "it waits for more images");
+}
+
 static int train_codebook(cn_building *building, size_t local)
 {
 	uint32_t words = building->options->words;
 	uint64_t descriptors = 0, images = building->collection->now.counts.images;
 	cairn_codebook *codebook = NULL;
+	if (words && !images)
+		return cn_fail(CAIRN_EINVALID, "'%s' has no images yet to train %u words on; add some first",
+			       building->collection->folder, words);
 	if (!words) {
 		CN_TRY(visit_all(building, local, "counting features", count_descriptors, &descriptors));
 		words = default_words(descriptors);
 	}
 	if (!words && images)
-		cn_log(CAIRN_LOG_WARNING,
-		       "%llu descriptors of '%s' are too few for ASMK, which needs %u to train its words on: it waits "
-		       "for more images",
-		       (unsigned long long)descriptors, building->collection->locals[local],
-		       LEAST_DEFAULT_WORDS * DESCRIPTORS_OF_A_WORD);
+		warn_of_few(building->collection, local, descriptors);
 	if (!words)
 		return cn_building_postpone(building, CN_STRUCTURE_ASMK + (int)local);
 	CN_TRY(train(building, local, words, &codebook));

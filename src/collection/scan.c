@@ -148,6 +148,12 @@ int cn_scan_resolve(char **out, const char *file, const char *path)
 	return status;
 }
 
+/* Of a byte order mark, which some editors put before a text. */
+static size_t mark_length(const char *text, size_t length)
+{
+	return length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 static int add_list(struct scan *scan, const char *list)
 {
 	char *text;
@@ -161,7 +167,7 @@ static int add_list(struct scan *scan, const char *list)
 		return tell(scan, list,
 			    cn_fail_context(status, "'@%s' names a list (a file of that name is written './@%s')", list,
 					    list));
-	for (char *line = text, *next; line < text + length && status == 0; line = next) {
+	for (char *line = text + mark_length(text, length), *next; line < text + length && status == 0; line = next) {
 		char *end = memchr(line, '\n', (size_t)(text + length - line));
 		next = end ? end + 1 : text + length;
 		end = end ? end : next;

@@ -114,13 +114,16 @@ static int train_quantizer(cn_building *building, size_t local)
 	(void)local;
 	if (!building->options->lists && rows < LEAST_ROWS) {
 		if (rows)
-			cn_log(CAIRN_LOG_WARNING, "%llu descriptors are too few for lists: they wait for %d",
-			       (unsigned long long)rows, LEAST_ROWS);
+			cn_log(CAIRN_LOG_WARNING, "too few descriptors for lists: %llu, and they need %d; %s",
+			       (unsigned long long)rows, LEAST_ROWS,
+			       collection->now.structures[CN_STRUCTURE_LISTS].file.name ? "those of before stay"
+											: "they wait for more");
 		return cn_building_postpone(building, CN_STRUCTURE_LISTS);
 	}
 	if (building->options->lists > rows)
-		return cn_fail(CAIRN_EINVALID, "'%s' has %llu descriptors, too few for %u lists", collection->folder,
-			       (unsigned long long)rows, building->options->lists);
+		return cn_fail(CAIRN_EINVALID, "'%s' has %llu descriptor%s, too few for %u lists; add more images first",
+			       collection->folder, (unsigned long long)rows, rows == 1 ? "" : "s",
+			       building->options->lists);
 	CN_TRY(train_on_rows(building, &quantizer));
 	cairn_ivf_get_info(quantizer, &info);
 	int status = cn_building_take(building, CN_STRUCTURE_LISTS, quantizer, info.lists, rows);

@@ -3,11 +3,12 @@
  */
 #include "index/codebook.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "data/features.h"
-#include "math/dot.h"
+#include "math/half.h"
 #include "math/kmeans.h"
 #include "util/crc.h"
 #include "util/log.h"
@@ -55,9 +56,11 @@ static int check_size(size_t words, size_t dim, const char *name, int code)
 
 static int check_vectors(const float *vectors, size_t words, size_t dim, const char *name, int code)
 {
-	for (size_t i = 0; i < words; i++)
-		if (!cn_all_finite(vectors + i * dim, dim))
-			return cn_fail(code, "%s: word %zu holds a number that is not finite", name, i);
+	/* Beyond it, squared distances lose what tells words apart, and overflow in the end. */
+	for (size_t i = 0; i < words * dim; i++)
+		if (!(fabsf(vectors[i]) <= CN_HALF_LARGEST))
+			return cn_fail(code, "%s: a number of word %zu is %g; they go from %g to %g", name, i / dim,
+				       (double)vectors[i], (double)-CN_HALF_LARGEST, (double)CN_HALF_LARGEST);
 	return check_distinct(vectors, words, dim, name, code);
 }
 
@@ -267,8 +270,8 @@ int cairn_codebook_trainer_run(cairn_codebook **out, cairn_codebook_trainer *tra
 	size_t words = trainer->options.words, dim = trainer->dim;
 	*out = NULL;
 	if (trainer->count < words)
-		return cn_fail(CAIRN_EINVALID, "%zu descriptors are too few for a codebook of %zu words",
-			       trainer->count, words);
+		return cn_fail(CAIRN_EINVALID, "too few descriptors for a codebook of %zu words: %zu", words,
+			       trainer->count);
 	float *rows = rows_of(trainer), *vectors = cn_alloc_aligned(words * dim, sizeof(*vectors));
 	/* Floats are all that is needed from here on. */
 	cn_free(trainer->codes);

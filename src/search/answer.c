@@ -47,12 +47,14 @@ static int is_wanted(const cairn_search_options *options, const cn_candidate *ca
 	       (candidate->pair && candidate->pair->result.inliers >= (uint32_t)options->min_inliers);
 }
 
-int cn_answer_new(cairn_answer **out, const cairn_query *query, const cn_candidate *candidates, size_t count)
+int cn_answer_new(cairn_answer **out, const cairn_query *query, cairn_search_by by, const cn_candidate *candidates,
+		  size_t count)
 {
 	const cairn_search_options *options = &query->searcher->options;
 	cairn_answer *answer;
 	CN_NEW(answer, 1, sizeof(*answer));
 	int status = 0;
+	answer->by = by;
 	answer->box = query->box;
 	answer->times = query->times;
 	answer->query = cn_strdup(query->path);
@@ -109,6 +111,11 @@ int cairn_answer_get(const cairn_answer *answer, size_t rank, cairn_hit *hit)
 const char *cairn_answer_query(const cairn_answer *answer)
 {
 	return answer->query;
+}
+
+cairn_search_by cairn_answer_by(const cairn_answer *answer)
+{
+	return answer->by;
 }
 
 cairn_box cairn_answer_box(const cairn_answer *answer)

@@ -247,10 +247,18 @@ static int take_best_of_both(const cairn_query *query, const cn_exclusion *exclu
 	return status;
 }
 
+static int is_empty(const cairn_searcher *searcher)
+{
+	cairn_collection_info info;
+	return cairn_collection_get_info(searcher->collection, &info) == 0 && !info.segments;
+}
+
 int cn_candidates_find(const cairn_query *query, cairn_search_by by, const cn_exclusion *exclude, size_t depth,
 		       cn_candidates *out)
 {
 	*out = (cn_candidates){ 0 };
+	if (is_empty(query->searcher))
+		return 0;
 	/* Some of the best may be left out. */
 	depth += exclude->count + 1;
 	switch (by) {

@@ -18,6 +18,7 @@ struct cairn_searcher {
 	cn_selection selection;       /* options.filter */
 	cairn_search_by by;           /* when it was made; CAIRN_BY_AUTO: all images are candidates */
 	int needs_global;             /* queries have a global descriptor */
+	int warned;                   /* that ASMK is missing */
 	const char *local;            /* kind that queries have, NULL: none; borrowed from the collection */
 	size_t local_index;           /* its number there */
 	cn_describers describers;
@@ -46,6 +47,7 @@ typedef struct {
 
 struct cairn_answer {
 	char *query;
+	cairn_search_by by;
 	cairn_box box;
 	cairn_answer_times times;
 	size_t count;
@@ -86,6 +88,7 @@ int cn_candidates_find(const cairn_query *query, cairn_search_by by, const cn_ex
 int cn_verify_best(cairn_query *query, cn_candidates *candidates, size_t depth);
 
 /** Make an answer from candidates, best first, after the searcher's min_score and min_inliers; at most k hits. */
-int cn_answer_new(cairn_answer **out, const cairn_query *query, const cn_candidate *candidates, size_t count);
+int cn_answer_new(cairn_answer **out, const cairn_query *query, cairn_search_by by, const cn_candidate *candidates,
+		  size_t count);
 
 #endif

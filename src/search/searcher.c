@@ -7,6 +7,7 @@
 
 #include "rank/inliers.h"
 #include "search/search.h"
+#include "util/log.h"
 #include "util/memory.h"
 #include "util/progress.h"
 #include "verify/kinds.h"
@@ -109,8 +110,38 @@ static int expect_possible(const cairn_searcher *searcher)
 	return 0;
 }
 
+/* The ASMK that searches go by, as the catalogue knows it; all zero where its words are still to be trained. */
+static cairn_structure_info known_asmk(const cairn_searcher *searcher)
+{
+	cairn_collection_info info;
+	if (cairn_collection_get_info(searcher->collection, &info) == 0)
+		for (size_t i = 0; i < info.structure_count; i++) {
+			const cairn_structure_info *asmk = &info.structures[i];
+			if (asmk->kind && asmk->units && strcmp(asmk->kind, searcher->local) == 0)
+				return *asmk;
+		}
+	return (cairn_structure_info){ 0 };
+}
+
+/* Other results than yesterday's should not come without a word. The reason is in the error text. */
+static void warn_of_missing_asmk(cairn_searcher *searcher)
+{
+	char reason[CN_ERROR_SIZE];
+	cn_error_save(reason, sizeof(reason));
+	if (!searcher->warned && known_asmk(searcher).total)
+		cn_log(CAIRN_LOG_WARNING, "%s; searching without it", reason);
+	searcher->warned = 1;
+}
+
+/* Among no images nothing is missing. */
+static int is_empty_asmk(const cairn_searcher *searcher)
+{
+	cairn_structure_info asmk = known_asmk(searcher);
+	return asmk.units && !asmk.total;
+}
+
 /* What candidates are chosen by, of a collection as it is now; CAIRN_BY_AUTO where there is no best to choose. */
-static int find_by(const cairn_searcher *searcher, cairn_search_by *out)
+static int find_by(cairn_searcher *searcher, cairn_search_by *out)
 {
 	const cairn_asmk_index *index;
 	int has_global = searcher->info.dim > 0;
@@ -121,12 +152,14 @@ static int find_by(const cairn_searcher *searcher, cairn_search_by *out)
 	}
 	int status = cairn_collection_asmk(&index, searcher->collection, searcher->local);
 	if (*out != CAIRN_BY_AUTO)
-		return status;
+		return status == CAIRN_ENOTFOUND && is_empty_asmk(searcher) ? 0 : status;
 	if (status == 0)
 		*out = has_global ? CAIRN_BY_FUSED : CAIRN_BY_ASMK;
-	else if (status == CAIRN_ENOTFOUND)
-		*out = has_global ? CAIRN_BY_GLOBAL : CAIRN_BY_AUTO;
-	return status == CAIRN_ENOTFOUND ? 0 : status;
+	if (status != CAIRN_ENOTFOUND)
+		return status;
+	*out = has_global ? CAIRN_BY_GLOBAL : CAIRN_BY_AUTO;
+	warn_of_missing_asmk(searcher);
+	return 0;
 }
 
 /* What queries are described by follows from it. */
@@ -143,7 +176,7 @@ static int choose_by(cairn_searcher *searcher)
 
 /* The collection may have got or lost its ASMK since the searcher was made. Its queries are described for what it had
  * then; what needs no more than that is possible. */
-static int find_by_now(const cairn_searcher *searcher, cairn_search_by *out)
+static int find_by_now(cairn_searcher *searcher, cairn_search_by *out)
 {
 	*out = searcher->by;
 	if (searcher->options.by == CAIRN_BY_AUTO && (*out == CAIRN_BY_FUSED || *out == CAIRN_BY_ASMK))
@@ -289,7 +322,7 @@ int cairn_search(cairn_answer **out, cairn_searcher *searcher, cairn_query *quer
 	}
 	query->times.search = searched - start;
 	query->times.verify = cn_seconds() - searched;
-	status = cn_answer_new(out, query, candidates.items, candidates.count);
+	status = cn_answer_new(out, query, by, candidates.items, candidates.count);
 done:
 	cn_free(candidates.items);
 	return status;

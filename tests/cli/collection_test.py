@@ -3,6 +3,7 @@ import csv
 import os
 import random
 import re
+import resource
 import shutil
 
 from support import DAMAGED, DONE, INPUT, check, photograph, png, run_tests
@@ -374,6 +375,17 @@ def test_damaged_segment_elsewhere(place):
     found = place.run("search", "c", photos[0])
     check("a search that meets damage ends with 3 and names the file", found.code == DAMAGED
           and "00000001.rootsift.features" in found.err, found)
+
+
+def test_limited_files(place):
+    place.collection("c")
+    place.photographs("p", 20)
+    before = os.listdir(place / "c/segments")
+    limited = place.run("add", "c", "p", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536)))
+    check("files that must not grow further end add with a message", limited.code == INPUT and "00000001.rootsift" in limited.err,
+          limited)
+    check("and nothing is left of it", os.listdir(place / "c/segments") == before, os.listdir(place / "c/segments"))
+    check("without the limit it is done", place.run("add", "c", "p").code == DONE and place.run("check", "c").code == DONE)
 
 
 run_tests(globals())

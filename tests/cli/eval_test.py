@@ -82,7 +82,9 @@ def test_wrong_answers_lower_the_score(place):
           done)
     gnd = truth(place, [scene(0)], [query(0)])
     scores = evaluate(place, gnd).json["easy"]
-    check("no query with a positive: all scores 0", rounded(scores) == [0, 0, 0, 0, 0], scores)
+    check("no query with a positive: no score", scores == {**dict.fromkeys(SCORES), "queries": 0}, scores)
+    text = place.run("eval", "roxford", "c", gnd, "--images", "q").out
+    check("in text neither", re.search(r"^hard +- +- +- +- +0$", text, re.M), text)
 
 
 def test_queries_of_the_collection_are_left_out(place):

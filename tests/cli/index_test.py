@@ -30,6 +30,10 @@ def test_building(place):
     check("also as text", "ASMK of rootsift  32 words" in text, text)
     again = index(place, "c")
     check("a second run has nothing to do", again["trained"] == again["written"] == 0, again)
+    check("nor has the same once more", index(place, "c", "--asmk", "--words", 32) == again)
+    other = place.run("index", "c", "--asmk", "--words", 16)
+    check("another number of words is not passed over", other.code == INPUT and "has 32 words; --retrain makes others" in other.err,
+          other)
     place.run("add", "c", *place.photographs("more", 2, first=10))
     check("added images are in it", place.run("info", "c", "--format", "json").json["structures"][0]["covered"] == 8)
     trained = index(place, "c", "--retrain", "--asmk", "--words", 16)
@@ -62,7 +66,7 @@ def test_copying(place):
     waiting = place.run("init", "waiting", "--model", "none", "--asmk")
     check("init --asmk without a codebook says nothing more", waiting.code == DONE and "warning" not in waiting.err, waiting)
     added = place.run("add", "waiting", place / "p")
-    check("add with too few features says so and goes on", added.code == DONE and "too few for ASMK" in added.err, added)
+    check("add with too few features says so and goes on", added.code == DONE and "too few descriptors of 'rootsift' for ASMK" in added.err, added)
 
 
 def test_searching(place):
@@ -75,12 +79,49 @@ def test_searching(place):
     found = search(place, "--verify", 0)
     check("with it, the other view is the first", found[0]["id"] == 5 and found[0]["asmk"] == found[0]["score"] > 0, found)
     check("by asmk is the same here", search(place, "--verify", 0, "--by", "asmk") == found)
+    lines = place.run("search", "c", "--id", 1, "--verify", 0).out.splitlines()[2:2 + len(found)]
+    check("text shows three digits of a score, however small", all(abs(float(line.split()[1]) - hit["score"]) <= 0.005001 * hit["score"]
+          for line, hit in zip(lines, found)), lines)
     check("the first are verified", search(place, "--verify", 1)[0]["inliers"] > 20)
     for words, code, message in (("--by global", USAGE, "no global descriptors"), ("--by fused", USAGE, "no global descriptors"),
-                                 ("--by nonsense", USAGE, "global, asmk, fused"), ("--recall 0", USAGE, "--recall"),
+                                 ("--by nonsense", USAGE, "global, asmk, fused"),
+                                 ("--recall 0", USAGE, "--recall takes a decimal number above 0 and at most 1, not '0'"),
                                  ("--recall 1.1", USAGE, "--recall")):
         refused = place.run("search", "c", "--id", 1, *words.split())
         check(f"search {words} is refused", refused.code == code and message in refused.err, refused)
+
+
+def by(place, *words):
+    """What a search says that it went by, and what it warns of."""
+    found = place.run("search", "c", "--id", 1, "--verify", 0, *words, "--format", "json")
+    return found.json["queries"][0]["by"], found.err
+
+
+def test_what_is_searched_by(place):
+    place.model()
+    place.collection("c", place.photographs("p", 3), init=("--model", "tiny"))
+    check("by global descriptor", by(place) == ("global", ""))
+    index(place, "c", "--asmk", "--words", 32)
+    check("with ASMK by both", by(place) == ("fused", "") and by(place, "--by", "asmk") == ("asmk", ""))
+    file = next((place / "c" / "segments").glob("*.asmk"))
+    good = file.read_bytes()
+    file.unlink()
+    what, told = by(place)
+    check("a file of it that is gone is told in one line", what == "global" and file.name in told and
+          "searching without it" in told and told.count("\n") == 1, told)
+    file.write_bytes(good)
+    next((place / "c" / "segments").glob("*.codebook.npy")).unlink()
+    what, told = by(place)
+    check("a codebook too", what == "global" and "codebook" in told, told)
+
+
+def test_empty(place):
+    place.collection("a", place.photographs("p", 2))
+    index(place, "a", "--asmk", "--words", 32)
+    place.run("init", "c", "--model", "none", f"--asmk={place / 'a'}")
+    for words in ((), ("--by", "asmk")):
+        found = place.run("search", "c", place / "p/scene-000.png", *words)
+        check(f"an empty collection has no results {words}", found.code == DONE and "0 found" in found.out and not found.err, found)
 
 
 def test_damage(place):
@@ -106,9 +147,18 @@ def test_lists(place):
     place.collection("c", place.photographs("p", 8), init=("--model", "tiny", "--local", "none"))
     built = index(place, "c", "--ivf", "--lists", 3)
     check("lists are built", built["structures"][0]["lists"] == 3 and built["structures"][0]["local"] is None, built)
+    other = place.run("index", "c", "--ivf", "--lists", 4)
+    check("another number of lists is not passed over", other.code == INPUT and "has 3 lists; --retrain makes others" in other.err,
+          other)
     whole = search(place, "--recall", 1)
     check("a search that is to find all is exact", len(whole) == 7)
+    again = place.run("index", "c", "--retrain")
+    check("where there are too few to train on, it says that the lists stay", again.code == DONE and "warning: too few descriptors "
+          "for lists: 8, and they need 1024; those of before stay" in again.err and "3 lists" in again.out, again)
     check("a low recall finds some of them", {hit["id"] for hit in search(place, "--recall", 0.01)} <= {hit["id"] for hit in whole})
+    place.run("remove", "c", 2)
+    text = place.run("index", "c", "--retrain", "--ivf", "--lists", 1).out
+    check("one is no plural, and removed images are not counted", text.startswith("lists: 1 list, all images, "), text)
 
 
 def test_refusals(place):
@@ -121,9 +171,17 @@ def test_refusals(place):
                                  ("nowhere --asmk", INPUT, "nowhere")):
         refused = place.run("index", *words.split())
         check(f"index {words} is refused", refused.code == code and message in refused.err, refused)
+    place.model()
+    place.collection("empty", init=("--model", "tiny"))
+    for words, message in (("--ivf --lists 3", "0 descriptors, too few for 3 lists; add more images first"),
+                           ("--asmk --words 3", "no images yet to train 3 words on; add some first")):
+        refused = place.run("index", "empty", *words.split())
+        check(f"index {words} of an empty collection is refused", refused.code == USAGE and message in refused.err, refused)
     place.write("bad.npy", "no array")
-    made = place.run("init", "d", "--model", "none", "--asmk=bad.npy")
-    check("init with a faulty codebook tells it", made.code == INPUT and "bad.npy" in made.err, made)
+    for name in ("bad.npy", "none.npy", "home"):
+        made = place.run("init", "d", "--model", "none", f"--asmk={name}")
+        check(f"init with {name} as codebook tells it and makes nothing", made.code == INPUT and name in made.err
+              and not (place / "d").exists(), made)
     none = place.run("init", "e", "--local", "none", "--asmk")
     check("init --asmk needs local features", none.code == USAGE and not (place / "e").exists(), none)
 

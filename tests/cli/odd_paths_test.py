@@ -239,6 +239,9 @@ def test_at(place):
     listed = place.run("add", "c", "@list.txt")
     check("in a list an @ is a name, blanks belong to it, and the last line needs no end", "unchanged  2" in listed.out
           and " -x '" in listed.err and listed.code == DONE, listed)
+    place.write("marked.txt", "\ufeffplain.png\n")
+    marked = place.run("add", "c", "@marked.txt")
+    check("a byte order mark before a list is none of its names", "unchanged  1" in marked.out and marked.code == DONE, marked)
     piped = place.run("add", "c", "@/dev/stdin", input=os.fsencode(place / "plain.png") + b"\n")
     check("a list through a pipe", piped.code == DONE and "unchanged  1" in piped.out, piped)
     (place / "folder").mkdir()

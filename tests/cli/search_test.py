@@ -54,7 +54,7 @@ def test_finds_the_place(place):
 def test_json(place):
     collection, views = places(place)
     document, = documents(place, collection, "q/view-001.png")
-    check("a query has its members", list(document) == ["query", "id", "box", "seconds", "results"], list(document))
+    check("a query has its members", list(document) == ["query", "id", "box", "by", "seconds", "results"], list(document))
     check("with the path as it was given", document["query"] == "q/view-001.png" and document["id"] is None
           and document["box"] is None, document)
     check("and seconds of each stage", list(document["seconds"]) == ["decode", "describe", "search", "verify"]
@@ -119,6 +119,7 @@ def labelled(place, **how):
     photos = place.photographs("p", 6)
     place.write("l.csv", "path,label\n" + "".join(f"{photos[i]},{label}\n" for i, label in ((0, "tower"), (1, "bridge"), (3, "tower"))))
     place.write("ids.txt", "6\n\n 2 \r\n2\n3")
+    place.write("marked.txt", "\ufeff5\n3\n")
     place.collection("c", photos, add=("--labels", "l.csv"), **how)
     return place.photograph("q/view.png", 1, shift=(6, -4))
 
@@ -128,6 +129,8 @@ FILTERS = {
     ("--label", "tower", "--label", "bridge"): [1, 2, 4],
     ("--where", "label IS NULL"): [3, 5, 6],
     ("--ids", "ids.txt"): [2, 3, 6],
+    ("--ids", "marked.txt"): [3, 5],
+    ("--where", "id > 2 -- the last four", "--where", "id < 3 OR label = 'tower'"): [4],
     ("--where", "id > 2 AND width = 160"): [3, 4, 5, 6],
     ("--where", "label LIKE 'b%' OR path LIKE '%/scene-005.png'"): [2, 6],
     ("--label", "tower", "--where", "id > 1"): [4],
@@ -158,6 +161,7 @@ def test_filters_that_select_little(place):
     view = labelled(place)
     place.write("unknown.txt", "4\n77\n78\n")
     place.write("bad.txt", "4\n4.5\n")
+    place.write("nul.txt", b"4\n1\0002\n")
     for words, warning in ((("--label", "tower", "--label", "castle"), "no image has the label 'castle'"),
                            (("--ids", "unknown.txt"), "2 of 3 ids are of no image")):
         answer = place.run("search", "c", view, *words, "--format", "csv")
@@ -170,6 +174,11 @@ def test_filters_that_select_little(place):
             (("--ids", "nowhere.txt"), INPUT, "nowhere.txt"),
             (("--ids", "."), INPUT, "--ids . cannot be read"),
             (("--ids", "bad.txt"), INPUT, "bad.txt:2: '4.5' is no id"),
+            (("--ids", "nul.txt"), INPUT, "nul.txt:2: '1' and a NUL byte is no id"),
+            (("--ids", "/dev/zero"), INPUT, "/dev/zero:1: ''... is no id"),
+            (("--ids", "ids.txt", "--ids", "bad.txt"), USAGE, "--ids was given twice"),
+            (("--by", "asmk", "--by=asmk"), USAGE, "--by was given twice"),
+            (("-k", "3", "-k4"), USAGE, "-k was given twice"),
             (("--where", "width >"), USAGE, "incomplete input"),
             (("--where", "label = \"tower\""), USAGE, "single quotes"),
             (("--where", "1; DROP TABLE images"), USAGE, "syntax error"),
@@ -271,8 +280,12 @@ def test_other_kinds_of_features(place):
     refused = place.run("search", collection, views[0], "--local", "xfeat")
     check("features that the collection does not keep", refused.code == INPUT and "no local features of kind 'xfeat'"
           in refused.err, refused)
-    every = results(place, collection, views[0], "--verify", 1)
-    check("without a global descriptor all are verified", all(hit["inliers"] is not None for hit in every), every)
+    every = place.run("search", collection, *views[:2], "--verify", 1, "--recall", 0.5, "--format", "json")
+    check("without a global descriptor all are verified", all(hit["inliers"] is not None for query in every.json["queries"]
+                                                              for hit in query["results"]), every)
+    warnings = every.err.splitlines()
+    check("and it is told once that an option has no effect", len(warnings) == 2 and "--recall has no effect" in warnings[0]
+          and "--verify has no effect" in warnings[1], warnings)
 
 
 # ---- with a network ----

@@ -191,6 +191,8 @@ INTERRUPTIONS = (
     ("check c", "interrupted: not everything was read"),
     ("compact c", "interrupted: the collection is as it was"),
     ("model whiten tiny p", "interrupted: nothing was learned"),
+    ("index c --asmk --words 16", "interrupted: the same command again goes on where it stopped"),
+    ("index c --asmk --words 8 --retrain", "interrupted before the training was over: the same command again begins it anew"),
 )
 
 
@@ -219,6 +221,29 @@ def test_signals_stop_long_commands(place):
     check("compact left the segments", place.run("info", "c", "--format", "json").json["segments"] >= 4)
     check("whiten left the model", place.run("model", "info", "tiny", "--format", "json").json["fingerprint"] == fingerprint)
     check("what was stopped can be done", all(place.run(*words.split()).code == DONE for words, _ in INTERRUPTIONS))
+
+
+def has_open(process, folder):
+    """Whether the process has opened a file below the folder."""
+    files = []
+    for name in os.listdir(f"/proc/{process.pid}/fd"):
+        try:
+            files.append(os.readlink(f"/proc/{process.pid}/fd/{name}"))
+        except FileNotFoundError:  # closed meanwhile
+            pass
+    return any(file.startswith(f"{folder}/") for file in files)
+
+
+def test_signals_while_a_collection_is_opened(place):
+    place.photographs("new", 2, first=10)
+    place.collection("c", place.photographs("p", 2))
+    for words in ("add c new", "search c --id 1", "index c --asmk --words 8", "check c", "compact c"):
+        command = Blocked(place, *words.split())
+        while command.process.poll() is None and not has_open(command.process, place / "c"):
+            pass
+        command.process.send_signal(signal.SIGTERM)
+        ended = command.end()
+        check(f"{words}: SIGTERM ends it with code 4 from the beginning on", ended.code == INTERRUPTED, ended)
 
 
 def test_ignored_signals_stay_ignored(place):

@@ -47,7 +47,8 @@ static void what_is_saved_is_loaded(void **state)
 
 static void faulty_files_are_named(void **state)
 {
-	static const float good[] = { 1, 2, 3, 4 }, nan[] = { 1, 2, NAN, 4 }, equal[] = { 5, 1, 1, 1, 1, 1, 5, 1 };
+	static const float good[] = { 1, 2, 3, 4 }, nan[] = { 1, 2, NAN, 4 }, large[] = { 1, -1e30f, 3, 4 },
+			   equal[] = { 5, 1, 1, 1, 1, 1, 5, 1 };
 	static const double doubles[] = { 1, 2, 3, 4 };
 	static const struct {
 		cn_npy_type type;
@@ -60,7 +61,8 @@ static void faulty_files_are_named(void **state)
 		{ CN_NPY_F32, 3, { 2, 2, 1 }, good, "3 dimensions, wanted 2" },
 		{ CN_NPY_F32, 2, { 0, 2 }, good, "0 words of 2 dimensions" },
 		{ CN_NPY_F32, 2, { 2, 0 }, good, "2 words of 0 dimensions" },
-		{ CN_NPY_F32, 2, { 2, 2 }, nan, "word 1 holds a number that is not finite" },
+		{ CN_NPY_F32, 2, { 2, 2 }, nan, "a number of word 1 is nan" },
+		{ CN_NPY_F32, 2, { 2, 2 }, large, "a number of word 0 is -1e+30; they go from -65504 to 65504" },
 		{ CN_NPY_F32, 2, { 4, 2 }, equal, "are equal" },
 	};
 	const char *path = cn_test_path(cn_test_folder(), "words.npy");

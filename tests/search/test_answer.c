@@ -78,7 +78,7 @@ static void keeps_the_best_within_the_limits(void **state)
 		scene.searcher.options.k = cases[i].k;
 		scene.searcher.options.min_score = cases[i].min_score;
 		scene.searcher.options.min_inliers = cases[i].min_inliers;
-		assert_ok(cn_answer_new(&answer, &scene.query, scene.candidates, IMAGES));
+		assert_ok(cn_answer_new(&answer, &scene.query, CAIRN_BY_GLOBAL, scene.candidates, IMAGES));
 		assert_int_equal(cairn_answer_count(answer), cases[i].count);
 		for (size_t k = 0; k < cases[i].count; k++) {
 			cairn_hit hit;
@@ -99,7 +99,7 @@ static void stands_by_itself(void **state)
 	cairn_answer *answer;
 	cairn_hit hit;
 	set_up(&scene);
-	assert_ok(cn_answer_new(&answer, &scene.query, scene.candidates, IMAGES));
+	assert_ok(cn_answer_new(&answer, &scene.query, CAIRN_BY_GLOBAL, scene.candidates, IMAGES));
 	cairn_collection_free(scene.searcher.collection);
 	memset(&scene, 0xA5, sizeof(scene));
 	assert_string_equal(cairn_answer_query(answer), "/some/query.jpg");
@@ -142,13 +142,13 @@ static void refuses_ranks_that_are_not_there(void **state)
 	cairn_point_pair *pairs;
 	size_t count;
 	set_up(&scene);
-	assert_ok(cn_answer_new(&answer, &scene.query, scene.candidates, IMAGES));
+	assert_ok(cn_answer_new(&answer, &scene.query, CAIRN_BY_GLOBAL, scene.candidates, IMAGES));
 	for (size_t i = 0; i < 3; i++) {
 		assert_fails(cairn_answer_get(answer, ranks[i], &hit), CAIRN_EINVALID, "4 hits");
 		assert_fails(cairn_answer_points(answer, ranks[i], &pairs, &count), CAIRN_EINVALID, "4 hits");
 	}
 	cairn_answer_free(answer);
-	assert_ok(cn_answer_new(&answer, &scene.query, NULL, 0));
+	assert_ok(cn_answer_new(&answer, &scene.query, CAIRN_BY_GLOBAL, NULL, 0));
 	assert_int_equal(cairn_answer_count(answer), 0);
 	assert_fails(cairn_answer_get(answer, 0, &hit), CAIRN_EINVALID, "0 hits");
 	cairn_answer_free(answer);
@@ -163,7 +163,7 @@ static void tells_of_an_image_that_is_gone(void **state)
 	cairn_answer *answer;
 	set_up(&scene);
 	scene.candidates[2].id = 77;
-	assert_fails(cn_answer_new(&answer, &scene.query, scene.candidates, IMAGES), CAIRN_ENOTFOUND, "77");
+	assert_fails(cn_answer_new(&answer, &scene.query, CAIRN_BY_GLOBAL, scene.candidates, IMAGES), CAIRN_ENOTFOUND, "77");
 	cairn_collection_free(scene.searcher.collection);
 }
 
@@ -173,7 +173,7 @@ static int make_and_ask(void *context)
 	cairn_answer *answer;
 	cairn_point_pair *pairs;
 	size_t count;
-	int status = cn_answer_new(&answer, &scene->query, scene->candidates, IMAGES);
+	int status = cn_answer_new(&answer, &scene->query, CAIRN_BY_GLOBAL, scene->candidates, IMAGES);
 	if (status < 0)
 		return status;
 	status = cairn_answer_points(answer, 0, &pairs, &count);
