@@ -69,7 +69,9 @@ static int print(const cairn_collection_info *info, const cairn_build_report *re
 static void say_interrupted(const cairn_build_options *asked, const cairn_build_report *report,
 			    const cairn_collection_info *info)
 {
-	size_t wanted = asked->asmk || asked->ivf ? (asked->asmk != NULL) + (asked->ivf != 0) : info->structure_count;
+	size_t wanted = (size_t)(asked->asmk != NULL) + (asked->ivf != 0);
+	if (!wanted)
+		wanted = info->structure_count;
 	if (!asked->retrain)
 		say("interrupted: the same command again goes on where it stopped");
 	else if (report->trained + report->postponed < wanted)
