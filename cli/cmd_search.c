@@ -103,7 +103,8 @@ static void take_questions(struct search *search, const struct arguments *argume
 static void warn_of_verify(struct search *search, const cairn_answer *answer)
 {
 	if (how.verify != UNSET && cairn_answer_by(answer) == CAIRN_BY_AUTO && !search->warned)
-		say_warning("--verify has no effect: without global descriptors and ASMK there are no best to choose, and all images "
+		say_warning("--verify has no effect: without global descriptors and ASMK there are no best to choose, "
+			    "and all images "
 			    "are verified");
 	search->warned = 1;
 }

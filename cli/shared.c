@@ -89,8 +89,9 @@ void warn_of_recall(cairn_collection *collection, const struct search_arguments 
 		has_lists |= !structure->kind && structure->units && structure->covered == structure->total;
 	}
 	if (!has_lists)
-		say_warning("--recall has no effect: %s has no lists of all its images, which 'cairn index --ivf' makes",
-			    info.folder);
+		say_warning(
+			"--recall has no effect: %s has no lists of all its images, which 'cairn index --ivf' makes",
+			info.folder);
 	else if (arguments->by && strcmp(arguments->by, "asmk") == 0)
 		say_warning("--recall has no effect on a search by ASMK");
 }

@@ -8,7 +8,10 @@ import numpy
 
 def read_graph(prefix):
     """(images, ids, scores): the image of each line, its neighbours (-1 where there are fewer) and their scores."""
-    return tuple(numpy.load(f"{prefix}.{kind}.npy", mmap_mode="r") for kind in ("images", "ids", "scores"))
+    images, ids, scores = (numpy.load(f"{prefix}.{kind}.npy", mmap_mode="r") for kind in ("images", "ids", "scores"))
+    if ids.shape != scores.shape or len(ids) != len(images):
+        sys.exit(f"{prefix}: arrays of {images.shape}, {ids.shape} and {scores.shape}, which are not of one graph")
+    return images, ids, scores
 
 
 def mutual_pairs(images, ids, scores):

@@ -280,20 +280,60 @@ CAIRN_API int cairn_collection_remove(cairn_collection *collection, const int64_
 /** Rewrite the segments without removed images, into few large ones. Ids stay. */
 CAIRN_API int cairn_collection_compact(cairn_collection *collection, cairn_progress_cb progress, void *payload);
 
-/** Told of each fault that cairn_collection_check() finds. `repaired`: not 0 if it was mended. */
-typedef void (*cairn_check_cb)(const char *file, const char *fault, int repaired, void *payload);
+/** What cairn_collection_check() may change. */
+typedef enum {
+	CAIRN_CHECK_ONLY,
+	CAIRN_CHECK_REPAIR, /**< makes codes and scales again from their rows, and takes away damaged files that
+			     * searches can do without, which the next add or cairn_collection_build_index() makes
+			     * again: no image is lost */
+	CAIRN_CHECK_DROP    /**< repairs, and forgets the images of segments that are damaged otherwise; the next add of
+			     *   their files describes them again, under new ids */
+} cairn_check_mode;
+
+/** What stands in a collection and should not, and what becomes of it. */
+typedef enum {
+	CAIRN_FAULT_NOTE,       /**< no fault: a file in `segments` that belongs to no segment, and does no harm */
+	CAIRN_FAULT_REPAIRABLE, /**< CAIRN_CHECK_REPAIR mends it */
+	CAIRN_FAULT_DROPPABLE,  /**< only CAIRN_CHECK_DROP mends it */
+	CAIRN_FAULT_BEYOND,     /**< a file that cannot be read today, or the catalogue: nothing here mends it */
+	CAIRN_FAULT_REPAIRED,
+	CAIRN_FAULT_DROPPED /**< with its images */
+} cairn_fault_state;
+
+/** Told of each fault and note, after the mending. Must not use the collection. */
+typedef void (*cairn_fault_cb)(const char *file, const char *fault, cairn_fault_state state, void *payload);
+
+/** Told of each image before it is forgotten. Must not use the collection. @return not 0 to stop: nothing is changed
+ * then, and the check gives CAIRN_ECANCELLED */
+typedef int (*cairn_drop_cb)(const cairn_image_record *image, void *payload);
+
+typedef struct {
+	uint32_t version;        /**< CAIRN_CHECK_OPTIONS_VERSION */
+	cairn_check_mode mode;   /**< other than CAIRN_CHECK_ONLY needs a writable handle */
+	cairn_fault_cb on_fault; /**< NULL: none */
+	void *fault_payload;
+	cairn_drop_cb on_drop; /**< NULL: none */
+	void *drop_payload;
+	cairn_progress_cb progress; /**< NULL: none */
+	void *progress_payload;
+} cairn_check_options;
+
+#define CAIRN_CHECK_OPTIONS_VERSION 1
+#define CAIRN_CHECK_OPTIONS_INIT                                                                                       \
+	{                                                                                                              \
+		CAIRN_CHECK_OPTIONS_VERSION, CAIRN_CHECK_ONLY, NULL, NULL, NULL, NULL, NULL, NULL                      \
+	}
 
 /**
- * Read every byte and compare with the checksums and the catalogue. A reader's handle is refreshed by it.
+ * Read every byte and compare with the checksums and the catalogue (which SQLite tests by itself). A reader's handle is
+ * refreshed by it.
  *
- * @param repair not 0 (needs a writable handle): make codes and scales again from their rows where they alone are
- *               damaged; drop damaged files that searches can do without (cairn_collection_build_index()), which
- *               the next add makes again; drop other damaged segments together with their images from the catalogue,
- *               so that the next add describes those images again; delete stray files
- * @return the number of faults that remain; CAIRN_EIO; CAIRN_ENOMEM
+ * @param options NULL: those of CAIRN_CHECK_OPTIONS_INIT
+ * @return the number of faults that remain; CAIRN_EINVALID for a handle that may only read, asked to mend;
+ * CAIRN_ENOTFOUND where images are to be dropped and not one file of all segments is there: a disk may be missing,
+ * and nothing is changed; CAIRN_ECANCELLED; CAIRN_EIO; CAIRN_ENOMEM
  */
-CAIRN_API int cairn_collection_check(cairn_collection *collection, int repair, cairn_check_cb callback, void *payload,
-				     cairn_progress_cb progress, void *progress_payload);
+CAIRN_API int cairn_collection_check(cairn_collection *collection, const cairn_check_options *options);
 
 /**
  * An index over the collection's descriptors as this handle sees them: one that probes lists where all segments have

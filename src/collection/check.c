@@ -46,7 +46,11 @@ static int note(struct check *check, const char *file, char *text, cn_mending me
 		check->capacity = capacity;
 	}
 	cn_fault *fault = &check->faults[check->count];
-	*fault = (cn_fault){ .file = cn_strdup(file), .text = text, .mending = mending, .target = target };
+	*fault = (cn_fault){ .file = cn_strdup(file),
+			     .text = text,
+			     .mending = mending,
+			     .target = target,
+			     .state = cn_fault_state(mending) };
 	check->count++;
 	return fault->file && text ? 0 : CAIRN_ENOMEM;
 }
@@ -291,8 +295,11 @@ static int check_strays(struct check *check)
 	int status = 0;
 	CN_TRY(cn_collection_strays(check->collection, &names, &count));
 	for (size_t i = 0; i < count && status == 0; i++)
-		status = note(check, names[i], cn_strdup("no segment that the catalogue knows has this file"),
-			      CN_DELETE_FILE, CN_NO_TARGET);
+		status = note(check, names[i],
+			      cn_strdup(cn_segment_name_is_ours(names[i])
+						? "an interrupted run left it; the next one that writes deletes it"
+						: "no file of the collection, which leaves it alone"),
+			      CN_LEAVE_FILE, CN_NO_TARGET);
 	cn_names_free(names, count);
 	return status;
 }
@@ -344,25 +351,66 @@ static void free_faults(struct check *check)
 	cn_free(check->faults);
 }
 
-int cairn_collection_check(cairn_collection *collection, int repair, cairn_check_cb callback, void *payload,
-			   cairn_progress_cb progress, void *progress_payload)
+/* Is any file of a segment there, or are there none to be there? */
+static int has_files(const cairn_collection *collection)
 {
-	struct check check = { .collection = collection };
-	int remaining = 0;
-	if (repair)
+	for (size_t i = 0; i < collection->now.segment_count; i++) {
+		for (int file = 0; file < CN_FILE_DERIVED; file++) {
+			const char *name = collection->now.segments[i].record.files[file].name;
+			char *path = name ? cn_collection_file(collection, name) : NULL;
+			int is_there = path && access(path, F_OK) == 0;
+			cn_free(path);
+			if (is_there)
+				return 1;
+		}
+	}
+	return collection->now.segment_count == 0;
+}
+
+static int expect_allowed(cairn_collection *collection, cairn_check_mode mode)
+{
+	if (mode != CAIRN_CHECK_ONLY)
 		CN_TRY(cn_collection_expect_writable(collection));
 	CN_TRY(cn_collection_expect_fresh(collection));
-	cn_progress_start(&check.progress, progress, progress_payload, "checking", collection->now.segment_count);
+	if (mode == CAIRN_CHECK_DROP && !has_files(collection))
+		return cn_fail(CAIRN_ENOTFOUND,
+			       "'%s' holds not one file of the collection, and nothing was dropped: if they lie on "
+			       "another disk, mount it; if they are lost, make a new collection",
+			       collection->segments);
+	return 0;
+}
+
+static int tell(const struct check *check, const cairn_check_options *options)
+{
+	int remaining = 0;
+	for (size_t i = 0; i < check->count; i++) {
+		const cn_fault *fault = &check->faults[i];
+		remaining += fault->state == CAIRN_FAULT_REPAIRABLE || fault->state == CAIRN_FAULT_DROPPABLE ||
+			     fault->state == CAIRN_FAULT_BEYOND;
+		if (options->on_fault)
+			options->on_fault(fault->file, fault->text, fault->state, options->fault_payload);
+	}
+	return remaining;
+}
+
+int cairn_collection_check(cairn_collection *collection, const cairn_check_options *options)
+{
+	static const cairn_check_options defaults = CAIRN_CHECK_OPTIONS_INIT;
+	struct check check = { .collection = collection };
+	if (!options)
+		options = &defaults;
+	if (options->version != CAIRN_CHECK_OPTIONS_VERSION)
+		return cn_fail(CAIRN_EINVALID, "cairn_check_options of version %u, this library knows %d",
+			       options->version, CAIRN_CHECK_OPTIONS_VERSION);
+	CN_TRY(expect_allowed(collection, options->mode));
+	cn_progress_start(&check.progress, options->progress, options->progress_payload, "checking",
+			  collection->now.segment_count);
 	int status = look(&check);
 	cn_progress_end(&check.progress);
-	if (status == 0 && repair && check.count)
-		status = cn_mend(collection, check.faults, check.count);
-	for (size_t i = 0; i < check.count && status == 0; i++) {
-		const cn_fault *fault = &check.faults[i];
-		remaining += !fault->mended;
-		if (callback)
-			callback(fault->file, fault->text, fault->mended, payload);
-	}
+	if (status == 0 && options->mode != CAIRN_CHECK_ONLY && check.count)
+		status = cn_mend(collection, options, check.faults, check.count);
+	if (status == 0)
+		status = tell(&check, options);
 	free_faults(&check);
-	return status < 0 ? status : remaining;
+	return status;
 }

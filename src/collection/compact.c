@@ -203,7 +203,8 @@ static int gather_image(struct compaction *compaction, cn_segment *segment, cons
 			++*row;
 		item->row_count = *row - item->row;
 		if (item->row_count == 0)
-			return cn_fail(CAIRN_EDAMAGED, "'%s' has no row of image %lld; 'cairn check --repair' mends it",
+			return cn_fail(CAIRN_EDAMAGED,
+				       "'%s' has no row of image %lld; 'cairn check' tells what mends it",
 				       segment->record.files[CN_FILE_IMAGES].name, (long long)id);
 	}
 	compaction->item_count++;
@@ -220,8 +221,7 @@ static int compare_files(const struct compaction *compaction, const cn_segment_r
 			continue;
 		int status = cn_segment_file_compare(compaction->collection, &record->files[i]);
 		if (status == CAIRN_EDAMAGED || status == CAIRN_ENOTFOUND)
-			return cn_fail_context(CAIRN_EDAMAGED, "'%s'; 'cairn check --repair' mends it",
-					       record->files[i].name);
+			return cn_fail_damaged();
 		CN_TRY(status);
 	}
 	return 0;

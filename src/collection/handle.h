@@ -101,6 +101,8 @@ char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int file)
 
 /** 1 if a name in segments/ is one that cairn gives, perhaps with the ending of a temporary file. */
 int cn_segment_name_is_ours(const char *name);
+/** The last error as damage of the collection, with what to do. @return CAIRN_EDAMAGED */
+int cn_fail_damaged(void);
 
 /** Index of the segment whose range holds the id; segment_count if there is none. */
 size_t cn_snapshot_segment(const cn_snapshot *snapshot, int64_t id);

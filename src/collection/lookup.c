@@ -126,7 +126,7 @@ static int find_segment(cairn_collection *collection, int64_t id, cn_segment **o
 	CN_TRY(cn_collection_expect_fresh(collection));
 	size_t at = cn_snapshot_segment(&collection->now, id);
 	if (at == collection->now.segment_count)
-		return cn_fail(CAIRN_EDAMAGED, "'%s': no segment holds image %lld; 'cairn check --repair' mends it",
+		return cn_fail(CAIRN_EDAMAGED, "'%s': no segment holds image %lld; 'cairn check' tells what mends it",
 			       collection->folder, (long long)id);
 	*out = &collection->now.segments[at];
 	return 0;
@@ -143,7 +143,7 @@ static int copy_descriptor(cairn_collection *collection, int64_t id, float *out)
 	CN_TRY(cn_segment_rows(collection, segment, &rows));
 	size_t at = cn_ids_find(rows->images, rows->count, id);
 	if (at == rows->count || rows->images[at] != id)
-		return cn_fail(CAIRN_EDAMAGED, "'%s' has no row of image %lld; 'cairn check --repair' mends it",
+		return cn_fail(CAIRN_EDAMAGED, "'%s' has no row of image %lld; 'cairn check' tells what mends it",
 			       segment->record.files[CN_FILE_IMAGES].name, (long long)id);
 	cn_halves_to_floats(rows->rows + at * collection->dim, collection->dim, out);
 	return 0;

@@ -3,8 +3,8 @@
  *
  * Codes and scales that alone are damaged are made again from the rows. Damaged inverted files and lists are dropped by
  * themselves, and so are codebooks and quantizers, with all that was made with them: the next add makes them again.
- * Otherwise mending drops a damaged segment whole, with its images: they are described again by the next add, which is
- * the only way to get them back.
+ * What is damaged otherwise is lost. Its segment is dropped whole, with its images, where this is asked for: they are
+ * described again by the next add, which is the only way to get them back.
  */
 #include "collection/mend.h"
 
@@ -16,16 +16,29 @@ int cn_is_made_of_rows(int file)
 	return file == CN_FILE_CODES || file == CN_FILE_SCALES;
 }
 
-static int drop_segment(cairn_collection *collection, const cn_fault *fault)
+/* Tells of the images first, so that the caller has their paths and labels whatever happens then. */
+static int forget(cairn_collection *collection, const cairn_check_options *options, int64_t first, int64_t last)
+{
+	cairn_image_record image;
+	int64_t *ids;
+	size_t count;
+	CN_TRY(cn_catalogue_ids(collection->catalogue, first, last, 0, &ids, &count));
+	int status = 0;
+	for (size_t i = 0; i < count && status == 0 && options->on_drop; i++) {
+		status = cairn_collection_find_id(collection, ids[i], &image);
+		if (status == 0 && options->on_drop(&image, options->drop_payload))
+			status = cn_fail(CAIRN_ECANCELLED, "stopped before images were dropped");
+	}
+	cn_free(ids);
+	CN_TRY(status);
+	return cn_catalogue_forget_range(collection->catalogue, first, last);
+}
+
+static int drop_segment(cairn_collection *collection, const cairn_check_options *options, const cn_fault *fault)
 {
 	const cn_segment_record *record = &collection->now.segments[fault->target].record;
 	CN_TRY(cn_catalogue_drop_segment(collection->catalogue, record->id));
-	return cn_catalogue_forget_range(collection->catalogue, record->first, record->last);
-}
-
-static int forget_image(cairn_collection *collection, const cn_fault *fault)
-{
-	return cn_catalogue_forget_range(collection->catalogue, fault->target, fault->target);
+	return forget(collection, options, record->first, record->last);
 }
 
 static int drop_derived(cairn_collection *collection, const cn_fault *fault)
@@ -92,7 +105,8 @@ static int is_of_segment(const cn_fault *fault)
 }
 
 /* The faults of one segment, which are mended in one way: by its codes, if there is no other. */
-static int mend_segment(cairn_collection *collection, cn_fault *faults, size_t count)
+static int mend_segment(cairn_collection *collection, const cairn_check_options *options, cn_fault *faults,
+			size_t count)
 {
 	cn_mending mending = CN_WRITE_CODES;
 	int status = 0;
@@ -103,11 +117,13 @@ static int mend_segment(cairn_collection *collection, cn_fault *faults, size_t c
 	if (mending == CN_WRITE_CODES) {
 		status = write_codes(collection, faults);
 		/* Rows that have the right checksum, and yet are none. */
-		if (status == CAIRN_EDAMAGED)
+		if (status == CAIRN_EDAMAGED) {
 			mending = CN_DROP_SEGMENT;
+			status = 0;
+		}
 	}
-	if (mending == CN_DROP_SEGMENT)
-		status = drop_segment(collection, faults);
+	if (mending == CN_DROP_SEGMENT && options->mode == CAIRN_CHECK_DROP)
+		status = drop_segment(collection, options, faults);
 	for (size_t i = 0; i < count; i++) {
 		if (faults[i].mending == CN_WRITE_CODES)
 			faults[i].mending = mending;
@@ -115,7 +131,23 @@ static int mend_segment(cairn_collection *collection, cn_fault *faults, size_t c
 	return status;
 }
 
-static int mend_catalogue(cairn_collection *collection, cn_fault *faults, size_t fault_count)
+static int mend_other(cairn_collection *collection, const cairn_check_options *options, const cn_fault *fault)
+{
+	switch (fault->mending) {
+	case CN_DROP_DERIVED:
+		return drop_derived(collection, fault);
+	case CN_DROP_STRUCTURE:
+		return drop_structure(collection, fault);
+	case CN_FORGET_IMAGE:
+		return options->mode == CAIRN_CHECK_DROP ? forget(collection, options, fault->target, fault->target)
+							 : 0;
+	default:
+		return 0;
+	}
+}
+
+static int mend_catalogue(cairn_collection *collection, const cairn_check_options *options, cn_fault *faults,
+			  size_t fault_count)
 {
 	size_t count;
 	for (size_t i = 0; i < fault_count; i += count) {
@@ -124,14 +156,8 @@ static int mend_catalogue(cairn_collection *collection, cn_fault *faults, size_t
 		while (is_of_segment(fault) && i + count < fault_count && is_of_segment(fault + count) &&
 		       fault[count].target == fault->target)
 			count++;
-		if (is_of_segment(fault))
-			CN_TRY(mend_segment(collection, fault, count));
-		else if (fault->mending == CN_FORGET_IMAGE)
-			CN_TRY(forget_image(collection, fault));
-		else if (fault->mending == CN_DROP_DERIVED)
-			CN_TRY(drop_derived(collection, fault));
-		else if (fault->mending == CN_DROP_STRUCTURE)
-			CN_TRY(drop_structure(collection, fault));
+		CN_TRY(is_of_segment(fault) ? mend_segment(collection, options, fault, count)
+					    : mend_other(collection, options, fault));
 	}
 	return cn_catalogue_commit(collection->catalogue);
 }
@@ -152,19 +178,43 @@ static void delete_files(cairn_collection *collection, const cn_fault *fault)
 	}
 }
 
-int cn_mend(cairn_collection *collection, cn_fault *faults, size_t count)
+cairn_fault_state cn_fault_state(cn_mending mending)
+{
+	switch (mending) {
+	case CN_LEAVE_FILE:
+		return CAIRN_FAULT_NOTE;
+	case CN_NO_MENDING:
+		return CAIRN_FAULT_BEYOND;
+	case CN_DROP_SEGMENT:
+	case CN_FORGET_IMAGE:
+		return CAIRN_FAULT_DROPPABLE;
+	default:
+		return CAIRN_FAULT_REPAIRABLE;
+	}
+}
+
+static cairn_fault_state state_after(cn_mending mending, cairn_check_mode mode)
+{
+	cairn_fault_state state = cn_fault_state(mending);
+	if (state == CAIRN_FAULT_REPAIRABLE)
+		return CAIRN_FAULT_REPAIRED;
+	if (state == CAIRN_FAULT_DROPPABLE && mode == CAIRN_CHECK_DROP)
+		return CAIRN_FAULT_DROPPED;
+	return state;
+}
+
+int cn_mend(cairn_collection *collection, const cairn_check_options *options, cn_fault *faults, size_t count)
 {
 	CN_TRY(cn_catalogue_begin(collection->catalogue));
-	int status = mend_catalogue(collection, faults, count);
+	int status = mend_catalogue(collection, options, faults, count);
 	if (status < 0) {
 		cn_catalogue_rollback(collection->catalogue);
 		return status;
 	}
 	for (size_t i = 0; i < count; i++) {
-		cn_fault *fault = &faults[i];
-		delete_files(collection, fault);
-		fault->mended = fault->mending == CN_DELETE_FILE ? cn_collection_delete(collection, fault->file)
-								 : fault->mending != CN_NO_MENDING;
+		faults[i].state = state_after(faults[i].mending, options->mode);
+		if (faults[i].state == CAIRN_FAULT_REPAIRED || faults[i].state == CAIRN_FAULT_DROPPED)
+			delete_files(collection, &faults[i]);
 	}
 	return cn_collection_reload(collection);
 }

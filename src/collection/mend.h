@@ -13,7 +13,7 @@ typedef enum {
 	CN_DROP_DERIVED,
 	CN_DROP_STRUCTURE,
 	CN_FORGET_IMAGE,
-	CN_DELETE_FILE
+	CN_LEAVE_FILE /**< nothing to mend: no file of a segment */
 } cn_mending;
 
 #define CN_NO_TARGET (-1)
@@ -23,13 +23,17 @@ typedef struct {
 	cn_mending mending;
 	int64_t target; /**< index of the segment, number of the structure, id of the image, or CN_NO_TARGET */
 	int structure;  /**< of CN_DROP_DERIVED */
-	int mended;
+	cairn_fault_state state;
 } cn_fault;
 
 /** Is this file of a segment, codes or scales, made from its rows alone? */
 int cn_is_made_of_rows(int file);
 
-/** Mend what can be, in one transaction. @param faults those of a segment follow each other; `mended` is filled in */
-int cn_mend(cairn_collection *collection, cn_fault *faults, size_t count);
+/** What a fault is that would be mended so, before anything is mended. */
+cairn_fault_state cn_fault_state(cn_mending mending);
+
+/** Mend what options->mode allows, in one transaction. @param faults those of a segment follow each other; `state` is
+ * filled in */
+int cn_mend(cairn_collection *collection, const cairn_check_options *options, cn_fault *faults, size_t count);
 
 #endif

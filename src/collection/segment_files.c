@@ -111,15 +111,20 @@ int cn_segment_map(cairn_collection *collection, cn_segment *segment)
 	return worst;
 }
 
+int cn_fail_damaged(void)
+{
+	char text[CN_ERROR_SIZE];
+	cn_error_save(text, sizeof(text));
+	return cn_fail(CAIRN_EDAMAGED, "%s; 'cairn check' tells what mends it", text);
+}
+
 /* Whatever is wrong with a file of a collection is damage, also that it is not there; but a file of a newer cairn is
  * none. */
 static int as_damage(int status)
 {
-	char text[CN_ERROR_SIZE];
 	if (status == 0 || status == CAIRN_ENOMEM || status == CAIRN_EIO || status == CAIRN_EUNSUPPORTED)
 		return status;
-	cn_error_save(text, sizeof(text));
-	return cn_fail(CAIRN_EDAMAGED, "%s; 'cairn check --repair' mends it", text);
+	return cn_fail_damaged();
 }
 
 int cn_segment_rows(cairn_collection *collection, cn_segment *segment, const cn_row_segment **out)

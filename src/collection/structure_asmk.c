@@ -21,7 +21,7 @@ int cn_structure_codebook(const cairn_collection *collection, size_t local, cair
 	int status = cn_structure_fault(collection, cairn_codebook_open(out, path));
 	if (status == 0 && cairn_codebook_dim(*out) != collection->sources.locals[local].dim) {
 		status = cn_fail(CAIRN_EDAMAGED,
-				 "'%s': words of %zu dimensions, '%s' has %u; 'cairn check --repair' mends it", path,
+				 "'%s': words of %zu dimensions, '%s' has %u; 'cairn check' tells what mends it", path,
 				 cairn_codebook_dim(*out), collection->locals[local],
 				 collection->sources.locals[local].dim);
 		cairn_codebook_free(*out);

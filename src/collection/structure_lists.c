@@ -25,8 +25,8 @@ static int open_quantizer(cairn_collection *collection, size_t local)
 		cairn_ivf_get_info(*out, &info);
 		if (info.dim != collection->dim)
 			status = cn_fail(CAIRN_EDAMAGED,
-					 "'%s': centroids of %zu dimensions, the collection has %zu; 'cairn check "
-					 "--repair' mends it",
+					 "'%s': centroids of %zu dimensions, the collection has %zu; 'cairn check' "
+					 "tells what mends it",
 					 path, info.dim, collection->dim);
 	}
 	if (status < 0) {
@@ -121,9 +121,9 @@ static int train_quantizer(cn_building *building, size_t local)
 		return cn_building_postpone(building, CN_STRUCTURE_LISTS);
 	}
 	if (building->options->lists > rows)
-		return cn_fail(CAIRN_EINVALID, "'%s' has %llu descriptor%s, too few for %u lists; add more images first",
-			       collection->folder, (unsigned long long)rows, rows == 1 ? "" : "s",
-			       building->options->lists);
+		return cn_fail(
+			CAIRN_EINVALID, "'%s' has %llu descriptor%s, too few for %u lists; add more images first",
+			collection->folder, (unsigned long long)rows, rows == 1 ? "" : "s", building->options->lists);
 	CN_TRY(train_on_rows(building, &quantizer));
 	cairn_ivf_get_info(quantizer, &info);
 	int status = cn_building_take(building, CN_STRUCTURE_LISTS, quantizer, info.lists, rows);

@@ -114,22 +114,20 @@ void cn_structure_delete_files(const cairn_collection *collection, int structure
 
 /* ---- faults ---- */
 
-static int fail_with_remedy(int code, const char *remedy)
-{
-	char text[CN_ERROR_SIZE];
-	cn_error_save(text, sizeof(text));
-	return cn_fail(code, "%s; %s", text, remedy);
-}
-
 /* What cairn wrote and cannot be read as that is damage. Files that a reader misses were replaced; nobody replaces the
  * writer's. */
 int cn_structure_fault(const cairn_collection *collection, int status)
 {
-	if (status == CAIRN_ENOTFOUND && !collection->writable)
-		return fail_with_remedy(status, "if another process is writing, refresh the collection, else 'cairn "
-						"check' tells what is missing");
+	char text[CN_ERROR_SIZE];
+	if (status == CAIRN_ENOTFOUND && !collection->writable) {
+		cn_error_save(text, sizeof(text));
+		return cn_fail(status,
+			       "%s; where another process is writing, try again, otherwise 'cairn check' tells "
+			       "what mends it",
+			       text);
+	}
 	if (status == CAIRN_ENOTFOUND || status == CAIRN_EFORMAT || status == CAIRN_EINVALID ||
 	    status == CAIRN_EDAMAGED)
-		return fail_with_remedy(CAIRN_EDAMAGED, "'cairn check --repair' mends it");
+		return cn_fail_damaged();
 	return status;
 }

@@ -409,9 +409,10 @@ int cn_feature_segment_read(const cn_feature_segment *segment, int64_t image, ca
 		return cn_fail(CAIRN_ENOTFOUND, "'%s' has no features of image %lld", segment->name, (long long)image);
 	const uint8_t *block = segment->bytes + entry->offset;
 	if (cn_crc32c(0, block, block_length(entry->points, segment->header->dim)) != entry->crc)
-		return cn_fail(CAIRN_EDAMAGED,
-			       "'%s': the features of image %lld fail their checksum; 'cairn check --repair' mends it",
-			       segment->name, (long long)image);
+		return cn_fail(
+			CAIRN_EDAMAGED,
+			"'%s': the features of image %lld fail their checksum; 'cairn check' tells what mends it",
+			segment->name, (long long)image);
 	int status = decode_block(segment, entry, block, out);
 	if (status == CAIRN_EDAMAGED)
 		return cn_fail_context(status, "'%s': the features of image %lld", segment->name, (long long)image);

@@ -22,8 +22,8 @@ static int check_similarities(const cairn_searcher *searcher, const cairn_rankin
 		float similarity = cairn_ranking_scores(ranking, 0)[i];
 		if (!(fabsf(similarity) <= MOST_SIMILARITY))
 			return cn_fail(CAIRN_EDAMAGED,
-				       "'%s': the descriptor of image %lld is damaged (similarity %g); 'cairn check "
-				       "--repair' mends it",
+				       "'%s': the descriptor of image %lld is damaged (similarity %g); 'cairn check' "
+				       "tells what mends it",
 				       searcher->info.folder, (long long)cairn_ranking_images(ranking, 0)[i],
 				       (double)similarity);
 	}

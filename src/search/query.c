@@ -96,8 +96,8 @@ static int kept_descriptor(const cairn_query *query, int64_t id)
 	if (cn_all_finite(query->descriptor, searcher->info.dim))
 		return 0;
 	return cn_fail(CAIRN_EDAMAGED,
-		       "'%s': the descriptor of image %lld holds a number that is not finite; 'cairn check "
-		       "--repair' mends it",
+		       "'%s': the descriptor of image %lld holds a number that is not finite; 'cairn check' tells what "
+		       "mends it",
 		       searcher->info.folder, (long long)id);
 }
 

@@ -350,21 +350,36 @@ def test_check_and_repair(place):
     place.collection("c", place.photographs("p", 6), add=("--batch", 3))
     clean = place.run("check", "c")
     check("a clean collection", clean.code == DONE and clean.out == "6 images, no fault\n", clean)
-    check("as JSON", place.run("check", "c", "--format", "json").json == {"images": 6, "faults": [], "remaining": 0})
+    check("as JSON", place.run("check", "c", "--format", "json").json == {"images": 6, "faults": [], "notes": [], "dropped": 0,
+                                                                          "remaining": 0})
     segment = place / "c/segments/00000002.rootsift.features"
     damage(segment)
     found = place.run("check", "c")
     check("a changed bit is a fault: code 3, file and remedy", found.code == DAMAGED and "00000002.rootsift.features" in found.out
-          and "1 fault found, 0 repaired" in found.out and "cairn check --repair" in found.err, found)
+          and "1 fault found, 0 repaired" in found.out and "--drop FILE.csv" in found.err and "--repair" not in found.err, found)
     document = place.run("check", "c", "--format", "json").json
-    check("as JSON: file, fault, repaired", document["remaining"] == 1 and document["faults"][0].keys() ==
-          {"file", "fault", "repaired"} and document["faults"][0]["repaired"] is False, document)
+    check("as JSON: file, fault, state", document["remaining"] == 1 and document["faults"][0].keys() ==
+          {"file", "fault", "state"} and document["faults"][0]["state"] == "droppable", document)
     check("checking changes nothing", place.run("check", "c").code == DAMAGED)
     repaired = place.run("check", "c", "--repair")
-    check("--repair drops it and ends well", repaired.code == DONE and "(repaired)" in repaired.out
-          and "1 fault found, 1 repaired" in repaired.out, repaired)
+    check("--repair forgets no image", repaired.code == DAMAGED and "6 images, 1 fault found, 0 repaired" in repaired.out, repaired)
+    place.write("labels.csv", "path,label\np/scene-003.png,tower\n")
+    check("a label of a damaged segment", add(place, "c", "p", "--labels", "labels.csv") == {"relabelled": 1, "unchanged": 6})
+    place.write("there.csv", "path,label\n")
+    refused = place.run("check", "c", "--drop", "there.csv")
+    check("--drop writes over no file", refused.code == INPUT and "there.csv" in refused.err
+          and place.run("check", "c").out.endswith("6 images, 1 fault found, 0 repaired\n"), refused)
+    dropped = place.run("check", "c", "--drop", "dropped.csv")
+    check("--drop forgets the images, and says how many", dropped.code == DONE and "(dropped with its images)" in dropped.out
+          and "3 images dropped" in dropped.out, dropped)
+    kept = (place / "dropped.csv").read_text().splitlines()
+    check("the file has their paths and labels", len(kept) == 4 and kept[0] == "path,label"
+          and [line.rsplit(",", 1)[1] for line in kept[1:]].count("tower") == 1, kept)
     check("what is left is clean", place.run("check", "c").out == "3 images, no fault\n")
-    check("add describes those images again", add(place, "c", "p") == {"added": 3, "unchanged": 3})
+    check("where nothing is dropped, no file is made", place.run("check", "c", "--drop", "none.csv").code == DONE
+          and not (place / "none.csv").exists())
+    check("add describes those images again, with their labels", add(place, "c", "p", "--labels", "dropped.csv") ==
+          {"added": 3, "unchanged": 3} and place.run("info", "c", "--format", "json").json["labelled"] == 1)
     check("and the whole is clean", place.run("check", "c").out == "6 images, no fault\n")
 
 

@@ -244,6 +244,11 @@ def fresh(place):
     return place / "c/segments"
 
 
+def mend(place, by_repair=False):
+    (place / "dropped.csv").unlink(missing_ok=True)
+    return place.run("check", "c", *(("--repair",) if by_repair else ("--drop", "dropped.csv")))
+
+
 def test_damaged_segments(place):
     two_segments(place)
     for name in FILES + CODES:
@@ -253,15 +258,15 @@ def test_damaged_segments(place):
             found = place.run("check", "c", "--format", "json")
             faults = found.json["faults"] if found.code == DAMAGED else []
             check(f"{name}, {what}: check names it", name in {fault["file"] for fault in faults} and found.json["images"] == 6
-                  and not any(fault["repaired"] for fault in faults), found)
+                  and all(fault["state"] == ("repairable" if fault["file"] in CODES else "droppable") for fault in faults), found)
             answer = place.run("search", "c", "--id", 6)
             check(f"{name}, {what}: search answers, or names it and the remedy", answer.code == DONE or
-                  (answer.code == DAMAGED and name in answer.err and answer.out == "" and "cairn check --repair" in answer.err),
+                  (answer.code == DAMAGED and name in answer.err and answer.out == "" and "cairn check" in answer.err),
                   answer)
-            repaired = place.run("check", "c", "--repair")
+            repaired = mend(place, name in CODES)
             left = [1, 2, 3, 4, 5, 6] if name in CODES else [4, 5, 6]
-            check(f"{name}, {what}: --repair leaves {len(left)} images", repaired.code == DONE and f"{name}: " in repaired.out and
-                  repaired.out.splitlines()[-1].startswith(f"{len(left)} images, "), repaired)
+            check(f"{name}, {what}: mending leaves {len(left)} images", repaired.code == DONE and f"{name}: " in repaired.out and
+                  f"\n{len(left)} images, " in repaired.out, repaired)
             check(f"{name}, {what}: and keeps the rest", place.run("check", "c").out == f"{len(left)} images, no fault\n" and
                   sorted(hit["id"] for hit in results(place, "--id", 6)) == left[:-1])
 
@@ -275,7 +280,7 @@ def test_compact_copies_nothing_damaged(place):
             before = contents(place / "c")
             compacted = place.run("compact", "c")
             check(f"{name}, {what}: compact names it and changes nothing", compacted.code == DAMAGED and name in compacted.err
-                  and "cairn check --repair" in compacted.err and contents(place / "c").items() >= before.items(), compacted)
+                  and "cairn check" in compacted.err and contents(place / "c").items() >= before.items(), compacted)
 
 
 def test_repair_keeps_what_cannot_be_read_today(place):
@@ -284,9 +289,9 @@ def test_repair_keeps_what_cannot_be_read_today(place):
     aside = place / "aside"
     os.rename(segments / FILES[0], aside)
     os.mkdir(segments / FILES[0])
-    repaired = place.run("check", "c", "--repair")
-    check("a file that cannot be read is told, and nothing dropped", repaired.code == DAMAGED and FILES[0] in repaired.out
-          and "6 images, 1 fault found, 0 repaired" in repaired.out, repaired)
+    repaired = mend(place)
+    check("a file that cannot be read is told, with what to do, and nothing dropped", repaired.code == DAMAGED and FILES[0] in repaired.out
+          and "6 images, 1 fault found, 0 repaired" in repaired.out and "what lies in its place" in repaired.err, repaired)
     os.rmdir(segments / FILES[0])
     os.rename(aside, segments / FILES[0])
     check("and when it can be read again, all is well", place.run("check", "c").out == "6 images, no fault\n")
@@ -299,13 +304,14 @@ def test_life_with_damage(place):
     before = contents(place / "c")
     compacted = place.run("compact", "c")
     check("compact refuses, with the remedy, and changes nothing", compacted.code == DAMAGED and FILES[0] in compacted.err
-          and "cairn check --repair" in compacted.err and contents(place / "c").items() >= before.items(), compacted)
+          and "cairn check" in compacted.err and contents(place / "c").items() >= before.items(), compacted)
     new = place.photograph("new.png", 50)
     check("new photographs can be added", add(place, new) == {"added": 1})
     check("old ones removed", place.run("remove", "c", 5).code == DONE)
     check("what needs no damaged file is answered", len(results(place, "--id", 7, "--verify", 0)) == 5)
-    repaired = place.run("check", "c", "--repair", "--format", "json")
-    check("repair", repaired.code == DONE and repaired.json["remaining"] == 0 and repaired.json["images"] == 3, repaired)
+    dropped = place.run("check", "c", "--drop", "dropped.csv", "--format", "json")
+    check("drop", dropped.code == DONE and dropped.json["remaining"] == 0 and dropped.json["images"] == 3
+          and dropped.json["dropped"] == 3 and dropped.json["faults"][0]["state"] == "dropped", dropped)
     check("and add", add(place, "p", new) == {"added": 4, "unchanged": 3})
     check("make it whole", place.run("check", "c").out == "7 images, no fault\n" and len(results(place, new)) == 7)
 
@@ -318,10 +324,10 @@ def test_no_segments(place):
     check("all segments gone: each is a fault", found.code == DAMAGED and [fault["file"] for fault in found.json["faults"]] ==
           ["00000001.rootsift.features", "00000002.rootsift.features"], found)
     answer = place.run("search", "c", photo)
-    check("a search says so, with the remedy", answer.code == DAMAGED and "cairn check --repair" in answer.err, answer)
-    repaired = place.run("check", "c", "--repair")
-    check("--repair forgets the images", repaired.code == DONE and "0 images, 2 faults found, 2 repaired" in repaired.out, repaired)
-    check("add describes them again", add(place, "p") == {"added": 3} and place.run("check", "c").code == DONE)
+    check("a search says so, with the remedy", answer.code == DAMAGED and "cairn check" in answer.err, answer)
+    refused = mend(place)
+    check("no image is forgotten for a missing disk", refused.code == INPUT and "mount it" in refused.err
+          and known(place)["images"] == 3 and not (place / "dropped.csv").exists(), refused)
 
 
 def forget_tables(path):

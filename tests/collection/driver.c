@@ -76,15 +76,18 @@ static int remove_ids(cairn_collection *collection, char **arguments, size_t cou
 	return 0;
 }
 
-static void print_fault(const char *file, const char *fault, int repaired, void *payload)
+static void print_fault(const char *file, const char *fault, cairn_fault_state state, void *payload)
 {
-	(void)repaired, (void)payload;
+	(void)state, (void)payload;
 	printf("%s: %s\n", file, fault);
 }
 
-static int check(cairn_collection *collection, int repair)
+static int check(cairn_collection *collection, cairn_check_mode mode)
 {
-	int faults = cairn_collection_check(collection, repair, print_fault, NULL, NULL, NULL);
+	cairn_check_options options = CAIRN_CHECK_OPTIONS_INIT;
+	options.mode = mode;
+	options.on_fault = print_fault;
+	int faults = cairn_collection_check(collection, &options);
 	printf("faults %d\n", faults);
 	return report(faults);
 }
@@ -127,9 +130,9 @@ int main(int argc, char **argv)
 	} else if (strcmp(action, "compact") == 0) {
 		status = report(cairn_collection_compact(collection, NULL, NULL));
 	} else if (strcmp(action, "check") == 0) {
-		status = check(collection, 0);
+		status = check(collection, CAIRN_CHECK_ONLY);
 	} else if (strcmp(action, "repair") == 0) {
-		status = check(collection, 1);
+		status = check(collection, CAIRN_CHECK_REPAIR);
 	} else if (strcmp(action, "dump") == 0) {
 		char *text = collection_text(collection);
 		fputs(text, stdout);

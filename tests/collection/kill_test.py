@@ -146,7 +146,7 @@ def only_strays(output, damaged=None):
     """Files of a batch that was not committed are the only thing that a kill may leave, beside what was damaged before;
     the next writer deletes them."""
     *faults, count = output.strip().splitlines()
-    return count.startswith("faults ") and all(line.endswith("no segment that the catalogue knows has this file") or
+    return count.startswith("faults ") and all(line.endswith("the next one that writes deletes it") or
                                                line.split(":")[0] == damaged for line in faults)
 
 

@@ -230,15 +230,18 @@ int64_t collection_add_rows(cairn_collection *collection, const float *rows, siz
 	return id;
 }
 
-static void print_fault(const char *file, const char *fault, int repaired, void *payload)
+static void print_fault(const char *file, const char *fault, cairn_fault_state state, void *payload)
 {
 	(void)payload;
-	print_message("# fault: %s: %s%s\n", file, fault, repaired ? " (repaired)" : "");
+	print_message("# fault of state %d: %s: %s\n", (int)state, file, fault);
 }
 
-int collection_faults(cairn_collection *collection, int repair)
+int collection_faults(cairn_collection *collection, cairn_check_mode mode)
 {
-	int faults = cairn_collection_check(collection, repair, print_fault, NULL, NULL, NULL);
+	cairn_check_options options = CAIRN_CHECK_OPTIONS_INIT;
+	options.mode = mode;
+	options.on_fault = print_fault;
+	int faults = cairn_collection_check(collection, &options);
 	assert_ok(faults);
 	return faults;
 }

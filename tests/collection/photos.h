@@ -55,7 +55,7 @@ const char *collection_made(const char *model, const char *second, const char *p
 int64_t collection_add_rows(cairn_collection *collection, const float *rows, size_t count);
 
 /** Number of faults that check finds, with repair or without. */
-int collection_faults(cairn_collection *collection, int repair);
+int collection_faults(cairn_collection *collection, cairn_check_mode mode);
 
 /** All records and features, one line an image; caller frees with free(). */
 char *collection_text(cairn_collection *collection);

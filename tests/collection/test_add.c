@@ -66,7 +66,7 @@ static void adds_and_skips(void **state)
 	}
 	assert_int_equal(id_of(collection, cn_test_path(photos, "000.png")), 1);
 	assert_int_equal(id_of(collection, cn_test_path(photos, "004.png")), 5);
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	cairn_collection_free(collection);
 }
 
@@ -89,7 +89,7 @@ static void follows_moves(void **state)
 	assert_add(collection, photos, NULL, .unchanged = 1, .moved = 2);
 	assert_int_equal(id_of(collection, cn_test_path(photos, "000.png")), 3);
 	assert_int_equal(id_of(collection, cn_test_path(photos, "002.png")), 1);
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	cairn_collection_free(collection);
 }
 
@@ -122,7 +122,7 @@ static void follows_numbers_that_shift(void **state)
 			assert_string_equal(record.label, wanted[i]);
 		}
 		assert_int_equal(id_of(collection, cn_test_path(photos, "1.png")), 5);
-		assert_int_equal(collection_faults(collection, 0), 0);
+		assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 		cairn_collection_free(collection);
 	}
 }
@@ -272,7 +272,7 @@ static void stops_when_asked(void **state)
 	assert_ok(cairn_collection_get_info(collection, &info));
 	assert_int_equal(info.images, report.added);
 	assert_add(collection, photos, NULL, .added = 40 - report.added, .unchanged = report.added);
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	cairn_collection_free(collection);
 }
 
@@ -286,7 +286,9 @@ static void refuses_wrong_use(void **state)
 	assert_fails(cairn_collection_add(collection, &photos, 1, NULL, NULL), CAIRN_EINVALID, "reading only");
 	assert_fails(cairn_collection_remove(collection, NULL, 0), CAIRN_EINVALID, "reading only");
 	assert_fails(cairn_collection_compact(collection, NULL, NULL), CAIRN_EINVALID, "reading only");
-	assert_fails(cairn_collection_check(collection, 1, NULL, NULL, NULL, NULL), CAIRN_EINVALID, "reading only");
+	cairn_check_options check = CAIRN_CHECK_OPTIONS_INIT;
+	check.mode = CAIRN_CHECK_REPAIR;
+	assert_fails(cairn_collection_check(collection, &check), CAIRN_EINVALID, "reading only");
 	cairn_collection_free(collection);
 	assert_ok(cairn_collection_open(&collection, folder, 1));
 	options.version = 7;

@@ -141,7 +141,7 @@ static void trains_on_the_collection_and_finds_each_image(void **state)
 	/* Nothing is left to do. */
 	report = build(collection, NULL);
 	assert_int_equal(report.trained + report.written + report.postponed, 0);
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	cairn_collection_free(collection);
 }
 
@@ -162,7 +162,7 @@ static void answers_do_not_depend_on_the_way(void **state)
 			assert_int_equal(structure_of(collection).covered, IMAGES);
 			assert_answers(collection, wanted);
 		}
-		assert_int_equal(collection_faults(collection, 0), 0);
+		assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 		cairn_collection_free(collection);
 	}
 	free(wanted);
@@ -189,7 +189,7 @@ static void removed_images_are_not_found_before_and_after_compaction(void **stat
 	for (size_t i = 0; i < 3; i++)
 		crc[i] = now->segments[i].record.files[CN_FILE_DERIVED].crc;
 	file_overwrite(file_of(collection, 1), 0, "damage", 6);
-	assert_int_equal(collection_faults(collection, 1), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_REPAIR), 0);
 	copy_codebook(collection, codebook);
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(now->segments[i].record.files[CN_FILE_DERIVED].crc, crc[i]);
@@ -231,7 +231,7 @@ static void training_again_replaces_all(void **state)
 	assert_int_equal(report.written, 4);
 	assert_int_equal(structure_of(collection).units, 32);
 	assert_int_equal(file_size(before), -1);
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	char *text = answers(collection);
 	assert_non_null(text);
 	free(text);
@@ -276,7 +276,7 @@ static void stopped_it_goes_on_where_it_was(void **state)
 	assert_fails(cairn_collection_build_index(collection, &options, NULL), CAIRN_ECANCELLED, NULL);
 	assert_int_equal(structure_of(collection).units, WORDS);
 	assert_true(structure_of(collection).covered < IMAGES);
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	build(collection, NULL);
 	assert_answers(collection, wanted);
 	free(wanted);
@@ -308,10 +308,10 @@ static void damage_is_found_dropped_and_made_again(void **state)
 		else
 			file_overwrite(file, cases[i].at, "\xff\xfe\xfd\xfc", 4);
 		assert_ok(cairn_collection_refresh(collection));
-		if (collection_faults(collection, 0) != 1)
+		if (collection_faults(collection, CAIRN_CHECK_ONLY) != 1)
 			fail_msg("%s was not found", cases[i].what);
-		collection_faults(collection, 1);
-		assert_int_equal(collection_faults(collection, 0), 0);
+		collection_faults(collection, CAIRN_CHECK_REPAIR);
+		assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 		assert_fails(cairn_collection_asmk(&index, collection, "rootsift"), CAIRN_ENOTFOUND, "cairn index");
 		/* The images are whole. */
 		cairn_collection_info info;
@@ -334,7 +334,7 @@ static void an_index_of_other_files_is_damage(void **state)
 	const cairn_asmk_index *index;
 	file_overwrite(file_of(collection, 0), 20, "\xff\xfe\xfd\xfc", 4);
 	assert_ok(cairn_collection_refresh(collection));
-	assert_fails(cairn_collection_asmk(&index, collection, "rootsift"), CAIRN_EDAMAGED, "check --repair");
+	assert_fails(cairn_collection_asmk(&index, collection, "rootsift"), CAIRN_EDAMAGED, "cairn check");
 	cairn_collection_free(collection);
 }
 

@@ -26,26 +26,35 @@ static const char *make(void)
 
 struct told {
 	const char *file; /* every fault must be told of this one */
-	int count, repaired;
+	int counts[CAIRN_FAULT_DROPPED + 1];
 };
 
-static void note_fault(const char *file, const char *fault, int repaired, void *payload)
+static void note_fault(const char *file, const char *fault, cairn_fault_state state, void *payload)
 {
 	struct told *told = payload;
 	assert_string_equal(file, told->file);
 	assert_true(fault[0]);
-	told->count++;
-	told->repaired += repaired;
+	told->counts[state]++;
+}
+
+static int check_told(cairn_collection *collection, cairn_check_mode mode, struct told *told)
+{
+	cairn_check_options options = CAIRN_CHECK_OPTIONS_INIT;
+	options.mode = mode;
+	options.on_fault = note_fault;
+	options.fault_payload = told;
+	return cairn_collection_check(collection, &options);
 }
 
 /* The check names the file, and nothing that reads the collection crashes. */
 static void expect_found(const char *folder, const char *file)
 {
 	cairn_collection *collection;
-	struct told told = { file, 0, 0 };
+	struct told told = { .file = file };
 	assert_ok(cairn_collection_open(&collection, folder, 0));
-	assert_true(cairn_collection_check(collection, 0, note_fault, &told, NULL, NULL) >= 1);
-	assert_true(told.count >= 1);
+	int faults = check_told(collection, CAIRN_CHECK_ONLY, &told);
+	assert_true(faults >= 1);
+	assert_int_equal(told.counts[CAIRN_FAULT_DROPPABLE], faults);
 	for (int64_t id = 1; id <= IMAGES; id++) {
 		cairn_features *features;
 		if (cairn_collection_features(collection, id, "rootsift", &features) == 0)
@@ -78,43 +87,98 @@ static void finds_every_flipped_byte(void **state)
 	cn_test_write(path, bytes, length);
 	cairn_collection *collection;
 	assert_ok(cairn_collection_open(&collection, folder, 0));
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	cairn_collection_free(collection);
 	assert_int_equal(unlink(path), 0);
 	expect_found(folder, name);
 	cairn_bytes_free(bytes);
 }
 
-static void repairs_by_describing_anew(void **state)
+struct dropped {
+	int count, stop_at;
+};
+
+static int note_dropped(const cairn_image_record *image, void *payload)
+{
+	struct dropped *dropped = payload;
+	assert_true(image->path[0] == '/');
+	return ++dropped->count == dropped->stop_at;
+}
+
+static int drop(cairn_collection *collection, struct dropped *dropped)
+{
+	cairn_check_options options = CAIRN_CHECK_OPTIONS_INIT;
+	options.mode = CAIRN_CHECK_DROP;
+	options.on_drop = note_dropped;
+	options.drop_payload = dropped;
+	return cairn_collection_check(collection, &options);
+}
+
+/* Of six images in three segments the second has damaged features. Its folder of photographs; caller frees. */
+static char *open_damaged(cairn_collection **out, const char *name)
+{
+	const char *folder = make();
+	cairn_image_record record;
+	assert_ok(cairn_collection_open(out, folder, 1));
+	assert_ok(cairn_collection_find_id(*out, 4, &record));
+	char *photos = strdup(record.path);
+	*strrchr(photos, '/') = '\0';
+	cn_test_write(cn_test_path(cn_test_path(folder, "segments"), name), "rubbish", 7);
+	return photos;
+}
+
+static void forgets_images_only_where_asked_to(void **state)
 {
 	(void)state;
 	static const char name[] = "00000002.rootsift.features";
-	const char *folder = make(), *path = keep(cn_test_path(cn_test_path(folder, "segments"), name));
 	cairn_collection *collection;
 	cairn_image_record record;
-	cn_test_write(path, "rubbish", 7);
-	assert_ok(cairn_collection_open(&collection, folder, 1));
+	char *photos = open_damaged(&collection, name);
+	struct told told = { .file = name };
+	assert_int_equal(check_told(collection, CAIRN_CHECK_REPAIR, &told), 1);
+	assert_int_equal(told.counts[CAIRN_FAULT_DROPPABLE], 1);
 	assert_ok(cairn_collection_find_id(collection, 3, &record));
-	char *photos = strdup(record.path);
-	*strrchr(photos, '/') = '\0';
-	struct told told = { name, 0, 0 };
-	assert_int_equal(cairn_collection_check(collection, 1, note_fault, &told, NULL, NULL), 0);
-	assert_int_equal(told.repaired, told.count);
-	assert_int_equal(file_size(path), -1);
+	struct dropped stopped = { .stop_at = 2 }, dropped = { 0 };
+	assert_int_equal(drop(collection, &stopped), CAIRN_ECANCELLED);
+	assert_ok(cairn_collection_find_id(collection, 3, &record));
+	assert_int_equal(drop(collection, &dropped), 0);
+	assert_int_equal(dropped.count, 2);
 	assert_fails(cairn_collection_find_id(collection, 3, &record), CAIRN_ENOTFOUND, "3");
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	cairn_add_report report = collection_add(collection, photos, NULL);
 	assert_int_equal(report.added, 2);
 	assert_int_equal(report.unchanged, 4);
 	assert_ok(cairn_collection_find_id(collection, IMAGES + 2, &record));
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	cairn_collection_free(collection);
 	free(photos);
 }
 
-static void expect_text(const char *file, const char *fault, int repaired, void *payload)
+/* A missing disk looks like this. */
+static void forgets_nothing_where_all_files_are_missing(void **state)
 {
-	(void)file, (void)repaired;
+	(void)state;
+	const char *folder = make();
+	cairn_collection *collection;
+	cairn_collection_info info;
+	struct dropped dropped = { 0 };
+	for (int i = 1; i <= 3; i++) {
+		char name[64];
+		snprintf(name, sizeof(name), "segments/%08d.rootsift.features", i);
+		assert_int_equal(unlink(cn_test_path(folder, name)), 0);
+	}
+	assert_ok(cairn_collection_open(&collection, folder, 1));
+	assert_fails(drop(collection, &dropped), CAIRN_ENOTFOUND, "mount");
+	assert_int_equal(dropped.count, 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_REPAIR), 3);
+	assert_ok(cairn_collection_get_info(collection, &info));
+	assert_int_equal(info.images, IMAGES);
+	cairn_collection_free(collection);
+}
+
+static void expect_text(const char *file, const char *fault, cairn_fault_state state, void *payload)
+{
+	(void)file, (void)state;
 	assert_non_null(strstr(fault, payload));
 }
 
@@ -123,9 +187,9 @@ static void finds_what_the_catalogue_has_wrong(void **state)
 	(void)state;
 	static const struct {
 		const char *sql, *text;
-		int remaining; /* after repair */
+		int remaining; /* after dropping */
 	} cases[] = {
-		{ "DELETE FROM segments WHERE id = 3", "no segment", 0 },
+		{ "DELETE FROM segments WHERE id = 3", "", 0 },
 		{ "DELETE FROM images WHERE id = 2", "the catalogue knows 1", 0 },
 		{ "UPDATE files SET crc32c = crc32c + 1 WHERE segment = 1", "checksum", 0 },
 		{ "UPDATE files SET size = 5 WHERE segment = 1", "was written with 5", 0 },
@@ -141,12 +205,15 @@ static void finds_what_the_catalogue_has_wrong(void **state)
 		sqlite3_close(db);
 		assert_ok(cairn_collection_open(&collection, folder, 0));
 		char *text = strdup(cases[i].text);
-		assert_true(cairn_collection_check(collection, 0, expect_text, text, NULL, NULL) > 0);
+		cairn_check_options options = CAIRN_CHECK_OPTIONS_INIT;
+		options.on_fault = expect_text;
+		options.fault_payload = text;
+		assert_true(cairn_collection_check(collection, &options) > 0);
 		free(text);
 		cairn_collection_free(collection);
 		assert_ok(cairn_collection_open(&collection, folder, 1));
-		assert_int_equal(collection_faults(collection, 1), cases[i].remaining);
-		assert_int_equal(collection_faults(collection, 0), cases[i].remaining);
+		assert_int_equal(collection_faults(collection, CAIRN_CHECK_DROP), cases[i].remaining);
+		assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), cases[i].remaining);
 		cairn_collection_free(collection);
 	}
 }
@@ -155,7 +222,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_every_flipped_byte),
-		cmocka_unit_test(repairs_by_describing_anew),
+		cmocka_unit_test(forgets_images_only_where_asked_to),
+		cmocka_unit_test(forgets_nothing_where_all_files_are_missing),
 		cmocka_unit_test(finds_what_the_catalogue_has_wrong),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,7 @@ static void removes_all_or_nothing(void **state)
 	assert_int_equal(info.removed, 2);
 	cairn_features *features;
 	assert_fails(cairn_collection_features(collection, 2, "rootsift", &features), CAIRN_ENOTFOUND, "2");
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	cairn_collection_free(collection);
 }
 
@@ -109,7 +109,7 @@ static void outcome_does_not_depend_on_the_way(void **state)
 		assert_ok(cairn_collection_get_info(collection, &info));
 		assert_int_equal(info.segments, 3); /* 19 images */
 		assert_int_equal(info.removed, 0);
-		assert_int_equal(collection_faults(collection, 0), 0);
+		assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 		size_t length;
 		char *bytes = all_bytes(folder, &length);
 		if (!expected) {
@@ -153,7 +153,7 @@ static void stopped_compaction_changes_nothing(void **state)
 	assert_fails(cairn_collection_compact(collection, stop, NULL), CAIRN_ECANCELLED, NULL);
 	char *after = collection_text(collection);
 	assert_string_equal(before, after);
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	free(before);
 	free(after);
 	cairn_collection_free(collection);

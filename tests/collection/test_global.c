@@ -49,7 +49,7 @@ static void finds_each_image_by_its_own_descriptor(void **state)
 			assert_ok(cairn_collection_remove(collection, &gone, 1));
 	}
 	assert_fails(cairn_collection_descriptor(collection, 5, row), CAIRN_ENOTFOUND, "5");
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	cairn_collection_free(collection);
 }
 
@@ -72,7 +72,7 @@ static void outcome_does_not_depend_on_batches(void **state)
 			expected = strdup(compacted);
 		free(added);
 		free(compacted);
-		assert_int_equal(collection_faults(collection, 0), 0);
+		assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 		cairn_collection_free(collection);
 	}
 	free(expected);
@@ -94,7 +94,7 @@ static void an_image_may_own_several_rows(void **state)
 	for (int round = 0; round < 2; round++) {
 		assert_ok(cairn_collection_get_info(collection, &info));
 		assert_int_equal(info.rows, 6 - round);
-		assert_int_equal(collection_faults(collection, 0), 0);
+		assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 		assert_ok(cairn_collection_index(&index, collection));
 		for (int i = 0; i < 3; i++) {
 			cairn_ranking *ranking;
@@ -137,7 +137,7 @@ static void finds_damaged_rows(void **state)
 			if (!cut && at < length)
 				bytes[at] = (char)(bytes[at] ^ 0x41);
 			assert_ok(cairn_collection_open(&collection, folder, 0));
-			int faults = cairn_collection_check(collection, 0, NULL, NULL, NULL, NULL);
+			int faults = cairn_collection_check(collection, NULL);
 			assert_int_equal(faults > 0, at < length);
 			if (cairn_collection_index(&index, collection) == 0) {
 				cairn_ranking *ranking;
@@ -181,13 +181,13 @@ struct expected {
 	int count, repaired;
 };
 
-static void expect_fault(const char *file, const char *fault, int repaired, void *payload)
+static void expect_fault(const char *file, const char *fault, cairn_fault_state state, void *payload)
 {
 	struct expected *expected = payload;
 	assert_string_equal(file, expected->file);
 	assert_non_null(strstr(fault, expected->text));
 	expected->count++;
-	expected->repaired += repaired;
+	expected->repaired += state == CAIRN_FAULT_REPAIRED || state == CAIRN_FAULT_DROPPED;
 }
 
 /* With the right checksum, but not what a descriptor is. Codes and scales alone are made again. */
@@ -218,11 +218,15 @@ static void finds_what_no_checksum_tells(void **state)
 			expected.file = "00000001.rows.npy";
 		forge(folder, cases[i].file, cases[i].at, cases[i].bytes, cases[i].length);
 		assert_ok(cairn_collection_open(&collection, folder, 1));
-		assert_int_equal(cairn_collection_check(collection, 0, expect_fault, &expected, NULL, NULL), 1);
-		assert_int_equal(cairn_collection_check(collection, 1, expect_fault, &expected, NULL, NULL), 0);
+		cairn_check_options options = CAIRN_CHECK_OPTIONS_INIT;
+		options.on_fault = expect_fault;
+		options.fault_payload = &expected;
+		assert_int_equal(cairn_collection_check(collection, &options), 1);
+		options.mode = CAIRN_CHECK_DROP;
+		assert_int_equal(cairn_collection_check(collection, &options), 0);
 		assert_int_equal(expected.count, 2);
 		assert_int_equal(expected.repaired, 1);
-		assert_int_equal(collection_faults(collection, 0), 0);
+		assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 		assert_ok(cairn_collection_get_info(collection, &info));
 		assert_int_equal(info.images, cases[i].images_left);
 		cairn_collection_free(collection);
@@ -265,9 +269,13 @@ static void rows_give_codes_again(void **state)
 				assert_int_equal(unlink(segment_file(folder, names[k])), 0);
 		}
 		assert_ok(cairn_collection_open(&collection, folder, 1));
-		assert_int_equal(collection_faults(collection, 0), damaged);
-		assert_int_equal(collection_faults(collection, 1), 0);
-		assert_int_equal(collection_faults(collection, 0), 0);
+		assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), damaged);
+		int is_lost = cases[i].images_left < 4;
+		assert_int_equal(collection_faults(collection, CAIRN_CHECK_REPAIR) > 0, is_lost);
+		assert_ok(cairn_collection_get_info(collection, &info));
+		assert_int_equal(info.images, 4);
+		assert_int_equal(collection_faults(collection, CAIRN_CHECK_DROP), 0);
+		assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 		assert_ok(cairn_collection_get_info(collection, &info));
 		assert_int_equal(info.images, cases[i].images_left);
 		assert_int_equal(info.segments, cases[i].segments_left);
@@ -282,7 +290,7 @@ static void rows_give_codes_again(void **state)
 			collection_add(collection, photos, NULL);
 			assert_true(file_size(segment_file(folder, "00000004.codes.npy")) > 0);
 			assert_ok(cn_collection_compact(collection, 3, NULL, NULL));
-			assert_int_equal(collection_faults(collection, 0), 0);
+			assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 		}
 		free(before);
 		cairn_collection_free(collection);
@@ -300,17 +308,19 @@ static void repairs_under_readers(void **state)
 	forge(folder, "00000001.codes.npy", 128, &value, 1);
 	assert_ok(cairn_collection_open(&reader, folder, 0));
 	assert_ok(cairn_collection_open(&writer, folder, 1));
-	assert_int_equal(collection_faults(writer, 1), 0);
+	assert_int_equal(collection_faults(writer, CAIRN_CHECK_REPAIR), 0);
 	assert_ok(cairn_collection_descriptor(reader, 1, row));
 	assert_ok(cairn_collection_refresh(reader));
-	assert_int_equal(collection_faults(reader, 0), 0);
+	assert_int_equal(collection_faults(reader, CAIRN_CHECK_ONLY), 0);
 	cairn_collection_free(writer);
 	cairn_collection_free(reader);
 }
 
 static int repair(void *collection)
 {
-	return cairn_collection_check(collection, 1, NULL, NULL, NULL, NULL);
+	cairn_check_options options = CAIRN_CHECK_OPTIONS_INIT;
+	options.mode = CAIRN_CHECK_REPAIR;
+	return cairn_collection_check(collection, &options);
 }
 
 static void repairs_short_of_memory(void **state)
@@ -323,7 +333,7 @@ static void repairs_short_of_memory(void **state)
 	damage(folder, "00000002.codes.npy");
 	assert_ok(cairn_collection_open(&collection, folder, 1));
 	assert_true(cn_torture(repair, collection) > 20);
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	assert_ok(cairn_collection_get_info(collection, &info));
 	assert_int_equal(info.images, 3);
 	cairn_collection_free(collection);
@@ -347,7 +357,7 @@ static void refuses_a_model_that_changed(void **state)
 	assert_int_equal(unlink(cn_test_path(model, "model.json")), 0);
 	assert_fails(cairn_collection_add(collection, &photos, 1, NULL, NULL), CAIRN_ENOTFOUND, NULL);
 	/* What is in can still be read. */
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	cairn_collection_free(collection);
 }
 
@@ -386,7 +396,7 @@ static void works_with_the_default_models(void **state)
 	assert_ok(cairn_collection_compact(collection, NULL, NULL));
 	char *compacted = collection_text(collection);
 	assert_string_equal(added, compacted);
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	cairn_features *features;
 	assert_ok(cairn_collection_features(collection, 1, "xfeat", &features));
 	assert_int_equal(cairn_features_dim(features), 64);

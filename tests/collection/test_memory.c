@@ -49,7 +49,7 @@ static int look(struct scene *scene)
 	if (status == 0)
 		cairn_features_free(features);
 	if (status == 0)
-		status = cairn_collection_check(reader, 0, NULL, NULL, NULL, NULL);
+		status = cairn_collection_check(reader, NULL);
 	cairn_collection_free(reader);
 	return status;
 }
@@ -72,8 +72,7 @@ static void starve(struct scene *scene, int (*work)(struct scene *))
 			assert_int_equal(status, CAIRN_ENOMEM);
 			assert_true(cairn_last_error()[0]);
 			if (scene->collection)
-				assert_int_equal(cairn_collection_check(scene->collection, 0, NULL, NULL, NULL, NULL),
-						 0);
+				assert_int_equal(cairn_collection_check(scene->collection, NULL), 0);
 		}
 	}
 }
@@ -94,7 +93,7 @@ static void memory_runs_short_everywhere(void **state)
 	assert_int_equal(info.images, 2);
 	assert_int_equal(info.segments, 1);
 	assert_int_equal(info.labelled, 2);
-	assert_int_equal(collection_faults(scene.collection, 0), 0);
+	assert_int_equal(collection_faults(scene.collection, CAIRN_CHECK_ONLY), 0);
 	cairn_collection_free(scene.collection);
 }
 

@@ -56,7 +56,7 @@ static void makes_only_in_empty_folders(void **state)
 	assert_fails(cairn_collection_create(folder, &options), CAIRN_EEXISTS, "already");
 	cairn_collection *collection;
 	assert_ok(cairn_collection_open(&collection, folder, 1));
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	char *text = collection_text(collection);
 	assert_string_equal(text, "");
 	free(text);
@@ -147,7 +147,7 @@ static void survives_damaged_catalogues(void **state)
 		if (status == 0) {
 			int64_t *ids;
 			size_t count;
-			int faults = cairn_collection_check(collection, 0, NULL, NULL, NULL, NULL);
+			int faults = cairn_collection_check(collection, NULL);
 			assert_true(faults >= 0 || cairn_last_error()[0]);
 			if (cairn_collection_ids(collection, &ids, &count) == 0)
 				cairn_bytes_free(ids);
@@ -200,7 +200,7 @@ static void readers_keep_what_they_see(void **state)
 	assert_ok(cairn_collection_refresh(reader));
 	char *after = collection_text(reader);
 	assert_string_equal(after, written);
-	assert_int_equal(collection_faults(reader, 0), 0);
+	assert_int_equal(collection_faults(reader, CAIRN_CHECK_ONLY), 0);
 	cairn_collection_free(reader);
 	cairn_collection_free(writer);
 	free(before);
@@ -270,8 +270,26 @@ static void reads_while_another_writes(void **state)
 	pthread_mutex_unlock(&reading.mutex);
 	pthread_join(thread, NULL);
 	assert_true(reading.reads > 0);
-	assert_int_equal(collection_faults(writer, 0), 0);
+	assert_int_equal(collection_faults(writer, CAIRN_CHECK_ONLY), 0);
 	cairn_collection_free(writer);
+}
+
+static void count_note(const char *file, const char *fault, cairn_fault_state state, void *payload)
+{
+	assert_true(file[0] && fault[0]);
+	assert_int_equal(state, CAIRN_FAULT_NOTE);
+	++*(int *)payload;
+}
+
+/* Files that belong to no segment are told, and are no faults. */
+static void expect_notes(cairn_collection *collection, int expected)
+{
+	cairn_check_options options = CAIRN_CHECK_OPTIONS_INIT;
+	int count = 0;
+	options.on_fault = count_note;
+	options.fault_payload = &count;
+	assert_int_equal(cairn_collection_check(collection, &options), 0);
+	assert_int_equal(count, expected);
 }
 
 static void clears_what_a_killed_writer_left(void **state)
@@ -284,15 +302,15 @@ static void clears_what_a_killed_writer_left(void **state)
 		cn_test_write(cn_test_path(folder, left[i]), "x", 1);
 	cn_test_write(cn_test_path(folder, "segments/mine.txt"), "x", 1);
 	assert_ok(cairn_collection_open(&collection, folder, 0));
-	assert_int_equal(collection_faults(collection, 0), 3);
+	expect_notes(collection, 3);
 	cairn_collection_free(collection);
 	assert_ok(cairn_collection_open(&collection, folder, 1));
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(file_size(cn_test_path(folder, left[i])), -1);
 	assert_int_equal(file_size(cn_test_path(folder, "segments/mine.txt")), 1);
-	assert_int_equal(collection_faults(collection, 0), 1);
-	assert_int_equal(collection_faults(collection, 1), 0);
-	assert_int_equal(file_size(cn_test_path(folder, "segments/mine.txt")), -1);
+	expect_notes(collection, 1);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_REPAIR), 0);
+	assert_int_equal(file_size(cn_test_path(folder, "segments/mine.txt")), 1);
 	cairn_collection_free(collection);
 }
 

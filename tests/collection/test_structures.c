@@ -94,7 +94,7 @@ static void lists_find_what_a_scan_finds_through_all_changes(void **state)
 	assert_ok(cn_collection_compact(collection, 9, NULL, NULL));
 	assert_int_equal(lists_of(collection).covered, IMAGES + 2);
 	assert_as_scanned(collection, scanned);
-	assert_int_equal(collection_faults(collection, 0), 0);
+	assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 0);
 	cairn_collection_free(collection);
 	cairn_collection_free(scanned);
 }
@@ -131,9 +131,9 @@ static void damage_is_found_dropped_and_made_again(void **state)
 					   : now->segments[1].record.files[CN_FILE_DERIVED + CN_STRUCTURE_LISTS].name;
 		file_overwrite(cn_test_path(collection->segments, name), 16, "\xff\xfe\xfd\xfc", 4);
 		assert_ok(cairn_collection_refresh(collection));
-		assert_fails(cairn_collection_index(&index, collection), CAIRN_EDAMAGED, "check --repair");
-		assert_int_equal(collection_faults(collection, 0), 1);
-		assert_int_equal(collection_faults(collection, 1), 0);
+		assert_fails(cairn_collection_index(&index, collection), CAIRN_EDAMAGED, "cairn check");
+		assert_int_equal(collection_faults(collection, CAIRN_CHECK_ONLY), 1);
+		assert_int_equal(collection_faults(collection, CAIRN_CHECK_REPAIR), 0);
 		/* Without, all rows are scanned. */
 		assert_as_scanned(collection, scanned);
 		cairn_build_report report = build_lists(collection, LISTS);

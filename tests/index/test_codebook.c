@@ -180,7 +180,7 @@ static void faults_are_reported(void **state)
 	assert_ok(cairn_codebook_trainer_add(trainer, features));
 	assert_fails(cairn_codebook_trainer_add(trainer, other), CAIRN_EINVALID, "'other'");
 	assert_fails(cairn_codebook_trainer_add(trainer, longer), CAIRN_EINVALID, "7 dimensions");
-	assert_fails(cairn_codebook_trainer_run(&codebook, trainer, NULL, NULL), CAIRN_EINVALID, "5 descriptors");
+	assert_fails(cairn_codebook_trainer_run(&codebook, trainer, NULL, NULL), CAIRN_EINVALID, "6 words: 5");
 	/* The same again is not six different ones. */
 	assert_ok(cairn_codebook_trainer_add(trainer, features));
 	assert_fails(cairn_codebook_trainer_run(&codebook, trainer, NULL, NULL), CAIRN_EINVALID, "distinct");

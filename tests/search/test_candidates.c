@@ -269,7 +269,7 @@ static void losing_asmk_falls_back(void **state)
 				keep(cn_test_path(cn_test_path(folder, "segments"), "00000004.rootsift.codebook.npy"));
 			file_overwrite(codebook, 0, "damage", 6);
 			assert_ok(cairn_collection_open(&writer, folder, 1));
-			assert_int_equal(collection_faults(writer, 1), 0);
+			assert_int_equal(collection_faults(writer, CAIRN_CHECK_REPAIR), 0);
 			cairn_collection_free(writer);
 			assert_ok(cairn_collection_refresh(reader));
 		}
