@@ -220,6 +220,8 @@ static int compare_files(const struct compaction *compaction, const cn_segment_r
 		if (!record->files[i].name)
 			continue;
 		int status = cn_segment_file_compare(compaction->collection, &record->files[i]);
+		if (status == CAIRN_EDAMAGED)
+			cn_fail_context(status, "'%s'", record->files[i].name);
 		if (status == CAIRN_EDAMAGED || status == CAIRN_ENOTFOUND)
 			return cn_fail_damaged();
 		CN_TRY(status);

@@ -13,6 +13,7 @@
 #include "math/half.h"
 #include "math/kmeans.h"
 #include "util/memory.h"
+#include "util/progress.h"
 #include "util/random.h"
 
 #define POINTS     128 /* rows a centroid that k-means works on */
@@ -22,6 +23,7 @@
 #define FIRST      100  /* neighbours of a query that are all looked at */
 #define STEP       9    /* of those behind them, each so-manieth, which counts for as many: all would take too long */
 #define NEIGHBOURS (FIRST + (DEPTH - FIRST) / STEP)
+#define ORDERS     2  /* of lists that are compared */
 #define BATCH      32 /* queries whose neighbours are assigned at once */
 
 struct training {
@@ -64,8 +66,12 @@ static int sample_rows(const cn_row_parts *parts, size_t count, uint64_t seed, s
 	if (!*numbers || !*rows)
 		return CAIRN_ENOMEM;
 	choose(*numbers, count, parts->rows, seed);
-	for (size_t i = 0; i < count; i++)
-		cn_halves_to_floats(row_at(parts, (*numbers)[i]), parts->dim, *rows + i * parts->dim);
+	for (size_t i = 0; i < count; i++) {
+		float *row = *rows + i * parts->dim;
+		cn_halves_to_floats(row_at(parts, (*numbers)[i]), parts->dim, row);
+		if (!cn_all_finite(row, parts->dim))
+			return cn_fail(CAIRN_EINVALID, "row %zu holds a number that is not finite", (*numbers)[i]);
+	}
 	return 0;
 }
 
@@ -148,6 +154,7 @@ struct measuring {
 	float *neighbours; /* BATCH x NEIGHBOURS x dim */
 	uint32_t *lists;   /* of them */
 	float *products;   /* for each worker, with all centroids */
+	cn_progress progress;
 };
 
 /* Which of a query's neighbours, from 0, is the i-th that is looked at: of each STEP the one in the middle. */
@@ -205,6 +212,7 @@ static int find_all_places(struct measuring *measuring, size_t queries)
 		CN_TRY(cn_assign(training->pool, measuring->neighbours, count * NEIGHBOURS, ivf->centroids,
 				 ivf->list_count, ivf->dim, 1, measuring->lists));
 		CN_TRY(cn_parallel_for(training->pool, count, 1, find_places, measuring));
+		CN_TRY(cn_progress_add(&measuring->progress, count, 0));
 	}
 	return 0;
 }
@@ -276,8 +284,11 @@ static int measure_recall(struct training *training)
 	if (status == 0)
 		status = find_neighbours(training, queries, count, &ranking);
 	measuring.ranking = ranking;
+	cn_progress_start(&measuring.progress, training->progress, training->payload, "measuring recall",
+			  ORDERS * count);
 	if (status == 0)
 		status = choose_order(&measuring, ivf, count);
+	cn_progress_end(&measuring.progress);
 	cairn_ranking_free(ranking);
 	cn_free(measuring.places);
 	cn_free(measuring.neighbours);
