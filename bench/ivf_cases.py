@@ -29,7 +29,7 @@ TARGETS = (0.90, 0.95, 0.99)
 COUNTS = 0.95  # the target whose ratio counts
 FACTORS = (2, 4, 8, 16)  # of what peers score anew
 CORES = faiss.omp_get_max_threads()
-PROBES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64, 96, 128)
+PROBES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96, 112, 128)
 
 
 def kept(make, *arguments):
@@ -104,7 +104,7 @@ def systems(case, rows):
     """Each has settings in series, of which every next one finds more."""
     refined = [[{"nprobe": probes, "k_factor_rf": factor} for probes in PROBES] for factor in FACTORS]
     flat = [[{"nprobe": probes} for probes in PROBES]]
-    graph = [[{"efSearch": ef} for ef in (16, 24, 32, 48, 64, 96, 128, 192, 256, 384)]]
+    graph = [[{"efSearch": ef} for ef in (16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96, 112, 128, 192, 256, 384)]]
     half = rows.shape[1] // 4
     yield Cairn(case, rows)
     for lists in (1024, 4096):
@@ -127,20 +127,31 @@ def program(system, setting, queries, single, threads=1):
     return run
 
 
+def first_reaching(series, recall_of, target):
+    """The first setting of a series that reaches the target, and its recall, by halving; None where none does."""
+    low, high = 0, len(series)
+    while low < high:
+        middle = (low + high) // 2
+        if recall_of(series[middle]) >= target:
+            high = middle
+        else:
+            low = middle + 1
+    return (recall_of(series[low]), series[low]) if low < len(series) else None
+
+
 def best_settings(system, queries, measure_recall, single):
     """For each target the setting that reaches it: of each series the first, and of these the fastest."""
-    reaching = {target: [] for target in TARGETS}
-    for series in system.series:
-        missing = list(TARGETS)
-        for setting in series:
+    known, best = {}, {}
+
+    def recall_of(setting):
+        key = json.dumps(setting)
+        if key not in known:
             system.prepare(**setting)
-            found = measure_recall(system.search(queries, CORES))
-            while missing and found >= missing[0]:
-                reaching[missing.pop(0)].append((found, setting))
-            if not missing:
-                break
-    best = {}
-    for target, points in reaching.items():
+            known[key] = measure_recall(system.search(queries, CORES))
+        return known[key]
+
+    for target in TARGETS:
+        points = [point for point in (first_reaching(series, recall_of, target) for series in system.series) if point]
         if len(points) > 1:
             times = in_turn(CHOOSING, *(program(system, setting, queries[:TUNING], single) for _, setting in points))
             points = [points[times.index(min(times))]]
