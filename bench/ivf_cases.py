@@ -27,7 +27,7 @@ CACHE = BUILD / "bench-ivf"
 K, QUERIES, TUNING, SINGLE, CHOOSING, ROUNDS = 10, 10_000, 2000, 2000, 3, 5
 TARGETS = (0.90, 0.95, 0.99)
 COUNTS = 0.95  # the target whose ratio counts
-FACTORS = (2, 4, 8, 16)  # of what peers score anew
+FACTORS = (2, 4, 8, 16, 32, 64)  # of what peers score anew
 CORES = faiss.omp_get_max_threads()
 PROBES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96, 112, 128)
 
