@@ -37,9 +37,8 @@ def flat(rows):
 def shards(rows):
     """IndexFlatIP with a thread for each core for one query."""
     index = faiss.IndexShards(DIM, True, True)
-    index.parts = [flat(part) for part in np.array_split(rows, CORES)]
-    for part in index.parts:
-        index.add_shard(part)
+    for part in np.array_split(rows, CORES):
+        index.add_shard(flat(part))
     return index
 
 

@@ -199,7 +199,8 @@ static const struct option options[] = {
 		  "words of the codebook that is trained (default: as many as a power of two up to 65536 with at "
 		  "least 20 descriptors a word)"),
 	OPT_FLAG(0, "ivf", &ivf,
-		 "lists of the global descriptors, of which a search probes a few: faster above a million images"),
+		 "lists of the global descriptors, of which a search probes a few: faster from some tens of thousands "
+		 "of images on"),
 	OPT_WHOLE(0, "lists", "N", &list_count, 1, CAIRN_IVF_MAX_LISTS,
 		  "how many lists are trained (default 2 * the root of the number of descriptors)"),
 	OPT_FLAG(0, "retrain", &retrain, "train again, and write all files anew"),

@@ -1,10 +1,10 @@
 /*
  * cairn/ivf.h - an inverted file: rows in lists by the nearest of many centroids, of which a search probes a few.
  *
- * For more than about a million rows. A quantizer is trained once; then the lists of each part are written into a file
- * of their own, so that adding rows is writing one more file, and none is ever changed. Within a list, a row is kept as
- * 8-bit codes of its difference from the centroid (Jegou, Douze and Schmid, "Product Quantization for Nearest Neighbor
- * Search", PAMI 2011, without the product; docs/methods.md, "Inverted file").
+ * Worth its while from some tens of thousands of rows on. A quantizer is trained once; then the lists of each part are
+ * written into a file of their own, so that adding rows is writing one more file, and none is ever changed. Within a
+ * list, a row is kept as 8-bit codes of its difference from the centroid (Jegou, Douze and Schmid, "Product
+ * Quantization for Nearest Neighbor Search", PAMI 2011, without the product; docs/methods.md, "Inverted file").
  *
  * Thread-safety: a quantizer and opened lists never change; any number of threads may use them.
  */
