@@ -25,8 +25,8 @@ char *shell_word(const char *path);
 /** Whole text as a number without sign, space or rest. @return 1, or 0 where it is none or not within the bounds */
 int parse_whole(const char *text, uint64_t least, uint64_t most, uint64_t *out);
 
-/** Whole text as a number of bytes: a whole number, perhaps with K, M, G or T (also kB, KiB) for powers of 1024 behind it. @return 1,
- * or 0 */
+/** Whole text as a number of bytes: a whole number, perhaps with K, M, G or T (also kB, KiB) for powers of 1024 behind
+ * it. @return 1, or 0 */
 int parse_bytes(const char *text, uint64_t least, uint64_t most, uint64_t *out);
 
 /** Whole text as a decimal number, finite. @return 1, or 0 */

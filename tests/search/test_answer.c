@@ -163,7 +163,8 @@ static void tells_of_an_image_that_is_gone(void **state)
 	cairn_answer *answer;
 	set_up(&scene);
 	scene.candidates[2].id = 77;
-	assert_fails(cn_answer_new(&answer, &scene.query, CAIRN_BY_GLOBAL, scene.candidates, IMAGES), CAIRN_ENOTFOUND, "77");
+	assert_fails(cn_answer_new(&answer, &scene.query, CAIRN_BY_GLOBAL, scene.candidates, IMAGES), CAIRN_ENOTFOUND,
+		     "77");
 	cairn_collection_free(scene.searcher.collection);
 }
 
