@@ -191,7 +191,7 @@ static const struct operand operands[] = {
 static const struct option options[] = {
 	OPT_OPTIONAL(
 		"asmk", ASMK_VALUE, &asmk, COMPLETE_FILE,
-		"inverted files of aggregated local features (ASMK), for 'cairn search --by asmk' and 'fused'; with "
+		"files of aggregated local features (ASMK), for 'cairn search --by asmk' and 'fused'; with "
 		"a codebook that is copied from a NumPy file or another collection, otherwise trained on this one"),
 	OPT_TEXT(0, "local", "KIND", &local, COMPLETE_MODEL,
 		 "the kind of local features for --asmk (default: the first that the collection keeps)"),

@@ -1,5 +1,5 @@
 /*
- * Inverted files of arbitrary bytes: refused with a text, or opened, and then each list is refused with a text or lies
+ * ASMK files of arbitrary bytes: refused with a text, or opened, and then each list is refused with a text or lies
  * within the bytes, with images that ascend within their block.
  *
  * Checksums would keep a fuzzer out, so they are put right before the bytes are tried again.

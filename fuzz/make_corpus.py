@@ -271,7 +271,7 @@ def features_faulty():
     yield "start", b"CAIRNFEA"
 
 
-# ---- inverted files ----
+# ---- ASMK files ----
 
 def inverted_file(dim, words, flags, *blocks, kind=b"test"):
     """Lengths and offsets right; the target puts the checksums right. A block: ids with the number of words of each, and

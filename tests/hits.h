@@ -11,7 +11,7 @@
 /** For qsort(): larger scores first, then smaller rows. */
 static inline int cn_test_best_first(const void *left, const void *right)
 {
-	const cn_hit *a = left, *b = right;
+	const cn_scored_row *a = left, *b = right;
 
 	if (a->score != b->score)
 		return a->score > b->score ? -1 : 1;

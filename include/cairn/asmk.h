@@ -1,10 +1,11 @@
 /*
- * cairn/asmk.h - search by local features: codebooks of visual words, and inverted files of aggregated residuals.
+ * cairn/asmk.h - search by local features: codebooks of visual words, and ASMK files: inverted lists of aggregated
+ * residuals.
  *
  * ASMK (Tolias, Avrithis and Jegou, "To aggregate or not to aggregate", ICCV 2013) assigns each local descriptor to the
  * nearest word of a codebook and keeps, for each word of an image, one vector: the sum of the descriptors' differences
  * from the word, of unit length. ASMK* keeps the signs of that vector only. The similarity of two images is a sum over
- * the words that both have. docs/methods.md, "ASMK", has the formulas, docs/format.md, "ASMK inverted files", the
+ * the words that both have. docs/methods.md, "ASMK", has the formulas, docs/format.md, "ASMK files", the
  * files.
  *
  * A typical run: train a codebook on features of other images; aggregate the features of each image and write them,
@@ -116,12 +117,12 @@ CAIRN_API size_t cairn_codebook_dim(const cairn_codebook *codebook);
 /** Borrowed: words x dim float32, C order. */
 CAIRN_API const float *cairn_codebook_vectors(const cairn_codebook *codebook);
 
-/* ---- inverted files ---- */
+/* ---- ASMK files ---- */
 
 typedef struct cairn_asmk_aggregate cairn_asmk_aggregate;
 typedef struct cairn_asmk_writer cairn_asmk_writer;
 
-/** What inverted files hold. */
+/** What ASMK files hold. */
 typedef struct {
 	uint32_t version; /**< CAIRN_ASMK_OPTIONS_VERSION */
 	/** 1: signs (ASMK*), dim / 8 bytes a word, rounded up to multiples of 8; 0: bytes (ASMK), dim + 4. */
@@ -157,7 +158,7 @@ CAIRN_API void cairn_asmk_aggregate_free(cairn_asmk_aggregate *aggregate);
 CAIRN_API size_t cairn_asmk_aggregate_words(const cairn_asmk_aggregate *aggregate);
 
 /**
- * Begin an inverted file. Nothing is at `path` before cairn_asmk_writer_commit(). Holds some 200 MB at most at a time,
+ * Begin an ASMK file. Nothing is at `path` before cairn_asmk_writer_commit(). Holds some 200 MB at most at a time,
  * however many images there are.
  *
  * @param[out] out      the writer; the caller frees it with cairn_asmk_writer_free()
@@ -186,7 +187,7 @@ CAIRN_API int cairn_asmk_writer_commit(cairn_asmk_writer *writer);
 CAIRN_API void cairn_asmk_writer_free(cairn_asmk_writer *writer);
 
 /**
- * Join inverted files into one, without the features. The bytes are those of a writer that got all images of all files
+ * Join ASMK files into one, without the features. The bytes are those of a writer that got all images of all files
  * in order.
  *
  * @param path    where it goes; may be one of `paths`
@@ -203,7 +204,7 @@ CAIRN_API int cairn_asmk_merge(const char *path, const char *const *paths, size_
 typedef struct cairn_asmk_index cairn_asmk_index;
 
 /**
- * Open inverted files as one index. Files are mapped; of their lists, each is checked against its checksum when it is
+ * Open ASMK files as one index. Files are mapped; of their lists, each is checked against its checksum when it is
  * first read, everything else now.
  *
  * @param[out] out      the index; the caller frees it with cairn_asmk_index_free()
@@ -249,7 +250,7 @@ typedef struct {
  * how images are divided among files. The similarity of an image with itself, with one assignment, is 1 unless the
  * index is regional.
  *
- * @param[out] out     a new ranking of `count` rows and depth k, without inliers; the caller frees it
+ * @param[out] out     a new ranking of `count` rows and depth k; the caller frees it
  * @param      queries count feature sets of the index's kind; one without features finds nothing
  * @param      k       >= 1
  * @param      options NULL: all as they are by default

@@ -10,7 +10,8 @@
  *     ranking.h      the K best images for Q queries
  *     index.h        nearest neighbours
  *     graph.h        the nearest neighbours of every image
- *     asmk.h         search by local features: codebooks, inverted files
+ *     ivf.h          lists of descriptors that make their search faster
+ *     asmk.h         search by local features: codebooks, ASMK files
  *     collection.h   images remembered on disk
  *     search.h       one question answered; reports
  *     eval.h         benchmark scores
@@ -27,6 +28,7 @@
 #include "cairn/graph.h"
 #include "cairn/image.h"
 #include "cairn/index.h"
+#include "cairn/ivf.h"
 #include "cairn/model.h"
 #include "cairn/ranking.h"
 #include "cairn/search.h"

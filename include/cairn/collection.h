@@ -97,6 +97,7 @@ typedef struct {
 	size_t structure_count;
 } cairn_collection_info;
 
+/** @return 0; CAIRN_EIO; CAIRN_EDAMAGED; CAIRN_ENOMEM */
 CAIRN_API int cairn_collection_get_info(cairn_collection *collection, cairn_collection_info *info);
 
 /** One image of the catalogue. Text is borrowed and valid until the next call with this collection from the same
@@ -116,7 +117,8 @@ CAIRN_API int cairn_collection_find_id(cairn_collection *collection, int64_t id,
 /** Find by path (made absolute first). @return 0; CAIRN_ENOTFOUND */
 CAIRN_API int cairn_collection_find_path(cairn_collection *collection, const char *path, cairn_image_record *out);
 
-/** All ids in ascending order, removed ones left out. @param[out] ids caller frees with cairn_bytes_free() */
+/** All ids in ascending order, removed ones left out. @param[out] ids caller frees with cairn_bytes_free()
+ * @return 0; CAIRN_EIO; CAIRN_EDAMAGED; CAIRN_ENOMEM */
 CAIRN_API int cairn_collection_ids(cairn_collection *collection, int64_t **ids, size_t *count);
 
 /**
@@ -274,10 +276,15 @@ typedef struct {
 CAIRN_API int cairn_collection_build_index(cairn_collection *collection, const cairn_build_options *options,
 					   cairn_build_report *report);
 
-/** Remove images by id. Unknown ids give CAIRN_ENOTFOUND and nothing is removed. */
+/** Remove images by id: each becomes a tombstone until cairn_collection_compact(). Borrowed pointers obtained before
+ * become invalid. @return 0; CAIRN_ENOTFOUND where an id is unknown, and nothing is removed; CAIRN_EINVALID for a
+ * handle that may only read; CAIRN_EIO; CAIRN_ENOSPACE; CAIRN_ENOMEM */
 CAIRN_API int cairn_collection_remove(cairn_collection *collection, const int64_t *ids, size_t count);
 
-/** Rewrite the segments without removed images, into few large ones. Ids stay. */
+/** Rewrite the segments without removed images, into few large ones. Ids stay. Borrowed pointers obtained before become
+ * invalid. @return 0, also where it is cancelled when nothing but structures is left to be made, which the next
+ * cairn_collection_build_index() makes; CAIRN_EINVALID for a handle that may only read; CAIRN_ECANCELLED, and nothing
+ * has changed; CAIRN_EDAMAGED naming the file; CAIRN_EIO; CAIRN_ENOSPACE; CAIRN_ENOMEM */
 CAIRN_API int cairn_collection_compact(cairn_collection *collection, cairn_progress_cb progress, void *payload);
 
 /** What cairn_collection_check() may change. */
@@ -362,7 +369,9 @@ CAIRN_API int cairn_collection_drift(cairn_collection *collection, double *out);
  */
 CAIRN_API int cairn_collection_asmk(const cairn_asmk_index **out, cairn_collection *collection, const char *kind);
 
-/** The descriptor of an image (its first row), as half-precision numbers keep it. @param[out] out info.dim floats */
+/** The descriptor of an image (its first row), as half-precision numbers keep it. @param[out] out info.dim floats
+ * @return 0; CAIRN_ENOTFOUND where the id is unknown or the collection has no global model; CAIRN_EDAMAGED naming the
+ * file; CAIRN_EIO; CAIRN_ENOMEM */
 CAIRN_API int cairn_collection_descriptor(cairn_collection *collection, int64_t id, float *out);
 
 /**
@@ -370,6 +379,8 @@ CAIRN_API int cairn_collection_descriptor(cairn_collection *collection, int64_t 
  *
  * @param      kind one of info.locals
  * @param[out] out  a new set; the caller frees it with cairn_features_free()
+ * @return 0; CAIRN_ENOTFOUND where the id is unknown or that kind is not kept; CAIRN_EDAMAGED naming the file;
+ * CAIRN_EIO; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_collection_features(cairn_collection *collection, int64_t id, const char *kind,
 					cairn_features **out);

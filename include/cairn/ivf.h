@@ -60,7 +60,8 @@ CAIRN_API int cairn_ivf_train(cairn_ivf **out, size_t dim, const cairn_index_par
 			      const cairn_ivf_options *options, cairn_progress_cb progress, void *payload);
 
 /** Write to a file, or read it (docs/format.md, "Quantizers"). @return 0; CAIRN_EIO; CAIRN_ENOTFOUND; CAIRN_EDAMAGED
- * naming the file; CAIRN_EUNSUPPORTED where a newer cairn wrote it */
+ * naming the file; CAIRN_EUNSUPPORTED where it is of another version;
+ * CAIRN_ENOSPACE; CAIRN_ENOMEM */
 CAIRN_API int cairn_ivf_save(const cairn_ivf *ivf, const char *path);
 CAIRN_API int cairn_ivf_open(cairn_ivf **out, const char *path);
 CAIRN_API void cairn_ivf_free(cairn_ivf *ivf); /**< NULL is allowed */
@@ -88,7 +89,8 @@ CAIRN_API int cairn_ivf_write_lists(const cairn_ivf *ivf, const cairn_index_part
  *
  * @param rows of the part that they were written for
  * @return 0; CAIRN_ENOTFOUND; CAIRN_EDAMAGED naming the file and the fault, also where it was written with another
- * quantizer or for another part; CAIRN_EUNSUPPORTED where a newer cairn wrote it
+ * quantizer or for another part; CAIRN_EUNSUPPORTED where it is of another version;
+ * CAIRN_ENOSPACE; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_ivf_lists_open(cairn_ivf_lists **out, const char *path, const cairn_ivf *ivf, size_t rows);
 CAIRN_API void cairn_ivf_lists_free(cairn_ivf_lists *lists); /**< NULL is allowed */

@@ -124,18 +124,18 @@ CAIRN_API void cairn_query_free(cairn_query *query);
  * refreshed or written to.
  *
  * @param[out] out     a new answer; the caller frees it with cairn_answer_free()
- * @param      exclude NULL, or ids to leave out before the best are verified, ascending: benchmarks leave out a query's
- * junk
+ * @param      exclude NULL, or ids to leave out before the best are verified, ascending, none twice: benchmarks leave
+ * out a query's junk
  * @return 0; CAIRN_EINVALID where they do not ascend, or the query is another searcher's; CAIRN_ENOTFOUND where the
  * filter selects no image any more; CAIRN_EDAMAGED naming the file at fault; CAIRN_ECANCELLED; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_search(cairn_answer **out, cairn_searcher *searcher, cairn_query *query, const int64_t *exclude,
 			   size_t exclude_count);
 
-/** Describe and search in one call: cairn_query_open(), cairn_search(), cairn_query_free(). */
+/** Describe and search in one call: cairn_query_open(), cairn_search(), cairn_query_free(), whose errors it has. */
 CAIRN_API int cairn_search_path(cairn_answer **out, cairn_searcher *searcher, const char *path, const cairn_box *box);
 
-/** The same for an image of the collection. */
+/** The same for an image of the collection. @return the errors of cairn_query_from_id() and cairn_search() */
 CAIRN_API int cairn_search_id(cairn_answer **out, cairn_searcher *searcher, int64_t id);
 
 /** Free an answer; NULL is allowed. */

@@ -67,7 +67,8 @@ typedef struct {
 
 typedef struct cairn_verifier cairn_verifier;
 
-/** Make a verifier with its scratch memory. @param options NULL for the defaults; copied */
+/** Make a verifier with its scratch memory. @param options NULL for the defaults; copied
+ * @return 0; CAIRN_EINVALID where an option is out of range; CAIRN_ENOMEM */
 CAIRN_API int cairn_verifier_new(cairn_verifier **out, const cairn_verify_options *options);
 
 /** Free a verifier; NULL is allowed. */

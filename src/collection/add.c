@@ -80,7 +80,7 @@ static int is_in_hands(struct add *add, const cn_image_slot *slot)
 /* 1 if describing this image is probably not needed; 0; or an error. */
 static int seems_known(struct add *add, const cn_image_slot *slot)
 {
-	cn_image_row row;
+	cn_image_entry row;
 	pthread_mutex_lock(&add->hint_mutex);
 	int status = cn_catalogue_find_hash(add->hint_catalogue, slot->hash, &row);
 	if (status == 0)
@@ -184,7 +184,7 @@ static int given_label(struct add *add, const char *path, const char **out)
 /* Make a slot for the path, or leave it out where nothing is to be done. */
 static int feed_path(struct add *add, const char *path, size_t position)
 {
-	cn_image_row row;
+	cn_image_entry row;
 	const char *label;
 	uint64_t size;
 	int64_t mtime_ns;

@@ -87,7 +87,7 @@ typedef struct {
 	int64_t mtime_ns;
 	uint32_t width, height;
 	cn_key hash;
-} cn_image_row;
+} cn_image_entry;
 
 /** Make the file; it must not exist. On failure nothing that matters is left under the name. */
 int cn_catalogue_create(const char *path, const cn_sources *sources);
@@ -139,12 +139,12 @@ int cn_catalogue_ids_where(cn_catalogue *catalogue, const char *expression, cn_p
 			   size_t *count);
 
 /* Finding: id 0 where there is no such image; removed ones are never found. */
-int cn_catalogue_find_id(cn_catalogue *catalogue, int64_t id, cn_image_row *out);
-int cn_catalogue_find_path(cn_catalogue *catalogue, const char *path, cn_image_row *out);
-int cn_catalogue_find_hash(cn_catalogue *catalogue, cn_key hash, cn_image_row *out);
+int cn_catalogue_find_id(cn_catalogue *catalogue, int64_t id, cn_image_entry *out);
+int cn_catalogue_find_path(cn_catalogue *catalogue, const char *path, cn_image_entry *out);
+int cn_catalogue_find_hash(cn_catalogue *catalogue, cn_key hash, cn_image_entry *out);
 
 /* Changes; inside a transaction only. */
-int cn_catalogue_add_image(cn_catalogue *catalogue, const cn_image_row *image,
+int cn_catalogue_add_image(cn_catalogue *catalogue, const cn_image_entry *image,
 			   int64_t *id); /**< image->id is not used */
 int cn_catalogue_set_path(cn_catalogue *catalogue, int64_t id, const char *path, uint64_t size, int64_t mtime_ns);
 int cn_catalogue_set_label(cn_catalogue *catalogue, int64_t id, const char *label); /**< NULL or empty: none */

@@ -40,9 +40,9 @@ static int keep_text(cn_text *text, sqlite3_stmt *statement, int at)
 }
 
 /* The single row that a FIND_ statement may give. */
-static int find(cn_catalogue *catalogue, sqlite3_stmt *statement, cn_image_row *out)
+static int find(cn_catalogue *catalogue, sqlite3_stmt *statement, cn_image_entry *out)
 {
-	*out = (cn_image_row){ 0 };
+	*out = (cn_image_entry){ 0 };
 	int result = sqlite3_step(statement), status = 0;
 	if (result == SQLITE_ROW) {
 		status = keep_text(&catalogue->image_path, statement, 1);
@@ -61,7 +61,7 @@ static int find(cn_catalogue *catalogue, sqlite3_stmt *statement, cn_image_row *
 	return status < 0 ? status : ended;
 }
 
-int cn_catalogue_find_id(cn_catalogue *catalogue, int64_t id, cn_image_row *out)
+int cn_catalogue_find_id(cn_catalogue *catalogue, int64_t id, cn_image_entry *out)
 {
 	sqlite3_stmt *statement;
 	CN_TRY(cn_sql_use(catalogue, CN_SQL_FIND_ID, &statement));
@@ -69,7 +69,7 @@ int cn_catalogue_find_id(cn_catalogue *catalogue, int64_t id, cn_image_row *out)
 	return find(catalogue, statement, out);
 }
 
-int cn_catalogue_find_path(cn_catalogue *catalogue, const char *path, cn_image_row *out)
+int cn_catalogue_find_path(cn_catalogue *catalogue, const char *path, cn_image_entry *out)
 {
 	sqlite3_stmt *statement;
 	CN_TRY(cn_sql_use(catalogue, CN_SQL_FIND_PATH, &statement));
@@ -77,7 +77,7 @@ int cn_catalogue_find_path(cn_catalogue *catalogue, const char *path, cn_image_r
 	return find(catalogue, statement, out);
 }
 
-int cn_catalogue_find_hash(cn_catalogue *catalogue, cn_key hash, cn_image_row *out)
+int cn_catalogue_find_hash(cn_catalogue *catalogue, cn_key hash, cn_image_entry *out)
 {
 	sqlite3_stmt *statement;
 	CN_TRY(cn_sql_use(catalogue, CN_SQL_FIND_HASH, &statement));
@@ -85,7 +85,7 @@ int cn_catalogue_find_hash(cn_catalogue *catalogue, cn_key hash, cn_image_row *o
 	return find(catalogue, statement, out);
 }
 
-int cn_catalogue_add_image(cn_catalogue *catalogue, const cn_image_row *image, int64_t *id)
+int cn_catalogue_add_image(cn_catalogue *catalogue, const cn_image_entry *image, int64_t *id)
 {
 	sqlite3_stmt *statement;
 	CN_TRY(cn_sql_use(catalogue, CN_SQL_ADD_IMAGE, &statement));

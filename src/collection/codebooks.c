@@ -69,7 +69,7 @@ static int is_folder(const char *path)
 	return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-/* Inverted files know their codebook by its numbers, so the same once more would be work for nothing. */
+/* ASMK files know their codebook by its numbers, so the same once more would be work for nothing. */
 static int is_same(const cn_building *building, size_t local, const cairn_codebook *codebook)
 {
 	cn_snapshot *now = &building->collection->now;

@@ -27,11 +27,6 @@ struct item {
 	size_t row, row_count;
 };
 
-/* A segment that was written. */
-struct written {
-	cn_store *store;
-};
-
 struct compaction {
 	cairn_collection *collection;
 	cn_progress progress;
@@ -39,7 +34,7 @@ struct compaction {
 	struct item *items; /* of the segment being gathered; `target` of them fit */
 	size_t item_count;
 	uint64_t row_count;
-	struct written *written;
+	cn_store **written; /* segments */
 	size_t written_count, written_capacity;
 	char **obsolete; /* names of files */
 	size_t obsolete_count, obsolete_capacity;
@@ -84,7 +79,7 @@ static int keep_store(struct compaction *compaction, cn_store *store)
 {
 	if (compaction->written_count == compaction->written_capacity) {
 		size_t capacity = compaction->written_capacity ? 2 * compaction->written_capacity : 16;
-		struct written *larger = cn_realloc(compaction->written, capacity, sizeof(*larger));
+		cn_store **larger = cn_realloc(compaction->written, capacity, sizeof(*larger));
 		if (!larger) {
 			cn_store_discard(store);
 			return CAIRN_ENOMEM;
@@ -92,7 +87,7 @@ static int keep_store(struct compaction *compaction, cn_store *store)
 		compaction->written = larger;
 		compaction->written_capacity = capacity;
 	}
-	compaction->written[compaction->written_count++].store = store;
+	compaction->written[compaction->written_count++] = store;
 	return 0;
 }
 
@@ -304,9 +299,9 @@ static void clean_up(struct compaction *compaction, int failed)
 {
 	for (size_t i = 0; i < compaction->written_count; i++) {
 		if (failed)
-			cn_store_discard(compaction->written[i].store);
+			cn_store_discard(compaction->written[i]);
 		else
-			cn_store_free(compaction->written[i].store);
+			cn_store_free(compaction->written[i]);
 	}
 	for (size_t i = 0; i < compaction->obsolete_count; i++)
 		cn_free(compaction->obsolete[i]);

@@ -33,7 +33,7 @@ struct known {
 	cn_text path, label; /* label: length 0 if none */
 };
 
-static int keep(struct known *out, const cn_image_row *row)
+static int keep(struct known *out, const cn_image_entry *row)
 {
 	out->id = row->id;
 	out->hash = row->hash;
@@ -104,7 +104,7 @@ static int take_copy(struct intake *intake, const cn_image_slot *slot, const str
 /* Content of an image whose place was taken in this run. */
 static int take_displaced(struct intake *intake, const cn_image_slot *slot, const struct known *old, int64_t id)
 {
-	cn_image_row row;
+	cn_image_entry row;
 	CN_TRY(displace(intake, old));
 	CN_TRY(cn_catalogue_restore(intake->catalogue, id, slot->path, slot->size, slot->mtime_ns));
 	CN_TRY(cn_catalogue_find_id(intake->catalogue, id, &row));
@@ -122,7 +122,7 @@ static int take_new(struct intake *intake, cn_image_slot *slot, const struct kno
 		}
 	}
 	CN_TRY(displace(intake, old));
-	cn_image_row row = { 0 };
+	cn_image_entry row = { 0 };
 	row.path = slot->path;
 	row.label = slot->label ? slot->label : old->id ? old->label.data : NULL;
 	row.size = slot->size;
@@ -139,7 +139,7 @@ static int take_new(struct intake *intake, cn_image_slot *slot, const struct kno
 
 static int take(struct intake *intake, cn_image_slot *slot, struct known *old, struct known *same)
 {
-	cn_image_row row;
+	cn_image_entry row;
 	if (slot->state == CN_SLOT_FAILED) {
 		intake->done.failed++;
 		return 0;

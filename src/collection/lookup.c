@@ -27,7 +27,7 @@ static cn_record_text *texts_of_thread(cairn_collection *collection)
 	return text;
 }
 
-static int fill_record(cairn_collection *collection, const cn_image_row *row, cairn_image_record *out)
+static int fill_record(cairn_collection *collection, const cn_image_entry *row, cairn_image_record *out)
 {
 	cn_record_text *text = texts_of_thread(collection);
 	if (!text)
@@ -46,7 +46,7 @@ static int fill_record(cairn_collection *collection, const cn_image_row *row, ca
 	return 0;
 }
 
-static int find_id(cairn_collection *collection, int64_t id, cn_image_row *row)
+static int find_id(cairn_collection *collection, int64_t id, cn_image_entry *row)
 {
 	CN_TRY(cn_catalogue_find_id(collection->catalogue, id, row));
 	return row->id ? 0 : cn_fail(CAIRN_ENOTFOUND, "'%s' has no image %lld", collection->folder, (long long)id);
@@ -54,7 +54,7 @@ static int find_id(cairn_collection *collection, int64_t id, cn_image_row *row)
 
 int cairn_collection_find_id(cairn_collection *collection, int64_t id, cairn_image_record *out)
 {
-	cn_image_row row;
+	cn_image_entry row;
 	pthread_mutex_lock(&collection->mutex);
 	int status = find_id(collection, id, &row);
 	if (status == 0)
@@ -65,7 +65,7 @@ int cairn_collection_find_id(cairn_collection *collection, int64_t id, cairn_ima
 
 int cairn_collection_find_path(cairn_collection *collection, const char *path, cairn_image_record *out)
 {
-	cn_image_row row;
+	cn_image_entry row;
 	char *absolute;
 	CN_TRY(cn_path_absolute(&absolute, path));
 	pthread_mutex_lock(&collection->mutex);
@@ -103,7 +103,7 @@ static int make_index(cairn_collection *collection)
 	CN_TRY(expect_model(collection));
 	CN_TRY(cn_snapshot_parts(collection));
 	if (cn_structure_is_complete(now, CN_STRUCTURE_LISTS))
-		return cn_structure_make_index(collection);
+		return cn_structure_lists_index(collection);
 	return cairn_index_new_flat(&now->index, collection->dim, now->parts, now->segment_count, now->removed,
 				    now->removed_count);
 }
@@ -134,7 +134,7 @@ static int find_segment(cairn_collection *collection, int64_t id, cn_segment **o
 
 static int copy_descriptor(cairn_collection *collection, int64_t id, float *out)
 {
-	cn_image_row row;
+	cn_image_entry row;
 	cn_segment *segment;
 	const cn_row_segment *rows;
 	CN_TRY(expect_model(collection));
@@ -169,7 +169,7 @@ int cn_collection_local(const cairn_collection *collection, const char *kind, si
 
 static int find_features(cairn_collection *collection, int64_t id, const char *kind, cn_feature_segment **out)
 {
-	cn_image_row row;
+	cn_image_entry row;
 	cn_segment *segment;
 	size_t local;
 	CN_TRY(cn_collection_local(collection, kind, &local));

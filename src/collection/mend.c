@@ -1,7 +1,7 @@
 /*
  * Mending a collection.
  *
- * Codes and scales that alone are damaged are made again from the rows. Damaged inverted files and lists are dropped by
+ * Codes and scales that alone are damaged are made again from the rows. Damaged ASMK files and lists are dropped by
  * themselves, and so are codebooks and quantizers, with all that was made with them: the next add makes them again.
  * What is damaged otherwise is lost. Its segment is dropped whole, with its images, where this is asked for: they are
  * described again by the next add, which is the only way to get them back.

@@ -21,16 +21,6 @@ struct selection {
 	struct list list; /* selected so far; ids NULL: nothing was asked yet */
 };
 
-static void make_ascending(struct list *list)
-{
-	size_t kept = 0;
-	qsort(list->ids, list->count, sizeof(*list->ids), cn_ids_compare);
-	for (size_t i = 0; i < list->count; i++)
-		if (!kept || list->ids[kept - 1] != list->ids[i])
-			list->ids[kept++] = list->ids[i];
-	list->count = kept;
-}
-
 /* Both ascending; what they have in common stays in the first. */
 static void intersect(struct list *list, const struct list *other)
 {
@@ -100,7 +90,7 @@ static int select_labels(struct selection *selection)
 		cn_free(list.ids);
 		return status;
 	}
-	make_ascending(&list);
+	list.count = cn_ids_sort(list.ids, list.count);
 	narrow(selection, &list);
 	return 0;
 }
@@ -120,7 +110,7 @@ static int select_ids(struct selection *selection)
 		return CAIRN_ENOMEM;
 	for (size_t i = 0; i < list.count; i++)
 		list.ids[i] = filter->ids[i];
-	make_ascending(&list);
+	list.count = cn_ids_sort(list.ids, list.count);
 	size_t given = list.count;
 	int64_t first = given ? list.ids[0] : 0, last = given ? list.ids[given - 1] : 0;
 	int status = cn_catalogue_ids(selection->collection->catalogue, first, last, 0, &live.ids, &live.count);

@@ -55,7 +55,7 @@ struct cn_catalogue {
 	sqlite3 *db;
 	char *path;
 	sqlite3_stmt *statements[CN_SQL_STATEMENTS];
-	cn_text image_path, image_label; /* what cn_image_row borrows */
+	cn_text image_path, image_label; /* what cn_image_entry borrows */
 };
 
 /** Set the error text from SQLite's and return the code that fits. @param doing completes "..., while" */

@@ -1,5 +1,5 @@
 /*
- * ASMK of a local kind: a codebook, and an inverted file a segment.
+ * ASMK of a local kind: a codebook, and an ASMK file a segment.
  */
 #include <string.h>
 
@@ -40,8 +40,9 @@ static int open_codebook(cairn_collection *collection, size_t local)
 static int open_files(cairn_collection *collection, size_t local, const char **paths)
 {
 	cn_snapshot *now = &collection->now;
+	size_t file = CN_FILE_DERIVED + CN_STRUCTURE_ASMK + local;
 	for (size_t i = 0; i < now->segment_count; i++) {
-		paths[i] = cn_collection_file(collection, now->segments[i].record.files[CN_FILE_DERIVED + local].name);
+		paths[i] = cn_collection_file(collection, now->segments[i].record.files[file].name);
 		if (!paths[i])
 			return CAIRN_ENOMEM;
 	}
@@ -180,7 +181,7 @@ const cn_structure_type cn_structure_asmk = {
 	.of_locals = 1,
 	.name = "asmk",
 	.shared_name = "codebook.npy",
-	.writing = "writing inverted files",
+	.writing = "writing ASMK files",
 	.asked = asked,
 	.make = cn_codebook_make,
 	.save = save_codebook,

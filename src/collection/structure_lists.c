@@ -56,7 +56,7 @@ static int open_lists(cairn_collection *collection)
 	return 0;
 }
 
-int cn_structure_make_index(cairn_collection *collection)
+int cn_structure_lists_index(cairn_collection *collection)
 {
 	cn_snapshot *now = &collection->now;
 	CN_TRY(open_lists(collection));

@@ -2,7 +2,7 @@
  * collection/structures.h - what makes searching a collection faster or better, and can be made again from the rest.
  *
  *   segments/NNNNNNNN.KIND.codebook.npy   the words of ASMK, for all segments
- *   segments/NNNNNNNN.KIND.asmk           the inverted file of a segment
+ *   segments/NNNNNNNN.KIND.asmk           the ASMK file of a segment
  *   segments/NNNNNNNN.quantizer.ivf       the centroids of lists, for all segments
  *   segments/NNNNNNNN.lists               the lists of a segment
  *
@@ -96,7 +96,7 @@ int cn_building_postpone(cn_building *building, int structure);
 int cn_codebook_make(cn_building *building, size_t local);
 
 /** Make now.index of lists; they are complete. */
-int cn_structure_make_index(cairn_collection *collection);
+int cn_structure_lists_index(cairn_collection *collection);
 
 /** The codebook of a local kind, as the catalogue knows it. @param[out] out caller frees. @return 0; CAIRN_EDAMAGED;
  * CAIRN_ENOTFOUND */

@@ -1,5 +1,5 @@
 /*
- * Reading of inverted files.
+ * Reading of ASMK files: inverted lists of aggregated residuals.
  *
  *   +--------+---------+-----+---------+-------+
  *   | header | block 0 | ... | block n | table |
@@ -29,13 +29,12 @@ static size_t posting_size(const cn_asmk_file *file)
 static int check_header(const cn_asmk_header *header, size_t length, const char *name)
 {
 	if (length < sizeof(*header) || memcmp(header->magic, CN_ASMK_MAGIC, sizeof(header->magic)) != 0)
-		return cn_fail(CAIRN_EDAMAGED, "'%s' (%zu bytes) is no inverted file of ASMK", name, length);
+		return cn_fail(CAIRN_EDAMAGED, "'%s' (%zu bytes) is no ASMK file", name, length);
 	if (header->header_crc != cn_crc32c(0, header, offsetof(cn_asmk_header, header_crc)))
 		return cn_fail(CAIRN_EDAMAGED, "'%s': the header fails its checksum", name);
 	if (header->version != CN_ASMK_VERSION)
-		return cn_fail(CAIRN_EUNSUPPORTED,
-			       "'%s' is an inverted file of ASMK of version %u, this cairn knows version %d", name,
-			       header->version, CN_ASMK_VERSION);
+		return cn_fail(CAIRN_EUNSUPPORTED, "'%s' is an ASMK file of version %u, this cairn knows version %d",
+			       name, header->version, CN_ASMK_VERSION);
 	if (header->length != length)
 		return cn_fail(CAIRN_EDAMAGED, "'%s' has %zu bytes, its header says %llu", name, length,
 			       (unsigned long long)header->length);

@@ -1,5 +1,5 @@
 /*
- * index/asmk_file.h - inverted files; docs/format.md, "ASMK inverted files", has the layout.
+ * index/asmk_file.h - reading of ASMK files; docs/format.md, "ASMK files", has the layout.
  *
  * Images are divided into blocks of a limited number of images and postings. In a block, the postings of each word
  * stand together: the residuals' codes, then (of bytes) their factors, then the numbers of their images within the

@@ -1,5 +1,5 @@
 /*
- * Merging of inverted files. Images are put in order and cut into blocks as a writer would; then the lists of each old
+ * Merging of ASMK files. Images are put in order and cut into blocks as a writer would; then the lists of each old
  * block are read once for each new block that has images of it, which is one or two where files follow one another.
  */
 #include <stdlib.h>
@@ -138,7 +138,7 @@ int cairn_asmk_merge(const char *path, const char *const *paths, size_t count, c
 	struct merge merge = { .count = count, .removed = removed, .removed_count = removed_count };
 	int status;
 	if (count < 1)
-		return cn_fail(CAIRN_EINVALID, "'%s': no inverted files to merge", path);
+		return cn_fail(CAIRN_EINVALID, "'%s': no ASMK files to merge", path);
 	CN_TRY(cn_ids_ascend(removed, removed_count, "removed"));
 	CN_GOTO(status, cn_asmk_files_open(&merge.files, paths, count, NULL));
 	CN_GOTO(status, list_images(&merge));

@@ -1,5 +1,5 @@
 /*
- * Search in inverted files. Threads take pairs of a query and a block. The similarities of a block's images are summed
+ * Search in ASMK files. Threads take pairs of a query and a block. The similarities of a block's images are summed
  * word after word, in ascending order, so that a sum is the same wherever its image stands; the best are kept in heaps
  * of the threads' own, which are merged at the end.
  */
@@ -42,7 +42,7 @@ int cairn_asmk_index_open(cairn_asmk_index **out, const cairn_codebook *codebook
 	cairn_asmk_index *index;
 	*out = NULL;
 	if (count < 1)
-		return cn_fail(CAIRN_EINVALID, "an index of no inverted files");
+		return cn_fail(CAIRN_EINVALID, "an index of no ASMK files");
 	CN_TRY(cn_ids_ascend(removed, removed_count, "removed"));
 	CN_NEW(index, 1, sizeof(*index));
 	index->codebook = codebook;

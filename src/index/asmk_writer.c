@@ -1,5 +1,5 @@
 /*
- * Writing of inverted files. The postings of a block are collected, sorted by word and image, and written with the
+ * Writing of ASMK files. The postings of a block are collected, sorted by word and image, and written with the
  * block's head; the table and then the header follow at the end, so that a file without a valid header was never
  * finished.
  */

@@ -1,5 +1,5 @@
 /*
- * index/asmk_writer.h - writing inverted files image by image or, for merging, posting by posting.
+ * index/asmk_writer.h - writing ASMK files image by image or, for merging, posting by posting.
  */
 #ifndef CN_INDEX_ASMK_WRITER_H
 #define CN_INDEX_ASMK_WRITER_H

@@ -26,7 +26,7 @@ static double memory_of(const cn_image_rows *images, const cn_image_rows *among,
 	/* Beyond what fits, the limit is passed anyway. */
 	if (cn_shortlist_capacity(demand->keep, &capacity) < 0)
 		capacity = SIZE_MAX;
-	double list = sizeof(cn_shortlist) + (double)capacity * sizeof(cn_hit);
+	double list = sizeof(cn_shortlist) + (double)capacity * sizeof(cn_scored_row);
 	double band = block * (double)images->parts->rows_an_image;
 	double most = (double)cn_graph_plan_most_queries(images, demand->exact);
 	double blocks = demand->self && block < (double)images->count ? 2 : 1;

@@ -20,7 +20,7 @@ static int rank_image(cn_graph_work *work, cn_graph_worker *worker, size_t image
 	size_t count = cn_rescore(among->parts, worker->vectors, rows, list, worker->found);
 	list->count = count < k ? count : k;
 	for (size_t i = 0; i < list->count; i++)
-		list->items[i] = (cn_hit){ worker->found[i].score, among->image[worker->found[i].row] };
+		list->items[i] = (cn_scored_row){ worker->found[i].score, among->image[worker->found[i].row] };
 	return list->count && isinf(list->items[0].score) ? cn_graph_fail_not_finite(among, list->items[0].row) : 0;
 }
 

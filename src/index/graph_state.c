@@ -30,7 +30,7 @@ struct header {
 };
 
 _Static_assert(sizeof(struct header) == 80, "the header has no holes");
-_Static_assert(sizeof(cn_hit) == 8, "an item has no holes");
+_Static_assert(sizeof(cn_scored_row) == 8, "an item has no holes");
 
 /* ---- in memory ---- */
 
@@ -88,7 +88,7 @@ static int put_all(struct writer *writer, const struct header *header, const cn_
 		CN_TRY(put(writer, &count, sizeof(count)));
 	}
 	for (size_t i = 0; i < state->count; i++)
-		CN_TRY(put(writer, state->lists[i].items, state->lists[i].count * sizeof(cn_hit)));
+		CN_TRY(put(writer, state->lists[i].items, state->lists[i].count * sizeof(cn_scored_row)));
 	uint32_t crc = writer->crc;
 	return put(writer, &crc, sizeof(crc));
 }
@@ -141,10 +141,11 @@ static int check_lists(const cn_graph_state_file *file, uint64_t length, const c
 			return damaged(name, "a list is too long");
 		items += count_at(file, i);
 	}
-	if (items > length / sizeof(cn_hit) || length - file->count * sizeof(uint32_t) != items * sizeof(cn_hit))
+	if (items > length / sizeof(cn_scored_row) ||
+	    length - file->count * sizeof(uint32_t) != items * sizeof(cn_scored_row))
 		return damaged(name, "its length is not what its lists need");
 	for (uint64_t i = 0; i < items; i++) {
-		cn_hit item;
+		cn_scored_row item;
 		memcpy(&item, file->items + i * sizeof(item), sizeof(item));
 		if (item.row >= file->key.among || isnan(item.score))
 			return damaged(name, "a list names what is not there");

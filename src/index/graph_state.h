@@ -33,7 +33,7 @@ typedef struct {
 	cn_graph_mark mark;
 	int is_changed; /**< since it was last read or written */
 	/* Room for the largest block: */
-	cn_hit *items;
+	cn_scored_row *items;
 	size_t room, capacity;
 	int distinct;
 } cn_graph_state;

@@ -20,7 +20,7 @@
 /** Memory of one thread. */
 typedef struct {
 	cn_shortlist *lists; /**< a query of a band each */
-	cn_hit *items;
+	cn_scored_row *items;
 	cn_scan_scratch scratch;
 	float *vectors;  /**< of one image */
 	cn_found *found; /**< as many as a list keeps */

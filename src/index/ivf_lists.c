@@ -1,5 +1,5 @@
 /*
- * Inverted files: the rows of a part in lists, written once.
+ * Lists of an inverted file: the rows of a part, written once.
  *
  *   +--------+--------+---------+--------+-------+
  *   | header | starts | numbers | scales | codes |     each begins at a multiple of 64 bytes

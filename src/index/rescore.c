@@ -29,7 +29,7 @@ size_t cn_rows_to_keep(const cn_row_parts *parts, size_t images)
 
 static int by_row(const void *left, const void *right)
 {
-	uint32_t a = ((const cn_hit *)left)->row, b = ((const cn_hit *)right)->row;
+	uint32_t a = ((const cn_scored_row *)left)->row, b = ((const cn_scored_row *)right)->row;
 	return (a > b) - (a < b);
 }
 

@@ -38,7 +38,7 @@ struct work {
 	unsigned worker_count;
 };
 
-static int is_nearer(cn_hit a, cn_hit b)
+static int is_nearer(cn_scored_row a, cn_scored_row b)
 {
 	return a.score > b.score || (a.score == b.score && a.row < b.row);
 }
@@ -47,12 +47,12 @@ static int is_nearer(cn_hit a, cn_hit b)
  * the last of them */
 static float choose(const struct work *work, const float *row, cn_shortlist *list, uint32_t *nearest)
 {
-	cn_hit best[CN_ASSIGN_MAX + SPARE] = { { 0, 0 } };
+	cn_scored_row best[CN_ASSIGN_MAX + SPARE] = { { 0, 0 } };
 	size_t count = 0, dim = work->dim;
 	const float *centroids = work->centroids.rows;
 	for (size_t i = 0; i < list->count; i++) {
 		uint32_t c = list->items[i].row;
-		cn_hit hit = { cn_dot(centroids + c * dim, row, dim) + work->centroids.offsets[c], c };
+		cn_scored_row hit = { cn_dot(centroids + c * dim, row, dim) + work->centroids.offsets[c], c };
 		size_t place = count++;
 		for (; place > 0 && is_nearer(hit, best[place - 1]); place--)
 			best[place] = best[place - 1];

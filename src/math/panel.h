@@ -1,5 +1,5 @@
 /*
- * math/panel.h - products of a block of queries with a block of rows, for scan.c alone.
+ * math/panel.h - products of a block of queries with a block of rows, for scan.c and code_products.c.
  *
  * Both blocks are packed into panels of 32-bit words, a word holding one to four numbers of one vector:
  *

@@ -1,7 +1,7 @@
 /*
  * math/pca.h - principal component analysis of float32 rows.
  *
- * Works with fewer rows than dimensions; eigenvalues are floored at 1e-9 of the largest when dividing by them.
+ * Works with fewer rows than dimensions; variances that rounding makes negative are 0. Thread-safe.
  */
 #ifndef CN_MATH_PCA_H
 #define CN_MATH_PCA_H
@@ -19,8 +19,10 @@ typedef struct {
 } cn_pca;
 
 /**
- * @param rows count x dim, count >= 2, finite
- * @param keep components wanted, 1 to dim
+ * @param[out] out  the caller frees it with cn_pca_free()
+ * @param      rows count x dim, count >= 2, finite
+ * @param      keep components wanted, 1 to dim
+ * @return 0; CAIRN_EINVALID where a size is out of range or a number is not finite; CAIRN_EBACKEND; CAIRN_ENOMEM
  */
 int cn_pca_learn(cn_pca *out, const float *rows, size_t count, size_t dim, size_t keep);
 void cn_pca_free(cn_pca *pca);

@@ -143,19 +143,14 @@ static int take_best(const cairn_query *query, const cn_exclusion *exclude, size
 static int join_ids(const cairn_ranking *a, const cairn_ranking *b, int64_t **ids, size_t *count)
 {
 	const cairn_ranking *const lists[] = { a, b };
-	size_t total = 0, kept = 0;
+	size_t total = 0;
 	*ids = cn_alloc(cairn_ranking_count(a, 0) + cairn_ranking_count(b, 0), sizeof(**ids));
 	if (!*ids)
 		return CAIRN_ENOMEM;
 	for (size_t l = 0; l < 2; l++)
 		for (size_t i = 0; i < cairn_ranking_count(lists[l], 0); i++)
 			(*ids)[total++] = cairn_ranking_images(lists[l], 0)[i];
-	if (total > 1)
-		qsort(*ids, total, sizeof(**ids), cn_ids_compare);
-	for (size_t i = 0; i < total; i++)
-		if (!kept || (*ids)[kept - 1] != (*ids)[i])
-			(*ids)[kept++] = (*ids)[i];
-	*count = kept;
+	*count = cn_ids_sort(*ids, total);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "rank/inliers.h"
 #include "search/search.h"
+#include "util/ids.h"
 #include "util/log.h"
 #include "util/memory.h"
 #include "util/progress.h"
@@ -282,16 +283,6 @@ static int order_by_inliers(const cairn_searcher *searcher, cn_candidates *candi
 	return 0;
 }
 
-/* Out of order, some would be missed when they are looked for. */
-static int check_exclude(const int64_t *exclude, size_t count)
-{
-	for (size_t i = 1; i < count; i++)
-		if (exclude[i] < exclude[i - 1])
-			return cn_fail(CAIRN_EINVALID, "ids to leave out must ascend; %lld follows %lld",
-				       (long long)exclude[i], (long long)exclude[i - 1]);
-	return 0;
-}
-
 static int find_candidates(const cairn_query *query, cairn_search_by by, const cn_exclusion *exclude,
 			   cn_candidates *out)
 {
@@ -309,7 +300,7 @@ int cairn_search(cairn_answer **out, cairn_searcher *searcher, cairn_query *quer
 	*out = NULL;
 	if (query->searcher != searcher)
 		return cn_fail(CAIRN_EINVALID, "the query was made for another searcher");
-	CN_TRY(check_exclude(exclude, exclude_count));
+	CN_TRY(cn_ids_ascend(exclude, exclude_count, "left out"));
 	CN_TRY(cn_selection_refresh(&searcher->selection, searcher->collection));
 	CN_TRY(find_by_now(searcher, &by));
 	double start = cn_seconds();

@@ -3,10 +3,23 @@
  */
 #include "util/ids.h"
 
+#include <stdlib.h>
+
 int cn_ids_compare(const void *left, const void *right)
 {
 	int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
 	return (a > b) - (a < b);
+}
+
+size_t cn_ids_sort(int64_t *ids, size_t count)
+{
+	size_t kept = 0;
+	if (count > 1)
+		qsort(ids, count, sizeof(*ids), cn_ids_compare);
+	for (size_t i = 0; i < count; i++)
+		if (!kept || ids[kept - 1] != ids[i])
+			ids[kept++] = ids[i];
+	return kept;
 }
 
 size_t cn_ids_find(const int64_t *ids, size_t count, int64_t id)

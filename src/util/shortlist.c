@@ -17,7 +17,7 @@ int cn_shortlist_capacity(size_t keep, size_t *capacity)
 	return cn_size_add(keep, keep < SLACK ? SLACK : keep, capacity);
 }
 
-void cn_shortlist_place(cn_shortlist *list, size_t keep, cn_hit *items, size_t capacity)
+void cn_shortlist_place(cn_shortlist *list, size_t keep, cn_scored_row *items, size_t capacity)
 {
 	*list = (cn_shortlist){ .items = items, .keep = keep, .capacity = capacity, .threshold = -INFINITY };
 }
@@ -27,7 +27,7 @@ int cn_shortlist_init(cn_shortlist *list, size_t keep)
 	size_t capacity;
 	*list = (cn_shortlist){ 0 };
 	CN_TRY(cn_shortlist_capacity(keep, &capacity));
-	cn_hit *items = cn_alloc(capacity, sizeof(*items));
+	cn_scored_row *items = cn_alloc(capacity, sizeof(*items));
 	if (!items)
 		return CAIRN_ENOMEM;
 	cn_shortlist_place(list, keep, items, capacity);
@@ -49,7 +49,7 @@ void cn_shortlist_clear(cn_shortlist *list)
 /* ---- which is better, in one comparison ---- */
 
 /* Larger is better. Floats are ordered as numbers with a sign of their own; -0 counts as 0. */
-static inline uint64_t key_of(cn_hit item)
+static inline uint64_t key_of(cn_scored_row item)
 {
 	float score = item.score + 0.0f;
 	uint32_t bits;
@@ -58,24 +58,24 @@ static inline uint64_t key_of(cn_hit item)
 	return (uint64_t)bits << 32 | ~item.row;
 }
 
-static inline cn_hit hit_of(uint64_t key)
+static inline cn_scored_row hit_of(uint64_t key)
 {
 	uint32_t bits = (uint32_t)(key >> 32);
-	cn_hit item = { 0, ~(uint32_t)key };
+	cn_scored_row item = { 0, ~(uint32_t)key };
 	bits ^= bits >> 31 ? 0x80000000u : 0xffffffffu;
 	memcpy(&item.score, &bits, sizeof(bits));
 	return item;
 }
 
 /* Keys take the places of items while the best are selected. */
-static inline uint64_t get(const cn_hit *items, size_t i)
+static inline uint64_t get(const cn_scored_row *items, size_t i)
 {
 	uint64_t key;
 	memcpy(&key, &items[i], sizeof(key));
 	return key;
 }
 
-static inline void put(cn_hit *items, size_t i, uint64_t key)
+static inline void put(cn_scored_row *items, size_t i, uint64_t key)
 {
 	memcpy(&items[i], &key, sizeof(key));
 }
@@ -83,7 +83,7 @@ static inline void put(cn_hit *items, size_t i, uint64_t key)
 /* ---- selecting ---- */
 
 /* The place of the median of the first, the middle and the last key. */
-static size_t choose_pivot(const cn_hit *items, size_t first, size_t last)
+static size_t choose_pivot(const cn_scored_row *items, size_t first, size_t last)
 {
 	size_t middle = first + (last - first) / 2;
 	uint64_t a = get(items, first), b = get(items, middle), c = get(items, last);
@@ -94,7 +94,7 @@ static size_t choose_pivot(const cn_hit *items, size_t first, size_t last)
 
 /* Keys above the pivot to the front of at most CHUNK. No branch: which way a key goes cannot be guessed. @return how
  * many */
-static size_t divide_chunk(cn_hit *items, size_t count, uint64_t pivot)
+static size_t divide_chunk(cn_scored_row *items, size_t count, uint64_t pivot)
 {
 	uint64_t rest[CHUNK];
 	size_t above = 0, below = 0;
@@ -109,17 +109,17 @@ static size_t divide_chunk(cn_hit *items, size_t count, uint64_t pivot)
 	return above;
 }
 
-static void swap_items(cn_hit *a, cn_hit *b, size_t count)
+static void swap_items(cn_scored_row *a, cn_scored_row *b, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		cn_hit kept = a[i];
+		cn_scored_row kept = a[i];
 		a[i] = b[i];
 		b[i] = kept;
 	}
 }
 
 /* Keys before the returned place are above that which stands there, those behind are not. */
-static size_t divide(cn_hit *items, size_t first, size_t last, size_t pivot_place)
+static size_t divide(cn_scored_row *items, size_t first, size_t last, size_t pivot_place)
 {
 	uint64_t pivot = get(items, pivot_place);
 	size_t place = first;
@@ -137,7 +137,7 @@ static size_t divide(cn_hit *items, size_t first, size_t last, size_t pivot_plac
 }
 
 /* The `keep` best to the front. */
-static void select_best(cn_hit *items, size_t count, size_t keep)
+static void select_best(cn_scored_row *items, size_t count, size_t keep)
 {
 	size_t first = 0, last = count - 1;
 	for (size_t i = 0; i < count; i++)
@@ -157,7 +157,7 @@ static void select_best(cn_hit *items, size_t count, size_t keep)
 
 static int by_row_best_first(const void *left, const void *right)
 {
-	cn_hit a = *(const cn_hit *)left, b = *(const cn_hit *)right;
+	cn_scored_row a = *(const cn_scored_row *)left, b = *(const cn_scored_row *)right;
 	if (a.row != b.row)
 		return a.row < b.row ? -1 : 1;
 	return (a.score < b.score) - (a.score > b.score);

@@ -16,10 +16,10 @@
 typedef struct {
 	float score;
 	uint32_t row;
-} cn_hit;
+} cn_scored_row;
 
 typedef struct {
-	cn_hit *items;
+	cn_scored_row *items;
 	size_t count, keep, capacity;
 	float threshold; /**< scores below it are not kept; -INFINITY until the list was cut */
 	int distinct;    /**< 1: a row that is offered several times is kept once, with its largest score */
@@ -32,7 +32,7 @@ int cn_shortlist_init(cn_shortlist *list, size_t keep);
 int cn_shortlist_capacity(size_t keep, size_t *capacity);
 
 /** A list in memory of the caller's, who must not free the list. @param items cn_shortlist_capacity() of them */
-void cn_shortlist_place(cn_shortlist *list, size_t keep, cn_hit *items, size_t capacity);
+void cn_shortlist_place(cn_shortlist *list, size_t keep, cn_scored_row *items, size_t capacity);
 
 void cn_shortlist_free(cn_shortlist *list);
 void cn_shortlist_clear(cn_shortlist *list);
@@ -51,7 +51,7 @@ static inline void cn_shortlist_push(cn_shortlist *list, float score, uint32_t r
 		return;
 	if (list->count == list->capacity)
 		cn_shortlist_cut(list);
-	list->items[list->count++] = (cn_hit){ score, row };
+	list->items[list->count++] = (cn_scored_row){ score, row };
 }
 
 #endif

@@ -107,7 +107,7 @@ def kill_adding(work, photos, model, calm, seconds, wanted, wanted_bytes):
 
 
 def kill_indexing(work, photos, model, calm, wanted, wanted_bytes):
-    """Whenever it is stopped, the segments that have their inverted files keep them, and the next run makes the others."""
+    """Whenever it is stopped, the segments that have their ASMK files keep them, and the next run makes the others."""
     folder = os.path.join(work, "indexed")
     undisturbed(photos, folder, model)
     start = time.monotonic()
@@ -121,7 +121,7 @@ def kill_indexing(work, photos, model, calm, wanted, wanted_bytes):
     run("index", folder, calm)
     told(run("check", folder).strip() == "faults 0", "clean after resuming")
     run("compact", folder)
-    told(run("dump", folder) == wanted and segments(folder) == wanted_bytes, "inverted files are those of the undisturbed run")
+    told(run("dump", folder) == wanted and segments(folder) == wanted_bytes, "ASMK files are those of the undisturbed run")
 
 
 def kill_repairing(folder, wanted, wanted_bytes):

@@ -208,7 +208,7 @@ int64_t collection_add_rows(cairn_collection *collection, const float *rows, siz
 	int64_t segment, id;
 	size_t numbers = count * collection->dim;
 	uint16_t *halves = calloc(numbers, sizeof(*halves));
-	const cn_image_row image = { .path = "/three/rows.jpg", .width = 10, .height = 10, .hash = { 3, 3 } };
+	const cn_image_entry image = { .path = "/three/rows.jpg", .width = 10, .height = 10, .hash = { 3, 3 } };
 	const cairn_keypoint point = { .x = 5, .y = 5 };
 	const float descriptor[128] = { 1 };
 	assert_ok(cairn_features_new(&features, "rootsift", 10, 10, 1, 128, &point, descriptor));

@@ -104,7 +104,7 @@ static cairn_collection *collection_with_asmk(size_t pieces)
 	return collection;
 }
 
-/* Name of the file of the codebook or of the first inverted file. */
+/* Name of the file of the codebook or of the first ASMK file. */
 static const char *file_of(cairn_collection *collection, int is_codebook)
 {
 	const cn_snapshot *now = &collection->now;
@@ -260,7 +260,7 @@ static void copies_of_another_collection(void **state)
 static int stop_writing(const cairn_progress *progress, void *payload)
 {
 	(void)payload;
-	return strcmp(progress->stage, "writing inverted files") == 0;
+	return strcmp(progress->stage, "writing ASMK files") == 0;
 }
 
 static void stopped_it_goes_on_where_it_was(void **state)
@@ -294,9 +294,9 @@ static void damage_is_found_dropped_and_made_again(void **state)
 		int is_codebook, is_gone;
 		size_t at;
 	} cases[] = {
-		{ "header of an inverted file", 0, 0, 20 }, { "postings of an inverted file", 0, 0, 4000 },
-		{ "missing inverted file", 0, 1, 0 },       { "header of the codebook", 1, 0, 2 },
-		{ "words of the codebook", 1, 0, 2000 },    { "missing codebook", 1, 1, 0 },
+		{ "header of an ASMK file", 0, 0, 20 },  { "postings of an ASMK file", 0, 0, 4000 },
+		{ "missing ASMK file", 0, 1, 0 },        { "header of the codebook", 1, 0, 2 },
+		{ "words of the codebook", 1, 0, 2000 }, { "missing codebook", 1, 1, 0 },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		cairn_collection *collection = collection_with_asmk(4);

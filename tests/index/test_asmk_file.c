@@ -1,4 +1,4 @@
-/* Inverted files: every truncation and every flipped byte is found; merging gives what writing at once gives. */
+/* ASMK files: every truncation and every flipped byte is found; merging gives what writing at once gives. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -202,7 +202,7 @@ static void contradictions_are_found(void **state)
 		int code;
 		const char *part;
 	} cases[] = {
-		{ IN_HEADER, 0, 'X', 1, CAIRN_EDAMAGED, "no inverted file of ASMK" },
+		{ IN_HEADER, 0, 'X', 1, CAIRN_EDAMAGED, "no ASMK file" },
 		{ IN_HEADER, VERSION_AT, 2, 4, CAIRN_EUNSUPPORTED, "of ASMK of version 2, this cairn knows version 1" },
 		{ IN_HEADER, DIM_AT, 0, 4, CAIRN_EDAMAGED, "header" },
 		{ IN_HEADER, DIM_AT, 1025, 4, CAIRN_EDAMAGED, "header" },
@@ -373,7 +373,7 @@ static void faults_of_merging_are_reported(void **state)
 	assert_fails(cairn_asmk_merge(merged, twice, 2, NULL, 0), CAIRN_EINVALID, "image 50 is in");
 	assert_fails(cairn_asmk_merge(merged, mixed, 2, NULL, 0), CAIRN_EINVALID, "regional");
 	assert_fails(cairn_asmk_merge(merged, none, 2, NULL, 0), CAIRN_ENOTFOUND, "/nowhere/b");
-	assert_fails(cairn_asmk_merge(merged, twice, 0, NULL, 0), CAIRN_EINVALID, "no inverted files");
+	assert_fails(cairn_asmk_merge(merged, twice, 0, NULL, 0), CAIRN_EINVALID, "no ASMK files");
 	assert_fails(cairn_asmk_merge(merged, twice, 1, disorder, 2), CAIRN_EINVALID, "must ascend");
 	struct file file = load(first);
 	file.bytes[HEADER + file.images * 12 + file.lists * LIST] ^= 1;

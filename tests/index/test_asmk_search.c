@@ -506,7 +506,7 @@ static void files_that_do_not_belong_together_are_refused(void **state)
 	assert_fails(cairn_asmk_index_open(&index, w.codebook, forms, 2, NULL, 0), CAIRN_EINVALID, "bytes");
 	assert_fails(cairn_asmk_index_open(&index, w.codebook, books, 2, NULL, 0), CAIRN_EINVALID, "another codebook");
 	assert_fails(cairn_asmk_index_open(&index, wider.codebook, &one, 1, NULL, 0), CAIRN_EINVALID, "of 70");
-	assert_fails(cairn_asmk_index_open(&index, w.codebook, &one, 0, NULL, 0), CAIRN_EINVALID, "no inverted files");
+	assert_fails(cairn_asmk_index_open(&index, w.codebook, &one, 0, NULL, 0), CAIRN_EINVALID, "no ASMK files");
 	assert_fails(cairn_asmk_index_open(&index, w.codebook, &one, 1, disorder, 2), CAIRN_EINVALID,
 		     "removed ids must ascend; 2 follows 3");
 	one = "/nowhere/a.asmk";

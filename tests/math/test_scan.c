@@ -186,13 +186,13 @@ static int is_live(const struct part *part, size_t i)
 	return !part->live || (part->live[bit / 64] >> bit % 64 & 1);
 }
 
-static size_t best_by_definition(const struct world *world, const struct part *part, size_t query, cn_hit *best)
+static size_t best_by_definition(const struct world *world, const struct part *part, size_t query, cn_scored_row *best)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < part->rows; i++) {
 		float score = score_of(world, part, query, i);
 		if (is_live(part, i) && !isnan(score))
-			best[count++] = (cn_hit){ score, (uint32_t)(FIRST + number_of(part, i)) };
+			best[count++] = (cn_scored_row){ score, (uint32_t)(FIRST + number_of(part, i)) };
 	}
 	qsort(best, count, sizeof(*best), cn_test_best_first);
 	return count < part->keep ? count : part->keep;
@@ -200,7 +200,7 @@ static size_t best_by_definition(const struct world *world, const struct part *p
 
 static void assert_list(const struct world *world, const struct part *part, size_t query, const cn_shortlist *list)
 {
-	cn_hit best[ROWS];
+	cn_scored_row best[ROWS];
 	size_t count = best_by_definition(world, part, query, best);
 	int same = list->count == count;
 	for (size_t i = 0; same && i < count; i++)
@@ -389,7 +389,7 @@ static void check_real_numbers(struct kind kind, size_t dim, float query_size, s
 	scan(&world, &all, &queries, &benches[0]);
 	for (uint32_t q = 0; q < QUERIES; q += 9) {
 		const struct part alone = { .queries = 1, .rows = ROWS, .keep = ROWS, .which = &q };
-		const cn_hit *hits = benches[1].lists[q].items;
+		const cn_scored_row *hits = benches[1].lists[q].items;
 		scan(&world, &alone, &queries, &benches[1]);
 		assert_int_equal(benches[1].lists[q].count, ROWS);
 		assert_memory_equal(benches[0].lists[q].items, hits, ROWS * sizeof(*hits));
@@ -625,17 +625,17 @@ struct both {
 
 #define BOTH_KEEP 7
 
-static void push_naive(cn_hit *best, size_t *count, float score, uint32_t name)
+static void push_naive(cn_scored_row *best, size_t *count, float score, uint32_t name)
 {
 	for (size_t i = 0; i < *count; i++)
 		if (best[i].row == name) {
 			best[i].score = score > best[i].score ? score : best[i].score;
 			return;
 		}
-	best[(*count)++] = (cn_hit){ score, name };
+	best[(*count)++] = (cn_scored_row){ score, name };
 }
 
-static void assert_both(cn_shortlist *list, cn_hit *best, size_t count, const char *what, int level, size_t at)
+static void assert_both(cn_shortlist *list, cn_scored_row *best, size_t count, const char *what, int level, size_t at)
 {
 	size_t used = count < BOTH_KEEP ? count : BOTH_KEEP;
 	cn_test_sort_list(list);
@@ -663,7 +663,7 @@ static void check_both(const struct world *world, const struct both *both, int l
 	cn_queries queries;
 	cn_query_panels panels = { 0 };
 	cn_scan_scratch scratch = { 0 };
-	cn_hit best[ROWS];
+	cn_scored_row best[ROWS];
 	for (size_t i = 0; i < ROWS; i++)
 		names[i] = (uint32_t)(FIRST + i / 3);
 	for (size_t i = 0; i < QUERIES; i++)

@@ -31,6 +31,17 @@ static void far_ids_are_ordered(void **state)
 	assert_memory_equal(ids, wanted, sizeof(ids));
 }
 
+static void ids_are_sorted_and_each_is_kept_once(void **state)
+{
+	int64_t ids[] = { 5, INT64_MAX, -1, 5, INT64_MIN, 5, 0, -1 };
+	static const int64_t wanted[] = { INT64_MIN, -1, 0, 5, INT64_MAX };
+	(void)state;
+	assert_int_equal(cn_ids_sort(ids, 8), 5);
+	assert_memory_equal(ids, wanted, sizeof(wanted));
+	assert_int_equal(cn_ids_sort(ids, 1), 1);
+	assert_int_equal(cn_ids_sort(NULL, 0), 0);
+}
+
 static void what_does_not_ascend_is_named(void **state)
 {
 	static const int64_t twice[] = { 1, 4, 4, 5 }, back[] = { 1, 4, -3 }, good[] = { -3, 1, 4 };
@@ -48,6 +59,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids_are_found_where_a_walk_finds_them),
 		cmocka_unit_test(far_ids_are_ordered),
+		cmocka_unit_test(ids_are_sorted_and_each_is_kept_once),
 		cmocka_unit_test(what_does_not_ascend_is_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

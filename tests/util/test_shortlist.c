@@ -29,7 +29,7 @@ static float score_of(enum contents contents, size_t i, uint64_t *seed)
 }
 
 /* Each row once, in random order, with both zeros, infinities and NaN among the scores. */
-static void random_items(cn_hit *items, size_t count, enum contents contents, uint64_t *seed)
+static void random_items(cn_scored_row *items, size_t count, enum contents contents, uint64_t *seed)
 {
 	static const float strange[] = { NAN, INFINITY, -INFINITY, -0.0f, 0.0f };
 	for (size_t i = 0; i < count; i++) {
@@ -46,7 +46,7 @@ static void random_items(cn_hit *items, size_t count, enum contents contents, ui
 }
 
 /* Sorts the items; NaN is left out. @return how many are left */
-static size_t sort_everything(cn_hit *items, size_t count)
+static size_t sort_everything(cn_scored_row *items, size_t count)
 {
 	size_t numbers = 0;
 	for (size_t i = 0; i < count; i++)
@@ -56,7 +56,7 @@ static size_t sort_everything(cn_hit *items, size_t count)
 	return numbers;
 }
 
-static void assert_best(const cn_shortlist *list, const cn_hit *sorted, size_t numbers, size_t keep)
+static void assert_best(const cn_shortlist *list, const cn_scored_row *sorted, size_t numbers, size_t keep)
 {
 	assert_int_equal(list->count, numbers < keep ? numbers : keep);
 	for (size_t i = 0; i < list->count; i++) {
@@ -65,7 +65,7 @@ static void assert_best(const cn_shortlist *list, const cn_hit *sorted, size_t n
 	}
 }
 
-static void push_all(cn_shortlist *list, const cn_hit *items, size_t count)
+static void push_all(cn_shortlist *list, const cn_scored_row *items, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		cn_shortlist_push(list, items[i].score, items[i].row);
@@ -73,7 +73,7 @@ static void push_all(cn_shortlist *list, const cn_hit *items, size_t count)
 
 static void check_case(size_t count, size_t keep, enum contents contents, uint64_t *seed)
 {
-	cn_hit items[MOST];
+	cn_scored_row items[MOST];
 	cn_shortlist list;
 	random_items(items, count, contents, seed);
 	assert_ok(cn_shortlist_init(&list, keep));
@@ -102,7 +102,7 @@ static void kept_are_the_best(void **state)
 static void order_of_arrival_does_not_matter(void **state)
 {
 	enum { COUNT = 1000, KEEP = 37, PARTS = 5 };
-	cn_hit items[COUNT];
+	cn_scored_row items[COUNT];
 	cn_shortlist forwards, backwards, part, joined;
 	uint64_t seed = 3;
 	(void)state;
@@ -165,7 +165,7 @@ static void a_cut_list_knows_its_worst(void **state)
 static void a_row_is_kept_once_where_rows_are_distinct(void **state)
 {
 	enum { COUNT = 1500, ROWS = 200 };
-	cn_hit items[COUNT];
+	cn_scored_row items[COUNT];
 	uint64_t seed = 5;
 	(void)state;
 	for (size_t keep = 1; keep <= ROWS + 1; keep += 1 + keep / 3) {
@@ -194,7 +194,7 @@ static void a_row_is_kept_once_where_rows_are_distinct(void **state)
 static void a_list_works_in_memory_of_the_caller(void **state)
 {
 	enum { COUNT = 1000, KEEP = 70 };
-	cn_hit items[COUNT];
+	cn_scored_row items[COUNT];
 	cn_shortlist list;
 	size_t capacity;
 	uint64_t seed = 6;
@@ -202,7 +202,7 @@ static void a_list_works_in_memory_of_the_caller(void **state)
 	random_items(items, COUNT, FEW_VALUES, &seed);
 	assert_ok(cn_shortlist_capacity(KEEP, &capacity));
 	/* Exactly as large, so that AddressSanitizer sees what is written behind it. */
-	cn_hit *memory = malloc(capacity * sizeof(*memory));
+	cn_scored_row *memory = malloc(capacity * sizeof(*memory));
 	cn_shortlist_place(&list, KEEP, memory, capacity);
 	push_all(&list, items, COUNT);
 	size_t numbers = sort_everything(items, COUNT);
