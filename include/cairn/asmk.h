@@ -236,12 +236,17 @@ typedef struct {
 	uint32_t threads;     /**< 0: one for each core */
 	const int64_t *only;  /**< NULL, or the ids that alone may be found, ascending */
 	size_t only_count;
+	/** NULL, or ids, ascending, whose similarities are wanted whether they are among the best or not; also of
+	 * images that are removed or not among `only`. */
+	const int64_t *also;
+	size_t also_count;
+	float *also_scores; /**< written: queries x also_count similarities, 0 where there is none */
 } cairn_asmk_search_options;
 
 #define CAIRN_ASMK_SEARCH_OPTIONS_VERSION 1
 #define CAIRN_ASMK_SEARCH_OPTIONS_INIT                                                                                 \
 	{                                                                                                              \
-		CAIRN_ASMK_SEARCH_OPTIONS_VERSION, 0, 3.0f, 0.0f, 0, NULL, 0                                           \
+		CAIRN_ASMK_SEARCH_OPTIONS_VERSION, 0, 3.0f, 0.0f, 0, NULL, 0, NULL, 0, NULL                            \
 	}
 
 /**

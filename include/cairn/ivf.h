@@ -69,7 +69,8 @@ CAIRN_API void cairn_ivf_free(cairn_ivf *ivf); /**< NULL is allowed */
 CAIRN_API void cairn_ivf_get_info(const cairn_ivf *ivf, cairn_ivf_info *out);
 
 /** How many lists must be probed for this share of the k best to be found, as measured in training for k of 1, 10, 100
- * and 1000, and reckoned from these between them. For a larger k it is the number for 1000, with which less is found.
+ * and 1000, and reckoned from these between them, with a margin for queries that are harder than those of the
+ * measurement (docs/methods.md, "Inverted file"). For a larger k it is the number for 1000, with which less is found.
  * @param recall above 0 to 1 */
 CAIRN_API size_t cairn_ivf_probes(const cairn_ivf *ivf, size_t k, double recall);
 
@@ -89,8 +90,8 @@ CAIRN_API int cairn_ivf_write_lists(const cairn_ivf *ivf, const cairn_index_part
  *
  * @param rows of the part that they were written for
  * @return 0; CAIRN_ENOTFOUND; CAIRN_EDAMAGED naming the file and the fault, also where it was written with another
- * quantizer or for another part; CAIRN_EUNSUPPORTED where it is of another version;
- * CAIRN_ENOSPACE; CAIRN_ENOMEM
+ * quantizer or for a part of another size (of the same size, it is not noticed); CAIRN_EUNSUPPORTED where it is of
+ * another version; CAIRN_ENOSPACE; CAIRN_ENOMEM
  */
 CAIRN_API int cairn_ivf_lists_open(cairn_ivf_lists **out, const char *path, const cairn_ivf *ivf, size_t rows);
 CAIRN_API void cairn_ivf_lists_free(cairn_ivf_lists *lists); /**< NULL is allowed */
@@ -110,7 +111,8 @@ CAIRN_API double cairn_ivf_lists_error(const cairn_ivf_lists *lists);
  *
  * @param lists one a part
  * @param ivf   what they were written with; all that is given must outlive the index
- * @return as cairn_index_new_flat(); CAIRN_EINVALID also where lists are of another part or quantizer
+ * @return as cairn_index_new_flat(); CAIRN_EINVALID also where lists are of another quantizer, or of a part of another
+ * size
  */
 CAIRN_API int cairn_index_new_ivf(cairn_index **out, const cairn_ivf *ivf, const cairn_index_part *parts,
 				  const cairn_ivf_lists *const *lists, size_t n, const int64_t *removed,

@@ -82,8 +82,7 @@ static int make_pairs(struct pairs *pairs, const cairn_codebook *codebook, const
 	int status = pairs->rows && pairs->keys && words ? 0 : CAIRN_ENOMEM;
 	if (status == 0) {
 		decode_rows(regions, count, pairs->rows);
-		status = cn_assign(pool, pairs->rows, pairs->rows_count, codebook->vectors, codebook->words,
-				   codebook->dim, assignments, words);
+		status = cn_assign(pool, &codebook->centroids, pairs->rows, pairs->rows_count, assignments, words);
 	}
 	for (size_t i = 0; status == 0 && i < pairs->count; i++)
 		pairs->keys[i] = (uint64_t)words[i] << 32 | i / assignments;

@@ -105,6 +105,7 @@ struct search {
 	struct worker *workers;
 	cairn_asmk_aggregate *queries[BATCH];
 	size_t batch, most; /* queries at once: now, at most */
+	float *also_scores; /* of the batch */
 };
 
 /* sigma(u) of docs/methods.md, "ASMK". */
@@ -203,17 +204,38 @@ static float root_factor(size_t words)
 	return words ? 1 / sqrtf((float)words) : 0;
 }
 
+static float similarity(const cairn_asmk_aggregate *query, float query_factor, const cn_asmk_block *block, size_t image,
+			const float *sums)
+{
+	return query->regional ? sums[image] : sums[image] * query_factor * root_factor(block->counts[image]);
+}
+
+/* A block's images are nobody else's, so threads write to different places. */
+static void tell_scores(const struct search *search, const cairn_asmk_aggregate *query, const cn_asmk_block *block,
+			const float *sums, float *scores)
+{
+	const cairn_asmk_search_options *options = &search->options;
+	float factor = root_factor(query->count);
+	size_t at = block->images ? cn_ids_find(options->also, options->also_count, block->ids[0]) : 0;
+	for (size_t i = 0; i < block->images && at < options->also_count; i++) {
+		while (at < options->also_count && options->also[at] < block->ids[i])
+			at++;
+		if (at < options->also_count && options->also[at] == block->ids[i] && sums[i] > 0)
+			scores[at] = similarity(query, factor, block, i, sums);
+	}
+}
+
 static void offer_images(const struct search *search, const cairn_asmk_aggregate *query, const struct place *place,
 			 const float *sums, cn_heap *heap)
 {
 	const cairn_asmk_index *index = search->index;
 	const cairn_asmk_search_options *options = &search->options;
 	const cn_asmk_block *block = place->block;
-	float factor = query->regional ? 1 : root_factor(query->count);
+	float factor = root_factor(query->count);
 	for (size_t i = 0; i < block->images; i++) {
 		if (!(sums[i] > 0))
 			continue;
-		float score = query->regional ? sums[i] : sums[i] * factor * root_factor(block->counts[i]);
+		float score = similarity(query, factor, block, i, sums);
 		if (score >= cn_heap_threshold(heap) &&
 		    !cn_ids_have(index->removed, index->removed_count, block->ids[i]) &&
 		    (!options->only || cn_ids_have(options->only, options->only_count, block->ids[i])))
@@ -226,11 +248,15 @@ static int search_places(void *context, size_t begin, size_t end, unsigned numbe
 	const struct search *search = context;
 	struct worker *worker = &search->workers[number];
 	for (size_t i = begin; i < end; i++) {
-		const cairn_asmk_aggregate *query = search->queries[i / search->place_count];
+		size_t q = i / search->place_count;
+		const cairn_asmk_aggregate *query = search->queries[q];
 		const struct place *place = &search->places[i % search->place_count];
 		int status = add_words(search, query, place, worker->sums);
 		if (status == 0)
-			offer_images(search, query, place, worker->sums, &worker->heaps[i / search->place_count]);
+			offer_images(search, query, place, worker->sums, &worker->heaps[q]);
+		if (status == 0 && search->options.also)
+			tell_scores(search, query, place->block, worker->sums,
+				    search->also_scores + q * search->options.also_count);
 		memset(worker->sums, 0, place->block->images * sizeof(*worker->sums));
 		CN_TRY(status);
 	}
@@ -372,6 +398,7 @@ static int check_options(const cairn_asmk_index *index, cairn_asmk_search_option
 	if (!(o->alpha > 0 && o->alpha <= 100) || !(o->threshold >= 0 && o->threshold <= 1))
 		return cn_fail(CAIRN_EINVALID, "ASMK with alpha %g and threshold %g; above 0 to 100, and 0 to 1",
 			       (double)o->alpha, (double)o->threshold);
+	CN_TRY(cn_ids_ascend(o->also, o->also_count, "image"));
 	return cn_ids_ascend(o->only, o->only_count, "image");
 }
 
@@ -405,8 +432,12 @@ int cairn_asmk_index_search(cairn_ranking **out, const cairn_asmk_index *index, 
 	choose_batch(&search, count, kept);
 	CN_GOTO(status, make_workers(&search, kept));
 	CN_GOTO(status, cairn_ranking_new(&ranking, count, k));
+	if (search.options.also)
+		memset(search.options.also_scores, 0, count * search.options.also_count * sizeof(float));
 	for (size_t q = 0; q < count; q += search.batch) {
 		search.batch = count - q < search.most ? count - q : search.most;
+		search.also_scores =
+			search.options.also ? search.options.also_scores + q * search.options.also_count : NULL;
 		CN_GOTO(status, search_batch(&search, queries + q, ranking, q));
 		free_batch(&search);
 	}

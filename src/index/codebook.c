@@ -79,8 +79,12 @@ static int make_codebook(cairn_codebook **out, float *vectors, size_t words, siz
 	}
 	*codebook = (cairn_codebook){ .vectors = vectors, .words = words, .dim = dim };
 	codebook->crc = cn_crc32c(0, vectors, words * dim * sizeof(*vectors));
-	*out = codebook;
-	return 0;
+	status = cn_centroids_init(&codebook->centroids, vectors, words, dim);
+	if (status < 0)
+		cairn_codebook_free(codebook);
+	else
+		*out = codebook;
+	return status;
 }
 
 /* The copy is aligned; arrays in files of others may not be. */
@@ -123,6 +127,7 @@ void cairn_codebook_free(cairn_codebook *codebook)
 {
 	if (!codebook)
 		return;
+	cn_centroids_free(&codebook->centroids);
 	cn_free(codebook->vectors);
 	cn_free(codebook);
 }

@@ -89,8 +89,10 @@ int cairn_index_new_ivf(cairn_index **out, const cairn_ivf *ivf, const cairn_ind
 	(*out)->lists = cn_memdup(lists, n * sizeof(*lists));
 	(*out)->ivf = ivf;
 	int status = (*out)->lists ? 0 : CAIRN_ENOMEM;
+	if (status == 0)
+		status = cn_index_map_rows(*out);
 	if (status == 0 && (*out)->live)
-		status = cn_live_lists_init(&(*out)->live_lists, *out, (*out)->live, NULL);
+		status = cn_live_lists_init(&(*out)->live_lists, *out, (*out)->live);
 	if (status < 0) {
 		cairn_index_free(*out);
 		*out = NULL;
@@ -106,6 +108,7 @@ void cairn_index_free(cairn_index *index)
 	cn_free(index->chunks);
 	cn_free(index->live);
 	cn_free(index->lists);
+	cn_free(index->list_of_row);
 	cn_live_lists_free(&index->live_lists);
 	cn_free(index);
 }
@@ -289,7 +292,7 @@ int cairn_index_search(cairn_ranking **out, const cairn_index *index, const floa
 	CN_GOTO(status, cn_workers_new(&search.pool, is_small(&search, queries) ? 1 : options->threads));
 	search.worker_count = cn_workers_threads(search.pool);
 	if (search.probes && only) {
-		CN_GOTO(status, cn_live_lists_init(&only_lists, index, only, search.pool));
+		CN_GOTO(status, cn_live_lists_init(&only_lists, index, only));
 		search.live_lists = &only_lists;
 	}
 	search.most_probes = most_probes(&search, options);

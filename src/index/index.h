@@ -31,6 +31,7 @@ struct cairn_index {
 	size_t live_rows;              /**< how many of the rows count */
 	const cairn_ivf *ivf;          /**< NULL: all rows are scanned; borrowed */
 	const cairn_ivf_lists **lists; /**< by cn_row_part.given; borrowed */
+	uint32_t *list_of_row;         /**< by the number of the row; of lists alone */
 	cn_live_lists live_lists;
 };
 
@@ -61,8 +62,11 @@ typedef struct {
 	cn_queries queries; /**< the same, encoded */
 } cn_search;
 
-/** @param live a bit a row; @param pool NULL: the calling thread alone */
-int cn_live_lists_init(cn_live_lists *out, const cairn_index *index, const uint64_t *live, cn_workers *pool);
+/** Fill in list_of_row from the lists. */
+int cn_index_map_rows(cairn_index *index);
+
+/** @param live a bit a row */
+int cn_live_lists_init(cn_live_lists *out, const cairn_index *index, const uint64_t *live);
 void cn_live_lists_free(cn_live_lists *lists);
 
 /** How many lists a search probes; 0: it scans rows. @param live_rows how many of the rows may be found */

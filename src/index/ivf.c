@@ -84,9 +84,18 @@ void cairn_ivf_get_info(const cairn_ivf *ivf, cairn_ivf_info *out)
 	*out = (cairn_ivf_info){ ivf->dim, ivf->list_count, ivf->error };
 }
 
+/* Recall was measured with a sample of the rows, and other queries may need more lists: what is asked of it is more by
+ * a standard error of such a sample, but not by more than half of what is left to 1. */
+static double with_margin(double recall)
+{
+	double left = 1 - recall;
+	return recall + fmin(sqrt(recall * left / CN_IVF_QUERIES), left / 2);
+}
+
 /* Between two depths recall falls about in proportion to the logarithm of k. */
 size_t cairn_ivf_probes(const cairn_ivf *ivf, size_t k, double recall)
 {
+	double wanted = recall < 1 ? with_margin(recall) : recall;
 	size_t depth = 0, most = ivf->list_count < CN_IVF_MAX_PROBES ? ivf->list_count : CN_IVF_MAX_PROBES;
 	while (depth + 1 < CN_IVF_DEPTHS && cn_ivf_depths[depth + 1] <= k)
 		depth++;
@@ -95,7 +104,7 @@ size_t cairn_ivf_probes(const cairn_ivf *ivf, size_t k, double recall)
 	const float *deeper = is_last ? measured : measured + CN_IVF_MAX_PROBES;
 	double share = is_last || k < 1 ? 0 : log10((double)k / (double)cn_ivf_depths[depth]);
 	for (size_t i = 0; i < most; i++)
-		if ((double)measured[i] + share * ((double)deeper[i] - (double)measured[i]) >= recall)
+		if ((double)measured[i] + share * ((double)deeper[i] - (double)measured[i]) >= wanted)
 			return i + 1;
 	return ivf->list_count;
 }

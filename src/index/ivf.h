@@ -9,6 +9,7 @@
 
 #define CN_IVF_DEPTHS     4    /* k for which recall was measured: 1, 10, 100, 1000 */
 #define CN_IVF_MAX_PROBES 1024 /* most probes for which it was */
+#define CN_IVF_QUERIES    1000 /* rows with which it was, where there are as many */
 
 /** By what of query and centroid lists are ordered. */
 typedef enum { CN_IVF_BY_PRODUCT, CN_IVF_BY_COSINE, CN_IVF_ORDERS } cn_ivf_order;

@@ -64,6 +64,7 @@ struct writing {
 	const cairn_ivf *ivf;
 	const cairn_index_part *part;
 	cn_workers *pool;
+	cn_centroids centroids;
 	cn_progress progress;
 	cn_atomic_file file;
 	struct header header;
@@ -103,11 +104,12 @@ static int assign_rows(struct writing *writing)
 {
 	const cairn_ivf *ivf = writing->ivf;
 	size_t rows = writing->part->count, dim = ivf->dim;
+	CN_TRY(cn_centroids_init(&writing->centroids, ivf->centroids, ivf->list_count, dim));
 	for (size_t first = 0; first < rows; first += BATCH) {
 		size_t count = rows - first < BATCH ? rows - first : BATCH;
 		cn_halves_to_floats(writing->part->rows + first * dim, count * dim, writing->floats);
 		CN_TRY(check_rows(writing, first, count));
-		CN_TRY(cn_assign(writing->pool, writing->floats, count, ivf->centroids, ivf->list_count, dim, 1,
+		CN_TRY(cn_assign(writing->pool, &writing->centroids, writing->floats, count, 1,
 				 writing->list_of_row + first));
 		CN_TRY(cn_progress_add(&writing->progress, count, 0));
 	}
@@ -217,6 +219,7 @@ int cairn_ivf_write_lists(const cairn_ivf *ivf, const cairn_index_part *part, co
 	}
 	cn_progress_end(&writing.progress);
 	cn_workers_free(writing.pool);
+	cn_centroids_free(&writing.centroids);
 	cn_free(writing.list_of_row);
 	cn_free(writing.starts);
 	cn_free(writing.numbers);

@@ -18,7 +18,7 @@
 
 #define POINTS     128 /* rows a centroid that k-means works on */
 #define ITERATIONS 10
-#define QUERIES    1000
+
 #define DEPTH      1000 /* the largest of cn_ivf_depths */
 #define FIRST      100  /* neighbours of a query that are all looked at */
 #define STEP       9    /* of those behind them, each so-manieth, which counts for as many: all would take too long */
@@ -146,6 +146,7 @@ static size_t place_of(const float *products, size_t lists, size_t list)
 /* What the loop over a batch of queries needs. */
 struct measuring {
 	const struct training *training;
+	cn_centroids centroids;
 	const size_t *numbers; /* of the queries among the rows */
 	const float *queries;
 	const cairn_ranking *ranking;
@@ -199,7 +200,6 @@ static int find_places(void *context, size_t begin, size_t end, unsigned worker)
 	return 0;
 }
 
-/* A batch at a time, since assigning has costs that do not depend on how many rows there are. */
 static int find_all_places(struct measuring *measuring, size_t queries)
 {
 	const struct training *training = measuring->training;
@@ -209,8 +209,8 @@ static int find_all_places(struct measuring *measuring, size_t queries)
 		for (size_t q = 0; q < count; q++)
 			gather_neighbours(measuring, measuring->first + q,
 					  measuring->neighbours + q * NEIGHBOURS * ivf->dim);
-		CN_TRY(cn_assign(training->pool, measuring->neighbours, count * NEIGHBOURS, ivf->centroids,
-				 ivf->list_count, ivf->dim, 1, measuring->lists));
+		CN_TRY(cn_assign(training->pool, &measuring->centroids, measuring->neighbours, count * NEIGHBOURS, 1,
+				 measuring->lists));
 		CN_TRY(cn_parallel_for(training->pool, count, 1, find_places, measuring));
 		CN_TRY(cn_progress_add(&measuring->progress, count, 0));
 	}
@@ -269,7 +269,7 @@ static int choose_order(struct measuring *measuring, cairn_ivf *ivf, size_t quer
 static int measure_recall(struct training *training)
 {
 	cairn_ivf *ivf = training->ivf;
-	size_t rows = training->parts.rows, count = QUERIES < rows ? QUERIES : rows, *numbers;
+	size_t rows = training->parts.rows, count = CN_IVF_QUERIES < rows ? CN_IVF_QUERIES : rows, *numbers;
 	size_t workers = cn_workers_threads(training->pool), batch = count < BATCH ? count : BATCH;
 	float *queries;
 	cairn_ranking *ranking = NULL;
@@ -282,6 +282,8 @@ static int measure_recall(struct training *training)
 	if (status == 0 && (!measuring.places || !measuring.neighbours || !measuring.lists || !measuring.products))
 		status = CAIRN_ENOMEM;
 	if (status == 0)
+		status = cn_centroids_init(&measuring.centroids, ivf->centroids, ivf->list_count, ivf->dim);
+	if (status == 0)
 		status = find_neighbours(training, queries, count, &ranking);
 	measuring.ranking = ranking;
 	cn_progress_start(&measuring.progress, training->progress, training->payload, "measuring recall",
@@ -290,6 +292,7 @@ static int measure_recall(struct training *training)
 		status = choose_order(&measuring, ivf, count);
 	cn_progress_end(&measuring.progress);
 	cairn_ranking_free(ranking);
+	cn_centroids_free(&measuring.centroids);
 	cn_free(measuring.places);
 	cn_free(measuring.neighbours);
 	cn_free(measuring.lists);

@@ -73,15 +73,18 @@ static double distance(const struct lloyd *lloyd, size_t row, size_t cluster)
 static int assign_rows(struct lloyd *lloyd, cn_progress *progress)
 {
 	uint32_t *other = lloyd->before;
+	cn_centroids centroids;
 	lloyd->before = lloyd->clusters;
 	lloyd->clusters = other;
-	for (size_t begin = 0; begin < lloyd->count; begin += CHUNK) {
+	int status = cn_centroids_init(&centroids, lloyd->centroids, lloyd->k, lloyd->dim);
+	for (size_t begin = 0; status == 0 && begin < lloyd->count; begin += CHUNK) {
 		size_t count = lloyd->count - begin < CHUNK ? lloyd->count - begin : CHUNK;
-		CN_TRY(cn_assign(lloyd->pool, row_of(lloyd, begin), count, lloyd->centroids, lloyd->k, lloyd->dim, 1,
-				 lloyd->clusters + begin));
-		CN_TRY(cn_progress_add(progress, count, 0));
+		status = cn_assign(lloyd->pool, &centroids, row_of(lloyd, begin), count, 1, lloyd->clusters + begin);
+		if (status == 0)
+			status = cn_progress_add(progress, count, 0);
 	}
-	return 0;
+	cn_centroids_free(&centroids);
+	return status;
 }
 
 static void place_centroid(const struct lloyd *lloyd, size_t c, double *sum)

@@ -191,6 +191,12 @@ void cn_query_panels_free(cn_query_panels *panels)
 	*panels = (cn_query_panels){ 0 };
 }
 
+int cn_scan_is_fast(cn_number number)
+{
+	return number == CN_NUMBER_I8 ||
+	       (number == CN_NUMBER_BF16 && cn_panel_form_of(number) == &cn_panel_form_dpbf16);
+}
+
 size_t cn_query_panels_best(cn_number number, size_t dim)
 {
 	size_t bytes = 4 * words_of(cn_panel_form_of(number), dim), queries = CACHE / bytes;

@@ -41,6 +41,9 @@ typedef struct {
 int cn_query_panels_pack(cn_query_panels *panels, const cn_queries *queries, const uint32_t *which, size_t count);
 void cn_query_panels_free(cn_query_panels *panels);
 
+/** Whether products in this number are faster here than in float32. */
+int cn_scan_is_fast(cn_number number);
+
 /** How many queries should be packed at once for their panels to stay in a core's second-level cache. */
 size_t cn_query_panels_best(cn_number number, size_t dim);
 

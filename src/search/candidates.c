@@ -54,18 +54,25 @@ static int rank_global(const cairn_query *query, const int64_t *only, size_t cou
 	return status;
 }
 
-static int rank_asmk(const cairn_query *query, const int64_t *only, size_t count, size_t depth, cairn_ranking **out)
+/* By ASMK, of the selected images. @param also NULL, or ascending ids whose scores are wanted @param[out] scores theirs
+ */
+static int rank_asmk(const cairn_query *query, size_t depth, const int64_t *also, size_t also_count, float *scores,
+		     cairn_ranking **out)
 {
 	const cairn_searcher *searcher = query->searcher;
+	const cn_selection *selection = &searcher->selection;
 	const cairn_asmk_index *index;
 	const cairn_features *const features[] = { query->features };
 	cairn_asmk_search_options how = CAIRN_ASMK_SEARCH_OPTIONS_INIT;
 	*out = NULL;
 	CN_TRY(cairn_collection_asmk(&index, searcher->collection, searcher->local));
-	size_t most = only ? count : cairn_asmk_index_images(index);
+	size_t most = selection->ids ? selection->count : cairn_asmk_index_images(index);
 	how.threads = searcher->options.threads;
-	how.only = only;
-	how.only_count = count;
+	how.only = selection->ids;
+	how.only_count = selection->count;
+	how.also = also;
+	how.also_count = also_count;
+	how.also_scores = scores;
 	return cairn_asmk_index_search(out, index, features, 1, depth < most ? depth : most ? most : 1, &how);
 }
 
@@ -131,7 +138,8 @@ static int take_best(const cairn_query *query, const cn_exclusion *exclude, size
 {
 	const cn_selection *selection = &query->searcher->selection;
 	cairn_ranking *ranking;
-	CN_TRY((is_asmk ? rank_asmk : rank_global)(query, selection->ids, selection->count, depth, &ranking));
+	CN_TRY(is_asmk ? rank_asmk(query, depth, NULL, 0, NULL, &ranking)
+		       : rank_global(query, selection->ids, selection->count, depth, &ranking));
 	int status = keep_ranking(query, exclude, ranking, is_asmk, out);
 	cairn_ranking_free(ranking);
 	return status;
@@ -139,61 +147,97 @@ static int take_best(const cairn_query *query, const cn_exclusion *exclude, size
 
 /* ---- both together ---- */
 
-/* The ids of two lists, ascending, each once. @param[out] ids caller frees */
-static int join_ids(const cairn_ranking *a, const cairn_ranking *b, int64_t **ids, size_t *count)
+/* Images with both scores. */
+struct both {
+	int64_t *ids; /* ascending */
+	size_t count;
+	float *similarities, *asmk; /* count; 0 where there is none */
+};
+
+static void free_both(struct both *both)
 {
-	const cairn_ranking *const lists[] = { a, b };
-	size_t total = 0;
-	*ids = cn_alloc(cairn_ranking_count(a, 0) + cairn_ranking_count(b, 0), sizeof(**ids));
+	cn_free(both->ids);
+	cn_free(both->similarities);
+	cn_free(both->asmk);
+}
+
+/* The ids of a list, ascending, with room for `more` behind them. @param[out] ids caller frees */
+static int copy_ids(const cairn_ranking *ranking, size_t more, int64_t **ids)
+{
+	size_t count = cairn_ranking_count(ranking, 0);
+	*ids = cn_alloc(count + more, sizeof(**ids));
 	if (!*ids)
 		return CAIRN_ENOMEM;
-	for (size_t l = 0; l < 2; l++)
-		for (size_t i = 0; i < cairn_ranking_count(lists[l], 0); i++)
-			(*ids)[total++] = cairn_ranking_images(lists[l], 0)[i];
-	*count = cn_ids_sort(*ids, total);
+	if (count)
+		memcpy(*ids, cairn_ranking_images(ranking, 0), count * sizeof(**ids));
+	cn_ids_sort(*ids, count);
 	return 0;
 }
 
-/* The union of the best of both. @param[out] ids caller frees */
-static int best_of_both(const cairn_query *query, size_t depth, int64_t **ids, size_t *count)
+static void set_score(const struct both *both, int64_t id, float score, float *scores)
+{
+	size_t at = cn_ids_find(both->ids, both->count, id);
+	if (at < both->count && both->ids[at] == id)
+		scores[at] = score;
+}
+
+static void spread_scores(const struct both *both, const cairn_ranking *ranking, float *scores)
+{
+	for (size_t i = 0; i < cairn_ranking_count(ranking, 0); i++)
+		set_score(both, cairn_ranking_images(ranking, 0)[i], cairn_ranking_scores(ranking, 0)[i], scores);
+}
+
+/* The union of two lists. `near` are the ids of the first, and their scores in the second. */
+static int join(struct both *both, const cairn_ranking *global, const cairn_ranking *asmk, const int64_t *near,
+		const float *near_scores)
+{
+	size_t near_count = cairn_ranking_count(global, 0), asmk_count = cairn_ranking_count(asmk, 0);
+	CN_TRY(copy_ids(global, asmk_count, &both->ids));
+	if (asmk_count)
+		memcpy(both->ids + near_count, cairn_ranking_images(asmk, 0), asmk_count * sizeof(*both->ids));
+	both->count = cn_ids_sort(both->ids, near_count + asmk_count);
+	CN_NEW(both->similarities, both->count, sizeof(*both->similarities));
+	CN_NEW(both->asmk, both->count, sizeof(*both->asmk));
+	for (size_t i = 0; i < near_count; i++)
+		set_score(both, near[i], near_scores[i], both->asmk);
+	spread_scores(both, asmk, both->asmk);
+	return 0;
+}
+
+static int find_similarities(const cairn_query *query, struct both *both)
+{
+	cairn_ranking *ranking;
+	if (!both->count)
+		return 0;
+	CN_TRY(rank_global(query, both->ids, both->count, both->count, &ranking));
+	spread_scores(both, ranking, both->similarities);
+	cairn_ranking_free(ranking);
+	return 0;
+}
+
+/* The best of both kinds. ASMK tells the scores of the best by descriptor along with its own best, since most of its
+ * time goes into the query's words; descriptors of a few images are soon compared. */
+static int find_both(const cairn_query *query, size_t depth, struct both *both)
 {
 	const cn_selection *selection = &query->searcher->selection;
 	cairn_ranking *global = NULL, *asmk = NULL;
-	*ids = NULL;
-	int status = rank_global(query, selection->ids, selection->count, depth, &global);
-	if (status == 0)
-		status = rank_asmk(query, selection->ids, selection->count, depth, &asmk);
-	if (status == 0)
-		status = join_ids(global, asmk, ids, count);
+	int64_t *near = NULL;
+	float *near_scores = NULL;
+	int status = 0;
+	CN_GOTO(status, rank_global(query, selection->ids, selection->count, depth, &global));
+	CN_GOTO(status, copy_ids(global, 0, &near));
+	size_t count = cairn_ranking_count(global, 0);
+	near_scores = cn_alloc_zero(count, sizeof(*near_scores));
+	if (!near_scores)
+		CN_GOTO(status, CAIRN_ENOMEM);
+	CN_GOTO(status, rank_asmk(query, depth, near, count, near_scores, &asmk));
+	CN_GOTO(status, join(both, global, asmk, near, near_scores));
+	status = find_similarities(query, both);
+done:
 	cairn_ranking_free(global);
 	cairn_ranking_free(asmk);
-	return status;
-}
-
-/* Scores of a list by the ascending ids; an id that is not in it keeps what it has. */
-static void spread_scores(const cairn_ranking *ranking, const int64_t *ids, size_t count, float *scores)
-{
-	for (size_t i = 0; i < cairn_ranking_count(ranking, 0); i++) {
-		const int64_t *at =
-			bsearch(&cairn_ranking_images(ranking, 0)[i], ids, count, sizeof(*ids), cn_ids_compare);
-		if (at)
-			scores[at - ids] = cairn_ranking_scores(ranking, 0)[i];
-	}
-}
-
-/* Both scores of each id. @param[out] scores count similarities, then count of ASMK; zero before */
-static int score_both(const cairn_query *query, const int64_t *ids, size_t count, float *scores)
-{
-	cairn_ranking *global = NULL, *asmk = NULL;
-	int status = rank_global(query, ids, count, count, &global);
-	if (status == 0)
-		status = rank_asmk(query, ids, count, count, &asmk);
-	if (status == 0) {
-		spread_scores(global, ids, count, scores);
-		spread_scores(asmk, ids, count, scores + count);
-	}
-	cairn_ranking_free(global);
-	cairn_ranking_free(asmk);
+	cn_free(near);
+	cn_free(near_scores);
 	return status;
 }
 
@@ -205,40 +249,29 @@ static int by_score(const void *left, const void *right)
 	return a->id < b->id ? -1 : a->id > b->id;
 }
 
-static int take_scored(const cairn_query *query, const cn_exclusion *exclude, const int64_t *ids, size_t count,
-		       cn_candidates *out)
+static int take_best_of_both(const cairn_query *query, const cn_exclusion *exclude, size_t depth, cn_candidates *out)
 {
 	const cairn_searcher *searcher = query->searcher;
 	float weight = isnan(searcher->options.asmk_weight) ? cn_kind_find(searcher->local)->asmk_weight
 							    : searcher->options.asmk_weight;
-	float *scores = cn_alloc_zero(2 * count, sizeof(*scores));
-	out->items = cn_alloc(count, sizeof(*out->items));
-	int status = scores && out->items ? 0 : CAIRN_ENOMEM;
-	if (status == 0 && count)
-		status = score_both(query, ids, count, scores);
-	for (size_t i = 0; status == 0 && i < count; i++) {
+	struct both both = { 0 };
+	int status = find_both(query, depth, &both);
+	if (status == 0) {
+		out->items = cn_alloc(both.count, sizeof(*out->items));
+		status = out->items ? 0 : CAIRN_ENOMEM;
+	}
+	for (size_t i = 0; status == 0 && i < both.count; i++) {
 		const cn_candidate candidate = {
-			.id = ids[i],
-			.similarity = scores[i],
-			.asmk = scores[count + i],
-			.score = scores[i] + weight * scores[count + i],
+			.id = both.ids[i],
+			.similarity = both.similarities[i],
+			.asmk = both.asmk[i],
+			.score = both.similarities[i] + weight * both.asmk[i],
 		};
 		keep_candidate(out, query, exclude, &candidate);
 	}
-	cn_free(scores);
+	free_both(&both);
 	if (status == 0 && out->count > 1)
 		qsort(out->items, out->count, sizeof(*out->items), by_score);
-	return status;
-}
-
-static int take_best_of_both(const cairn_query *query, const cn_exclusion *exclude, size_t depth, cn_candidates *out)
-{
-	int64_t *ids;
-	size_t count;
-	int status = best_of_both(query, depth, &ids, &count);
-	if (status == 0)
-		status = take_scored(query, exclude, ids, count, out);
-	cn_free(ids);
 	return status;
 }
 

@@ -203,7 +203,8 @@ static void contradictions_are_found(void **state)
 		const char *part;
 	} cases[] = {
 		{ IN_HEADER, 0, 'X', 1, CAIRN_EDAMAGED, "no ASMK file" },
-		{ IN_HEADER, VERSION_AT, 2, 4, CAIRN_EUNSUPPORTED, "of ASMK of version 2, this cairn knows version 1" },
+		{ IN_HEADER, VERSION_AT, 2, 4, CAIRN_EUNSUPPORTED,
+		  "an ASMK file of version 2, this cairn knows version 1" },
 		{ IN_HEADER, DIM_AT, 0, 4, CAIRN_EDAMAGED, "header" },
 		{ IN_HEADER, DIM_AT, 1025, 4, CAIRN_EDAMAGED, "header" },
 		{ IN_HEADER, DIM_AT, 1000, 4, CAIRN_EDAMAGED, "its entry in the table" },

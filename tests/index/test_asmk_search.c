@@ -195,6 +195,51 @@ static void scores_are_those_of_the_formula(void **state)
 	}
 }
 
+static float score_in(const cairn_ranking *ranking, size_t row, int64_t id)
+{
+	for (size_t i = 0; i < cairn_ranking_count(ranking, row); i++)
+		if (cairn_ranking_images(ranking, row)[i] == id)
+			return cairn_ranking_scores(ranking, row)[i];
+	return 0;
+}
+
+/* Whether they are among the best or not, removed or forbidden; of ids that nobody has it is 0. */
+static void scores_of_given_images_are_told(void **state)
+{
+	static const struct setting setting = { 64, 20, 5, 1, 0, 3, 0 };
+	static const int64_t also[] = { -5, 0, 10, 15, 40, 1000 }, only[] = { 10, 20 }, removed[] = { 0, 40 };
+	enum { ALSO = sizeof(also) / sizeof(also[0]) };
+	world w;
+	float scores[WORLD_IMAGES][ALSO];
+	(void)state;
+	world_make(&w, setting.dim, setting.words, 60);
+	const char *path = world_write(&w, 0, WORLD_IMAGES, 1, options_of(&setting));
+	cairn_asmk_index *all = open_one(&w, path), *some;
+	cairn_ranking *wanted, *found;
+	cairn_asmk_search_options how = search_options_of(&setting, 2);
+	assert_ok(cairn_asmk_index_open(&some, w.codebook, &path, 1, removed, 2));
+	assert_ok(cairn_asmk_index_search(&wanted, all, queries_of(&w), WORLD_IMAGES, WORLD_IMAGES, &how));
+	how.only = only;
+	how.only_count = 2;
+	how.also = also;
+	how.also_count = ALSO;
+	how.also_scores = scores[0];
+	memset(scores, 0x55, sizeof(scores));
+	assert_ok(cairn_asmk_index_search(&found, some, queries_of(&w), WORLD_IMAGES, 1, &how));
+	for (size_t q = 0; q < WORLD_IMAGES; q++)
+		for (size_t i = 0; i < ALSO; i++)
+			assert_true(scores[q][i] == score_in(wanted, q, also[i]));
+	float most = 0;
+	for (size_t q = 0; q < WORLD_IMAGES; q++)
+		most = fmaxf(most, scores[q][4]);
+	assert_true(most > 0);
+	cairn_ranking_free(wanted);
+	cairn_ranking_free(found);
+	cairn_asmk_index_free(all);
+	cairn_asmk_index_free(some);
+	world_free(&w);
+}
+
 /* ---- by hand ---- */
 
 static const struct {
@@ -461,9 +506,11 @@ static void faults_of_a_search_are_reported(void **state)
 	world_make(&w, 64, 20, 1);
 	cairn_asmk_index *index = open_one(&w, world_write(&w, 0, 5, 1, options_of(&common[0])));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		cairn_asmk_search_options how = {
-			cases[i].version, cases[i].assignments, cases[i].alpha, cases[i].threshold, 1, NULL, 0
-		};
+		cairn_asmk_search_options how = CAIRN_ASMK_SEARCH_OPTIONS_INIT;
+		how.version = cases[i].version;
+		how.assignments = cases[i].assignments;
+		how.alpha = cases[i].alpha;
+		how.threshold = cases[i].threshold;
 		assert_fails(cairn_asmk_index_search(&ranking, index, queries_of(&w), 1, 1, &how), CAIRN_EINVALID,
 			     cases[i].part);
 		assert_null(ranking);
@@ -572,6 +619,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(scores_are_those_of_the_formula),
+		cmocka_unit_test(scores_of_given_images_are_told),
 		cmocka_unit_test(a_case_worked_out_by_hand),
 		cmocka_unit_test(residuals_of_no_length_are_left_out),
 		cmocka_unit_test(ten_files_are_as_good_as_one),

@@ -273,7 +273,7 @@ static void assert_recall(const cairn_ranking *found, const cairn_ranking *wante
 			  const char *what)
 {
 	double recall = recall_of(found, wanted, k);
-	if (recall >= target - 0.02)
+	if (recall >= target - 0.005)
 		return;
 	print_error("recall of %s at level %d, k %zu: %.4f, wanted %.4f\n", what, (int)cn_kernels_level(), k, recall,
 		    target);

@@ -61,10 +61,13 @@ static void every_level_gives_the_definition(void **state)
 		for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++)
 			for (unsigned threads = 1; threads <= 3; threads++) {
 				cn_workers *pool;
+				cn_centroids ready;
 				cn_kernels_force((cn_kernels)level);
 				assert_ok(cn_workers_new(&pool, threads));
+				assert_ok(cn_centroids_init(&ready, centroids, k, dim));
 				memset(found, 0x55, count * n * sizeof(*found));
-				assert_ok(cn_assign(pool, rows, count, centroids, k, dim, n, found));
+				assert_ok(cn_assign(pool, &ready, rows, count, n, found));
+				cn_centroids_free(&ready);
 				assert_memory_equal(found, wanted, count * n * sizeof(*found));
 				cn_workers_free(pool);
 			}
@@ -81,13 +84,16 @@ static void numbers_that_are_none_give_indices(void **state)
 	const float bad[] = { NAN, INFINITY, -INFINITY, 3e38f };
 	float *centroids = integers(600 * 2, 1);
 	uint32_t found[4 * 5];
+	cn_centroids ready;
 	(void)state;
+	assert_ok(cn_centroids_init(&ready, centroids, 600, 2));
 	for (size_t i = 0; i < 4; i++) {
 		const float rows[] = { bad[i], 1, 1, bad[i], bad[i], bad[i], -bad[i], bad[i] };
-		assert_ok(cn_assign(NULL, rows, 4, centroids, 600, 2, 5, found));
+		assert_ok(cn_assign(NULL, &ready, rows, 4, 5, found));
 		for (size_t f = 0; f < 20; f++)
 			assert_in_range(found[f], 0, 599);
 	}
+	cn_centroids_free(&ready);
 	free(centroids);
 }
 
@@ -95,20 +101,35 @@ static int assign_few(void *context)
 {
 	const float rows[] = { 1, 2 };
 	uint32_t *found = context;
-	return cn_assign(NULL, rows, 2, rows, 2, 1, 1, found);
+	cn_centroids ready;
+	int status = cn_centroids_init(&ready, rows, 2, 1);
+	if (status == 0)
+		status = cn_assign(NULL, &ready, rows, 2, 1, found);
+	cn_centroids_free(&ready);
+	return status;
 }
 
 static void faults_are_reported(void **state)
 {
 	static const struct {
-		size_t k, dim, n;
-	} cases[] = { { 3, 0, 1 }, { 3, 1, 0 }, { 3, 1, 4 }, { 100, 1, 65 }, { (size_t)UINT32_MAX + 1, 1, 1 } };
+		size_t k, dim;
+	} sizes[] = { { 3, 0 }, { 0, 3 }, { (size_t)UINT32_MAX + 1, 1 }, { 1, (size_t)INT32_MAX + 1 } };
+	static const struct {
+		size_t k, n;
+	} cases[] = { { 3, 0 }, { 3, 4 }, { 100, 65 } };
 	const float rows[100] = { 0 };
+	cn_centroids ready;
 	uint32_t found[100];
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_fails(cn_assign(NULL, rows, 1, rows, cases[i].k, cases[i].dim, cases[i].n, found),
-			     CAIRN_EINVALID, "centroids");
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		assert_fails(cn_centroids_init(&ready, rows, sizes[i].k, sizes[i].dim), CAIRN_EINVALID, "centroids");
+		cn_centroids_free(&ready);
+	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_ok(cn_centroids_init(&ready, rows, cases[i].k, 1));
+		assert_fails(cn_assign(NULL, &ready, rows, 1, cases[i].n, found), CAIRN_EINVALID, "centroids");
+		cn_centroids_free(&ready);
+	}
 	assert_true(cn_torture(assign_few, found) >= 2);
 	assert_int_equal(found[0], 0);
 	assert_int_equal(found[1], 1);

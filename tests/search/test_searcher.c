@@ -325,11 +325,11 @@ static void leaves_out_before_verifying(void **state)
 	cairn_collection_free(collection);
 }
 
-static void takes_any_list_of_ids_to_leave_out(void **state)
+static void takes_lists_of_ids_to_leave_out(void **state)
 {
 	(void)state;
 	int64_t everything[IMAGES];
-	const int64_t twice[] = { 2, 2, 3 }, descending[] = { 3, 2 }, unknown[] = { -5, 0, 1000 };
+	const int64_t two[] = { 2, 3 }, twice[] = { 2, 2, 3 }, descending[] = { 3, 2 }, unknown[] = { -5, 0, 1000 };
 	for (int i = 0; i < IMAGES; i++)
 		everything[i] = i + 1;
 	for (int has_model = 0; has_model < 2; has_model++) {
@@ -344,7 +344,7 @@ static void takes_any_list_of_ids_to_leave_out(void **state)
 		assert_int_equal(cairn_answer_count(answer), 0);
 		cairn_answer_free(answer);
 		/* 2 and 3 are the other views of the place of 1. */
-		assert_ok(cairn_search(&answer, searcher, query, twice, 3));
+		assert_ok(cairn_search(&answer, searcher, query, two, 2));
 		assert_int_equal(cairn_answer_count(answer), 2);
 		assert_int_equal(rank_of(answer, 2) + rank_of(answer, 3), 4);
 		cairn_answer_free(answer);
@@ -352,6 +352,8 @@ static void takes_any_list_of_ids_to_leave_out(void **state)
 		assert_true(hit_at(answer, 0).id == 2 || hit_at(answer, 0).id == 3);
 		cairn_answer_free(answer);
 		assert_fails(cairn_search(&answer, searcher, query, descending, 2), CAIRN_EINVALID, "2 follows 3");
+		assert_fails(cairn_search(&answer, searcher, query, twice, 3), CAIRN_EINVALID, "2 follows 2");
+		assert_fails(cairn_search(&answer, searcher, query, NULL, 1), CAIRN_EINVALID, "NULL");
 		cairn_query_free(query);
 		cairn_searcher_free(searcher);
 		cairn_collection_free(collection);
@@ -963,7 +965,7 @@ int main(void)
 		cmocka_unit_test(finds_the_place),
 		cmocka_unit_test(finds_the_photograph_itself_by_path),
 		cmocka_unit_test(leaves_out_before_verifying),
-		cmocka_unit_test(takes_any_list_of_ids_to_leave_out),
+		cmocka_unit_test(takes_lists_of_ids_to_leave_out),
 		cmocka_unit_test(finds_only_what_the_filter_selects),
 		cmocka_unit_test(copies_the_filter),
 		cmocka_unit_test(a_filter_follows_the_collection),
