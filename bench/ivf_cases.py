@@ -76,7 +76,8 @@ class Cairn:
 
 class Faiss:
     def __init__(self, case, rows, spec, series, training=1.0):
-        self.name, path = spec, CACHE / f"{case}-{spec.replace(',', '_')}-{faiss.__version__}.faiss"
+        key = zlib.crc32(rows[:1000].tobytes() + repr((rows.shape, training)).encode())
+        self.name, path = spec, CACHE / f"{case}-{spec.replace(',', '_')}-{faiss.__version__}-{key:08x}.faiss"
         if path.exists():
             self.seconds = float(path.with_suffix(".seconds").read_text())
             self.index = faiss.read_index(str(path))
@@ -172,6 +173,9 @@ def measure(ratios, case, rows, queries, single):
         able = [(system, *best[target]) for system, best in zip(all_systems, chosen) if target in best]
         if able[0][0] is not all_systems[0]:
             raise SystemExit(f"{case}: cairn does not reach a recall of {target}")
+        for system, best in zip(all_systems, chosen):
+            if target not in best:
+                print(f"{case}: recall >= {target:.2f}: {system.name} does not reach it with any of its settings", flush=True)
         programs = [program(system, setting, queries, single) for system, _, setting in able]
         if single:
             programs.append(program(able[0][0], able[0][2], queries, True, CORES))
