@@ -56,7 +56,8 @@ typedef struct {
 	/** Sums to scores. @param[out] reached a query each: bit r is set where row r reaches the query's limit */
 	void (*finish)(cn_tile *tile, size_t queries, const cn_finish *how, uint32_t *reached);
 
-	/** For one query, sums with count rows of codes as they are stored; NULL unless CN_NUMBER_I8. */
+	/** For one query, whose codes are not -128, sums with count rows of codes as they are stored; NULL unless
+	 * CN_NUMBER_I8. */
 	void (*dot_rows)(const int8_t *query, const int8_t *rows, size_t count, size_t dim, int32_t *sums);
 } cn_panel_form;
 

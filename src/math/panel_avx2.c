@@ -109,26 +109,46 @@ AVX2 static void finish_reals(cn_tile *tile, size_t queries, const cn_finish *ho
 					_mm256_load_ps(tile->real + q * ROWS + LANES), how, q);
 }
 
-AVX2 static int32_t dot(const int8_t *a, const int8_t *b, size_t dim)
+AVX2 INLINE int32_t sum_of(__m256i sums)
 {
-	__m256i sum = _mm256_setzero_si256();
-	size_t k = 0;
-	for (; k + 16 <= dim; k += 16)
-		sum = _mm256_add_epi32(sum,
-				       _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)(a + k))),
-							 _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)(b + k)))));
-	__m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+	__m128i half = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
 	half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
-	int32_t out = _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1)));
-	for (; k < dim; k++)
-		out += (int32_t)a[k] * b[k];
-	return out;
+	return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1)));
+}
+
+/*
+ * Byte products take an unsigned and a signed factor: |row|, which is at most 128, and the query with the sign of the
+ * row. The query's codes go from -127 to 127, so that two products fit into 16 bits.
+ */
+AVX2 INLINE void dot_some(const int8_t *query, const int8_t *rows, int count, size_t dim, int32_t *sums)
+{
+	const __m256i ones = _mm256_set1_epi16(1);
+	__m256i sum[FOUR];
+	size_t k = 0;
+	_Pragma("GCC unroll 4") for (int i = 0; i < count; i++) sum[i] = _mm256_setzero_si256();
+	for (; k + 32 <= dim; k += 32) {
+		__m256i q = _mm256_loadu_si256((const void *)(query + k));
+		_Pragma("GCC unroll 4") for (int i = 0; i < count; i++)
+		{
+			__m256i row = _mm256_loadu_si256((const void *)(rows + (size_t)i * dim + k));
+			__m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(row), _mm256_sign_epi8(q, row));
+			sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(pairs, ones));
+		}
+	}
+	for (int i = 0; i < count; i++) {
+		sums[i] = sum_of(sum[i]);
+		for (size_t j = k; j < dim; j++)
+			sums[i] += (int32_t)query[j] * rows[(size_t)i * dim + j];
+	}
 }
 
 AVX2 static void dot_rows(const int8_t *query, const int8_t *rows, size_t count, size_t dim, int32_t *sums)
 {
-	for (size_t i = 0; i < count; i++)
-		sums[i] = dot(query, rows + i * dim, dim);
+	size_t i = 0;
+	for (; i + FOUR <= count; i += FOUR)
+		dot_some(query, rows + i * dim, FOUR, dim, sums + i);
+	for (; i < count; i++)
+		dot_some(query, rows + i * dim, 1, dim, sums + i);
 }
 
 const cn_panel_form cn_panel_forms_avx2[CN_NUMBERS] = {

@@ -17,12 +17,14 @@ static void every_level_gives_the_definition(void **state)
 		int8_t *query = malloc(dim), *rows = malloc(ROWS * dim);
 		int32_t found[ROWS];
 		for (size_t k = 0; k < dim; k++)
-			query[k] = (int8_t)cn_test_random(&seed);
+			query[k] = (int8_t)(cn_test_random(&seed) % 255 - 127);
 		for (size_t k = 0; k < ROWS * dim; k++)
 			rows[k] = (int8_t)cn_test_random(&seed);
-		/* The largest sum there is. */
-		for (size_t k = 0; d % 2 && k < dim; k++)
-			query[k] = rows[k] = -128;
+		/* The largest sums there are, of both signs. */
+		for (size_t k = 0; d % 2 && k < dim; k++) {
+			query[k] = d % 4 == 1 ? 127 : -127;
+			rows[k] = -128;
+		}
 		for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
 			cn_kernels_force((cn_kernels)level);
 			cn_code_products(query, rows, ROWS, dim, found);
