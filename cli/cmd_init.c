@@ -84,6 +84,20 @@ static void say_made(const char *folder, const cairn_describer_model *list)
 	free(what);
 }
 
+static int check_codebook(cairn_collection *collection, const char *path)
+{
+	cairn_collection_info info;
+	const char *slash = strrchr(locals.items[0], '/'), *kind = slash ? slash + 1 : locals.items[0];
+	int status = cairn_collection_get_info(collection, &info);
+	if (status < 0)
+		return say_failure(status);
+	for (size_t i = 0; i < info.structure_count; i++)
+		if (info.structures[i].kind && info.structures[i].units && strcmp(info.structures[i].kind, kind) == 0)
+			return EXIT_DONE;
+	say_error("%s has no codebook of '%s'; 'cairn index --asmk' makes it", path, kind);
+	return EXIT_INPUT;
+}
+
 /* Before the collection is made: is there what a codebook can be copied from? */
 static int check_origin(const char *path)
 {
@@ -92,9 +106,10 @@ static int check_origin(const char *path)
 	cairn_codebook *codebook = NULL;
 	int is_folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 	int status = is_folder ? cairn_collection_open(&collection, path, 0) : cairn_codebook_open(&codebook, path);
+	int code = status < 0 ? say_failure(status) : is_folder ? check_codebook(collection, path) : EXIT_DONE;
 	cairn_collection_free(collection);
 	cairn_codebook_free(codebook);
-	return status < 0 ? say_failure(status) : EXIT_DONE;
+	return code;
 }
 
 /* The collection is there whatever becomes of this. */

@@ -92,12 +92,27 @@ static int open_index(cairn_collection **collection, const cairn_index **index, 
 	return status < 0 ? say_failure(status) : EXIT_DONE;
 }
 
+/* Better now than after the work. */
+static int check_outputs(void)
+{
+	static const char *const endings[] = { "images", "ids", "scores" };
+	int code = EXIT_DONE;
+	for (size_t i = 0; i < 3 && code == EXIT_DONE; i++) {
+		char *path = need_text("%s.%s.npy", prefix, endings[i]);
+		code = check_overwriting("-o", path, ".npy");
+		free(path);
+	}
+	return code;
+}
+
 static int run(const struct arguments *arguments)
 {
 	cairn_collection *own = NULL, *other = NULL;
 	const cairn_index *images = NULL, *among = NULL;
 	uint64_t bytes;
 	int code = check_arguments(arguments->command, &bytes);
+	if (!code)
+		code = check_outputs();
 	interrupt_watch();
 	if (!code)
 		code = open_index(&own, &images, arguments->operands[0]);

@@ -99,18 +99,6 @@ static int read_ids(const char *path, int64_t **ids, size_t *count)
 	return code;
 }
 
-/* Each in parentheses of its own, on lines of its own: it may hold OR, and end in a comment. */
-static char *join_conditions(const struct texts *conditions)
-{
-	char *joined = need_text("(%s\n)", conditions->items[0]);
-	for (size_t i = 1; i < conditions->count; i++) {
-		char *longer = need_text("%s AND (%s\n)", joined, conditions->items[i]);
-		free(joined);
-		joined = longer;
-	}
-	return joined;
-}
-
 int read_filter(const struct filter_arguments *arguments, struct filter *out)
 {
 	*out = (struct filter){ .filter = CAIRN_FILTER_INIT };
@@ -118,10 +106,8 @@ int read_filter(const struct filter_arguments *arguments, struct filter *out)
 		out->filter.labels = arguments->labels.items;
 		out->filter.label_count = arguments->labels.count;
 	}
-	if (arguments->where.count > 1)
-		out->where = join_conditions(&arguments->where);
-	if (arguments->where.count)
-		out->filter.where = out->where ? out->where : arguments->where.items[0];
+	out->filter.where = arguments->where.items;
+	out->filter.where_count = arguments->where.count;
 	if (!arguments->ids)
 		return EXIT_DONE;
 	int code = read_ids(arguments->ids, &out->ids, &out->filter.id_count);
@@ -132,5 +118,4 @@ int read_filter(const struct filter_arguments *arguments, struct filter *out)
 void free_filter(struct filter *filter)
 {
 	free(filter->ids);
-	free(filter->where);
 }

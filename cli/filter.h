@@ -39,11 +39,10 @@ int is_filter_given(const struct filter_arguments *arguments);
 struct filter {
 	cairn_filter filter;
 	int64_t *ids;
-	char *where;
 };
 
 /**
- * Read the list of ids, if there is one, and put the conditions together.
+ * Read the list of ids, if there is one.
  *
  * @param[out] out borrows from the arguments; to be freed with free_filter(), also after a failure
  * @return 0, or an exit code after saying what is wrong

@@ -47,6 +47,10 @@ int check_overwriting(const char *option, const char *file, const char *ending)
 {
 	struct stat info;
 	size_t length = strlen(file), tail = strlen(ending);
+	if (stat(file, &info) == 0 && S_ISDIR(info.st_mode)) {
+		say_error("%s %s: this is a folder; give the name of a file", option, file);
+		return EXIT_INPUT;
+	}
 	if (stat(file, &info) != 0 || !S_ISREG(info.st_mode) ||
 	    (length >= tail && strcasecmp(file + length - tail, ending) == 0))
 		return 0;

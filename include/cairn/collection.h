@@ -124,7 +124,7 @@ CAIRN_API int cairn_collection_ids(cairn_collection *collection, int64_t **ids, 
 /**
  * Which images are wanted. An image must satisfy all that is given; nothing given selects every image.
  *
- * `where` is one SQL expression of SQLite over the columns id, path, label (text, NULL without one), size (bytes),
+ * A condition is one SQL expression of SQLite over the columns id, path, label (text, NULL without one), size (bytes),
  * mtime_ns, width and height, such as "width > 1000 AND label LIKE 'tower%'". It may call functions that depend on
  * nothing but their arguments (docs/format.md, "Filters", lists them). Sub-selects, other tables, parameters and
  * whatever would change something are refused.
@@ -136,7 +136,8 @@ typedef struct {
 	size_t label_count;
 	const int64_t *ids; /**< images out of these, in any order; NULL: any */
 	size_t id_count;
-	const char *where;          /**< NULL: no condition */
+	const char *const *where; /**< conditions that must all hold; each is looked at by itself */
+	size_t where_count;
 	cairn_progress_cb progress; /**< NULL, or asked now and then while `where` is looked at, and may cancel. Must
 				     *   not use the collection */
 	void *progress_payload;
@@ -145,7 +146,7 @@ typedef struct {
 #define CAIRN_FILTER_VERSION 1
 #define CAIRN_FILTER_INIT                                                                                              \
 	{                                                                                                              \
-		CAIRN_FILTER_VERSION, NULL, 0, NULL, 0, NULL, NULL, NULL                                               \
+		CAIRN_FILTER_VERSION, NULL, 0, NULL, 0, NULL, 0, NULL, NULL                                            \
 	}
 
 /**

@@ -329,6 +329,21 @@ int cn_catalogue_sources(cn_catalogue *catalogue, cn_sources *out)
 
 /* ---- checking ---- */
 
+/* What no version of cairn has written. */
+static int tell_senseless(cn_catalogue *catalogue, void (*told)(const char *fault, void *payload), void *payload)
+{
+	sqlite3_stmt *statement;
+	int result;
+	CN_TRY(cn_sql_use(catalogue, CN_SQL_SENSELESS, &statement));
+	while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
+		char text[100];
+		snprintf(text, sizeof(text), "path, size, time, width, height or label of image %lld make no sense",
+			 (long long)sqlite3_column_int64(statement, 0));
+		told(text, payload);
+	}
+	return cn_sql_finish(catalogue, statement, result, "checking it");
+}
+
 int cn_catalogue_verify(cn_catalogue *catalogue, void (*told)(const char *fault, void *payload), void *payload)
 {
 	sqlite3_stmt *statement;
@@ -343,5 +358,6 @@ int cn_catalogue_verify(cn_catalogue *catalogue, void (*told)(const char *fault,
 	CN_TRY(cn_sql_use(catalogue, CN_SQL_FOREIGN_KEYS, &statement));
 	while ((result = sqlite3_step(statement)) == SQLITE_ROW)
 		told("a file is registered for a segment that is not there", payload);
-	return cn_sql_finish(catalogue, statement, result, "checking it");
+	CN_TRY(cn_sql_finish(catalogue, statement, result, "checking it"));
+	return tell_senseless(catalogue, told, payload);
 }

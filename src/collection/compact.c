@@ -224,6 +224,26 @@ static int compare_files(const struct compaction *compaction, const cn_segment_r
 	return 0;
 }
 
+/* What the catalogue no longer knows would be gone for good, and nothing would tell of it. */
+static int expect_known(const cairn_collection *collection, const cn_segment_record *record)
+{
+	size_t known = 0;
+	for (int removed = 0; removed < 2; removed++) {
+		int64_t *ids;
+		size_t count;
+		CN_TRY(cn_catalogue_ids(collection->catalogue, record->first, record->last, removed, &ids, &count));
+		cn_free(ids);
+		known += count;
+	}
+	if (known == record->images)
+		return 0;
+	return cn_fail(CAIRN_EDAMAGED,
+		       "'%s/catalogue.sqlite': segment %lld has %llu images, the catalogue knows %zu of them; nothing "
+		       "was changed. 'cairn "
+		       "check' tells more",
+		       collection->folder, (long long)record->id, (unsigned long long)record->images, known);
+}
+
 static int gather_segment(struct compaction *compaction, cn_segment *segment)
 {
 	cairn_collection *collection = compaction->collection;
@@ -234,6 +254,7 @@ static int gather_segment(struct compaction *compaction, cn_segment *segment)
 	CN_TRY(compare_files(compaction, &segment->record));
 	if (collection->sources.global_count)
 		CN_TRY(cn_segment_rows(collection, segment, &rows));
+	CN_TRY(expect_known(collection, &segment->record));
 	CN_TRY(cn_catalogue_ids(collection->catalogue, segment->record.first, segment->record.last, 0, &ids, &count));
 	for (size_t i = 0; i < count && status == 0; i++)
 		status = gather_image(compaction, segment, rows, &row, ids[i]);

@@ -125,11 +125,11 @@ static int select_ids(struct selection *selection)
 	return 0;
 }
 
-static int select_where(struct selection *selection)
+static int select_where(struct selection *selection, const char *expression)
 {
 	struct list list;
-	CN_TRY(cn_catalogue_ids_where(selection->collection->catalogue, selection->filter->where, &selection->progress,
-				      &list.ids, &list.count));
+	CN_TRY(cn_catalogue_ids_where(selection->collection->catalogue, expression, &selection->progress, &list.ids,
+				      &list.count));
 	narrow(selection, &list);
 	return 0;
 }
@@ -150,14 +150,17 @@ int cn_filter_check(const cairn_filter *filter)
 	for (size_t i = 0; i < filter->label_count && filter->labels; i++)
 		if (!filter->labels[i])
 			return cn_fail(CAIRN_EINVALID, "label %zu of the filter is NULL", i);
+	for (size_t i = 0; i < filter->where_count; i++)
+		if (!filter->where || !filter->where[i])
+			return cn_fail(CAIRN_EINVALID, "condition %zu of the filter is NULL", i);
 	return 0;
 }
 
 static int select_parts(struct selection *selection)
 {
 	const cairn_filter *filter = selection->filter;
-	if (filter->where)
-		CN_TRY(select_where(selection));
+	for (size_t i = 0; i < filter->where_count; i++)
+		CN_TRY(select_where(selection, filter->where[i]));
 	if (filter->labels)
 		CN_TRY(select_labels(selection));
 	if (filter->ids)

@@ -47,6 +47,9 @@ static const char *const statement_text[CN_SQL_STATEMENTS] = {
 	[CN_SQL_SET_STRUCTURE] = "INSERT OR REPLACE INTO structures(role, name, size, crc32c, units, trained) VALUES(?, ?, ?, ?, ?, ?)",
 	[CN_SQL_INTEGRITY] = "PRAGMA integrity_check(100)",
 	[CN_SQL_FOREIGN_KEYS] = "PRAGMA foreign_key_check",
+	[CN_SQL_SENSELESS] = "SELECT id FROM images WHERE typeof(path) <> 'blob' OR substr(path, 1, 1) <> x'2f' OR instr(path, x'00') "
+		"OR typeof(size) <> 'integer' OR size < 0 OR typeof(mtime_ns) <> 'integer' OR typeof(width) <> 'integer' OR width < 1 "
+		"OR typeof(height) <> 'integer' OR height < 1 OR typeof(label) NOT IN ('text', 'null') LIMIT 100",
 };
 /* clang-format on */
 

@@ -7,16 +7,23 @@
 #include "collection/handle.h"
 #include "util/memory.h"
 
-static int copy_labels(cn_selection *selection, const cairn_filter *filter)
+/* @param[out] copy count texts, as far as they were copied also after a failure */
+static int copy_texts(const char *const *texts, size_t count, char ***copy)
 {
-	CN_NEW(selection->labels, filter->label_count, sizeof(*selection->labels));
-	selection->filter.labels = (const char *const *)selection->labels;
-	for (size_t i = 0; i < filter->label_count; i++) {
-		selection->labels[i] = cn_strdup(filter->labels[i]);
-		if (!selection->labels[i])
+	CN_NEW(*copy, count, sizeof(**copy));
+	for (size_t i = 0; i < count; i++) {
+		(*copy)[i] = cn_strdup(texts[i]);
+		if (!(*copy)[i])
 			return CAIRN_ENOMEM;
 	}
 	return 0;
+}
+
+static void free_texts(char **texts, size_t count)
+{
+	for (size_t i = 0; texts && i < count; i++)
+		cn_free(texts[i]);
+	cn_free(texts);
 }
 
 static int copy_ids(cn_selection *selection, const cairn_filter *filter)
@@ -34,14 +41,13 @@ int cn_selection_init(cn_selection *selection, const cairn_filter *filter)
 	selection->is_filtered = 1;
 	selection->filter = *filter;
 	if (filter->labels)
-		CN_TRY(copy_labels(selection, filter));
+		CN_TRY(copy_texts(filter->labels, filter->label_count, &selection->labels));
+	selection->filter.labels = (const char *const *)selection->labels;
 	if (filter->ids)
 		CN_TRY(copy_ids(selection, filter));
-	if (filter->where) {
-		selection->where = cn_strdup(filter->where);
-		selection->filter.where = selection->where;
-	}
-	return filter->where && !selection->where ? CAIRN_ENOMEM : 0;
+	CN_TRY(copy_texts(filter->where, filter->where_count, &selection->where));
+	selection->filter.where = (const char *const *)selection->where;
+	return 0;
 }
 
 int cn_selection_refresh(cn_selection *selection, cairn_collection *collection)
@@ -62,11 +68,9 @@ int cn_selection_refresh(cn_selection *selection, cairn_collection *collection)
 
 void cn_selection_free(cn_selection *selection)
 {
-	for (size_t i = 0; selection->labels && i < selection->filter.label_count; i++)
-		cn_free(selection->labels[i]);
-	cn_free(selection->labels);
+	free_texts(selection->labels, selection->filter.label_count);
+	free_texts(selection->where, selection->filter.where_count);
 	cn_free(selection->wanted);
-	cn_free(selection->where);
 	cn_free(selection->ids);
 	*selection = (cn_selection){ 0 };
 }

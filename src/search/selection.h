@@ -12,7 +12,7 @@ typedef struct {
 	cairn_filter filter; /* borrows from the three below */
 	char **labels;
 	int64_t *wanted;
-	char *where;
+	char **where;
 	int64_t *ids;        /* selected, ascending; NULL: all images */
 	size_t count;        /* >= 1 where ids are */
 	uint64_t generation; /* of the collection, when the ids were read */

@@ -32,7 +32,9 @@ static int lock_file(int *lock, const char *path, const char *folder)
 {
 	int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 	if (file < 0)
-		return cn_fail_errno("cannot open '%s'", path);
+		return errno == EACCES || errno == EROFS
+			       ? cn_fail_errno("'%s' cannot be written to by this user (%s)", folder, CN_LOCK_NAME)
+			       : cn_fail_errno("cannot open '%s'", path);
 	while (flock(file, LOCK_EX | LOCK_NB) != 0) {
 		if (errno == EWOULDBLOCK)
 			return fail_busy(file, folder);

@@ -32,7 +32,8 @@ int cn_mapped_open(cn_mapped *out, const char *path)
 	int fd, status;
 
 	*out = (cn_mapped){ NULL, 0 };
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* A pipe in the place of the file would otherwise wait for somebody to write. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return cn_fail_errno("%s", path);
 	status = map(out, fd, path);

@@ -177,6 +177,23 @@ def test_photographs_gone(place):
           and known(place)["images"] == 3, gone)
 
 
+def test_images_that_the_catalogue_lost(place):
+    folder = place.collection("c", place.photographs("p", 4), add=("--batch", 2))
+    change(folder / "catalogue.sqlite", "DELETE FROM images WHERE id = 2")
+    refused = place.run("compact", "c")
+    check("compact does not clear away what the catalogue lost", refused.code == DAMAGED and "segment 1 has 2 images, the catalogue knows 1"
+          in refused.err, refused)
+    found = place.run("check", "c")
+    check("and check still finds it", found.code == DAMAGED and "knows 1 of them" in found.out + found.err, found)
+
+
+def test_images_that_make_no_sense(place):
+    folder = place.collection("c", place.photographs("p", 2))
+    change(folder / "catalogue.sqlite", "UPDATE images SET width = -5 WHERE id = 1")
+    found = place.run("check", "c")
+    check("check tells a size that is none", found.code == DAMAGED and "of image 1 make no sense" in found.out + found.err, found)
+
+
 # ---- versions ----
 
 

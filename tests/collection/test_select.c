@@ -104,7 +104,8 @@ static void selects_what_all_parts_have_in_common(void **state)
 			filter.label_count = cases[i].label_count;
 			filter.ids = cases[i].ids;
 			filter.id_count = cases[i].id_count;
-			filter.where = cases[i].where;
+			filter.where = &cases[i].where;
+			filter.where_count = cases[i].where != NULL;
 			assert_selects(collection, &filter, cases[i].expected);
 		}
 		assert_selects(collection, NULL, "1 2 3 4 6 7 8 9");
@@ -183,7 +184,8 @@ static void refuses_what_is_no_condition(void **state)
 			cairn_filter filter = CAIRN_FILTER_INIT;
 			int64_t *ids;
 			size_t count;
-			filter.where = cases[i].where;
+			filter.where = &cases[i].where;
+			filter.where_count = cases[i].where != NULL;
 			int status = cairn_collection_select(collection, &filter, &ids, &count);
 			assert_fails(status, CAIRN_EINVALID, cases[i].text);
 			assert_fails(status, CAIRN_EINVALID, "it is one SQL expression over id, path");
@@ -201,6 +203,7 @@ static void bounds_the_length_of_values(void **state)
 {
 	(void)state;
 	char where[1024] = "";
+	const char *const conditions[] = { where };
 	/* Each replace() would make it ten times longer. */
 	for (int i = 0; i < 9; i++)
 		strcat(where, "replace(");
@@ -212,7 +215,8 @@ static void bounds_the_length_of_values(void **state)
 	cairn_filter filter = CAIRN_FILTER_INIT;
 	int64_t *ids;
 	size_t count;
-	filter.where = where;
+	filter.where = conditions;
+	filter.where_count = 1;
 	assert_ok(cairn_collection_open(&collection, make(few), 0));
 	assert_fails(cairn_collection_select(collection, &filter, &ids, &count), CAIRN_EINVALID, "too big");
 	cairn_collection_free(collection);
@@ -277,7 +281,8 @@ static void sees_what_its_handle_sees(void **state)
 	cairn_filter by_label = CAIRN_FILTER_INIT, by_condition = CAIRN_FILTER_INIT;
 	by_label.labels = labels;
 	by_label.label_count = 1;
-	by_condition.where = "label = 'bridge'";
+	by_condition.where = (const char *const[]){ "label = 'bridge'" };
+	by_condition.where_count = 1;
 	assert_ok(cairn_collection_open(&reader, folder, 0));
 	execute(folder, "UPDATE images SET label = 'bridge' WHERE id = 1; UPDATE images SET removed = 1 WHERE id = 7");
 	for (int round = 0; round < 2; round++) {
@@ -305,7 +310,8 @@ static void long_conditions_can_be_stopped(void **state)
 	int calls = 0;
 	int64_t *ids;
 	size_t count;
-	filter.where = "width % 7 = 3";
+	filter.where = (const char *const[]){ "width % 7 = 3" };
+	filter.where_count = 1;
 	filter.progress = stop;
 	filter.progress_payload = &calls;
 	assert_ok(cairn_collection_open(&collection, make(many), 0));
@@ -324,7 +330,8 @@ static int select_once(void *context)
 {
 	static const char *const labels[] = { "tower", "bridge", "" };
 	static const int64_t wanted[] = { 8, 3, 1 };
-	const cairn_filter filter = { CAIRN_FILTER_VERSION, labels, 3, wanted, 3, "width > 100", NULL, NULL };
+	static const char *const conditions[] = { "width > 100", "height > 0" };
+	const cairn_filter filter = { CAIRN_FILTER_VERSION, labels, 3, wanted, 3, conditions, 2, NULL, NULL };
 	int64_t *ids;
 	size_t count;
 	int status = cairn_collection_select(context, &filter, &ids, &count);

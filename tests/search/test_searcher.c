@@ -386,7 +386,8 @@ static void finds_only_what_the_filter_selects(void **state)
 			cairn_search_options options = plain_options();
 			filter.ids = cases[c / 3].ids;
 			filter.id_count = cases[c / 3].id_count;
-			filter.where = cases[c / 3].where;
+			filter.where = &cases[c / 3].where;
+			filter.where_count = cases[c / 3].where != NULL;
 			options.filter = &filter;
 			options.verify = depths[c % 3];
 			options.k = c % 2 ? 2 : 100;
@@ -420,7 +421,8 @@ static void copies_the_filter(void **state)
 	cairn_collection *collection;
 	cairn_answer *answer;
 	cairn_search_options options = plain_options();
-	cairn_filter filter = { CAIRN_FILTER_VERSION, labels, 1, ids, 2, where, NULL, NULL };
+	const char *conditions[] = { where };
+	cairn_filter filter = { CAIRN_FILTER_VERSION, labels, 1, ids, 2, conditions, 1, NULL, NULL };
 	cairn_add_options how = CAIRN_ADD_OPTIONS_INIT;
 	const char *list = keep(cn_test_path(cn_test_folder(), "l.csv"));
 	char *text = NULL;
@@ -457,7 +459,8 @@ static void a_filter_follows_the_collection(void **state)
 		cairn_answer *answer;
 		cairn_filter filter = CAIRN_FILTER_INIT;
 		cairn_search_options options = plain_options();
-		filter.where = "id IN (2, 3, 16)";
+		filter.where = (const char *const[]){ "id IN (2, 3, 16)" };
+		filter.where_count = 1;
 		options.filter = &filter;
 		assert_ok(cairn_collection_open(&writer, folder, 1));
 		assert_ok(cairn_collection_open(&reader, folder, 0));
@@ -497,21 +500,26 @@ static void refuses_filters(void **state)
 {
 	(void)state;
 	static const char *const unknown[] = { "castle" };
+	static const char *const none[] = { "width < 0" }, *const cut[] = { "width <" };
+	static const char *const broken[] = { "id = 1", "0) OR (1 = 1" };
 	static const struct {
 		cairn_filter filter;
 		int status;
 		const char *text;
 	} cases[] = {
-		{ { CAIRN_FILTER_VERSION, unknown, 1, NULL, 0, NULL, NULL, NULL },
+		{ { CAIRN_FILTER_VERSION, unknown, 1, NULL, 0, NULL, 0, NULL, NULL },
 		  CAIRN_ENOTFOUND,
 		  "selects no image" },
-		{ { CAIRN_FILTER_VERSION, NULL, 0, NULL, 0, "width < 0", NULL, NULL },
+		{ { CAIRN_FILTER_VERSION, NULL, 0, NULL, 0, none, 1, NULL, NULL },
 		  CAIRN_ENOTFOUND,
 		  "selects no image" },
-		{ { CAIRN_FILTER_VERSION, NULL, 0, NULL, 0, "width <", NULL, NULL },
+		{ { CAIRN_FILTER_VERSION, NULL, 0, NULL, 0, cut, 1, NULL, NULL }, CAIRN_EINVALID, "incomplete input" },
+		/* Each by itself: neither is an expression. */
+		{ { CAIRN_FILTER_VERSION, NULL, 0, NULL, 0, broken, 2, NULL, NULL }, CAIRN_EINVALID, "0) OR (1" },
+		{ { CAIRN_FILTER_VERSION, NULL, 0, NULL, 0, NULL, 1, NULL, NULL },
 		  CAIRN_EINVALID,
-		  "incomplete input" },
-		{ { 5, NULL, 0, NULL, 0, NULL, NULL, NULL }, CAIRN_EINVALID, "version 5" },
+		  "condition 0 of the filter is NULL" },
+		{ { 5, NULL, 0, NULL, 0, NULL, 0, NULL, NULL }, CAIRN_EINVALID, "version 5" },
 	};
 	cairn_collection *collection = open_for_reading(with_model);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -923,7 +931,8 @@ static int search_once(void *context)
 	cairn_searcher *searcher;
 	cairn_answer *answer;
 	static const int64_t ids[] = { 1, 3, 4, 9 };
-	const cairn_filter filter = { CAIRN_FILTER_VERSION, NULL, 0, ids, 4, "width > 0", NULL, NULL };
+	static const char *const conditions[] = { "width > 0" };
+	const cairn_filter filter = { CAIRN_FILTER_VERSION, NULL, 0, ids, 4, conditions, 1, NULL, NULL };
 	options.verify = 3;
 	options.k = 2;
 	options.filter = &filter;

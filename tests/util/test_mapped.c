@@ -1,5 +1,6 @@
 /* Mapped files. */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "support.h"
 #include "util/mapped.h"
@@ -35,12 +36,16 @@ static void an_empty_file_has_no_bytes(void **state)
 static void what_cannot_be_mapped_is_told(void **state)
 {
 	const char *folder = cn_test_folder(), *missing = cn_test_path(folder, "missing");
+	const char *pipe = cn_test_path(folder, "pipe");
 	cn_mapped file;
 
 	(void)state;
 	assert_fails(cn_mapped_open(&file, missing), CAIRN_ENOTFOUND, missing);
 	assert_fails(cn_mapped_open(&file, folder), CAIRN_EIO, "not a regular file");
 	assert_fails(cn_mapped_open(&file, "/dev/zero"), CAIRN_EIO, "not a regular file");
+	/* Nobody writes to it, and nobody is waited for. */
+	assert_int_equal(mkfifo(pipe, 0600), 0);
+	assert_fails(cn_mapped_open(&file, pipe), CAIRN_EIO, "not a regular file");
 	assert_null(file.bytes);
 }
 
