@@ -76,6 +76,19 @@ failed:
 	return target.status;
 }
 
+static int add_bytes(const char *bytes, size_t length, void *payload)
+{
+	return cn_text_add_bytes(payload, bytes, length);
+}
+
+int cn_json_text(cn_text *out, const json_t *value, unsigned indentation)
+{
+	if (value && json_dump_callback(value, add_bytes, out,
+					(indentation ? JSON_INDENT(indentation) : 0) | JSON_REAL_PRECISION(9)) == 0)
+		return 0;
+	return cn_fail(CAIRN_ENOMEM, "out of memory while writing JSON");
+}
+
 static const char *kind_name(json_type type)
 {
 	switch (type) {
@@ -165,10 +178,76 @@ int cn_json_get_number(const json_t *object, const char *where, const char *key,
 	return 0;
 }
 
+static int find_real(const json_t *object, const char *where, const char *key, double min, double max, int required,
+		     float *out)
+{
+	const json_t *value;
+
+	CN_TRY(find(object, where, key, JSON_REAL, required, &value));
+	if (!value)
+		return 0;
+	double number = json_number_value(value);
+	if (!(number >= min && number <= max))
+		return cn_fail(CAIRN_EFORMAT, "%s: \"%s\" is %g, but must be from %g to %g", where, key, number, min,
+			       max);
+	*out = (float)number;
+	return 0;
+}
+
+int cn_json_get_real(const json_t *object, const char *where, const char *key, double min, double max, float *out)
+{
+	return find_real(object, where, key, min, max, 1, out);
+}
+
+int cn_json_opt_real(const json_t *object, const char *where, const char *key, double min, double max, float *out)
+{
+	return find_real(object, where, key, min, max, 0, out);
+}
+
 int cn_json_get_integer(const json_t *object, const char *where, const char *key, int64_t min, int64_t max,
 			int64_t *out)
 {
 	return find_integer(object, where, key, min, max, 1, out);
+}
+
+int cn_json_get_size(const json_t *object, const char *where, const char *key, uint32_t min, uint32_t max,
+		     uint32_t *out)
+{
+	int64_t value = 0;
+
+	CN_TRY(cn_json_get_integer(object, where, key, min, max, &value));
+	*out = (uint32_t)value;
+	return 0;
+}
+
+int cn_json_opt_size(const json_t *object, const char *where, const char *key, uint32_t min, uint32_t max,
+		     uint32_t *out)
+{
+	int64_t value = *out;
+
+	CN_TRY(cn_json_opt_integer(object, where, key, min, max, &value));
+	*out = (uint32_t)value;
+	return 0;
+}
+
+int cn_json_get_choice(const json_t *object, const char *where, const char *key, const char *const *words, int *out)
+{
+	const char *text;
+	cn_text list = CN_TEXT_INIT;
+	int status = 0;
+
+	CN_TRY(cn_json_get_text(object, where, key, &text));
+	for (int i = 0; words[i]; i++) {
+		if (strcmp(words[i], text) == 0) {
+			*out = i;
+			goto done;
+		}
+		CN_GOTO(status, cn_text_addf(&list, "%s\"%s\"", i ? ", " : "", words[i]));
+	}
+	status = cn_fail(CAIRN_EFORMAT, "%s: \"%s\" is \"%s\"; known are %s", where, key, text, list.data);
+done:
+	cn_text_free(&list);
+	return status;
 }
 
 static int find_optional(const json_t *object, const char *where, const char *key, json_type type, const json_t **out)

@@ -38,6 +38,22 @@ static void syntax_errors_have_a_place(void **state)
 	assert_fails(cn_json_parse(&value, deep, sizeof(deep), "name"), CAIRN_EFORMAT, "depth");
 }
 
+static void text_is_one_line_or_indented(void **state)
+{
+	json_t *value = json_pack("{s:i,s:[f]}", "b", 1, "a", 0.1);
+	cn_text line = CN_TEXT_INIT, lines = CN_TEXT_INIT;
+
+	(void)state;
+	assert_ok(cn_json_text(&line, value, 0));
+	assert_string_equal(line.data, "{\"b\": 1, \"a\": [0.1]}");
+	assert_ok(cn_json_text(&lines, value, 2));
+	assert_string_equal(lines.data, "{\n  \"b\": 1,\n  \"a\": [\n    0.1\n  ]\n}");
+	assert_fails(cn_json_text(&line, NULL, 0), CAIRN_ENOMEM, "JSON");
+	cn_text_free(&line);
+	cn_text_free(&lines);
+	json_decref(value);
+}
+
 static void files_are_read_and_written(void **state)
 {
 	const char *folder = cn_test_folder(), *path = cn_test_path(folder, "a.json");
@@ -196,6 +212,130 @@ static void integers_have_bounds(void **state)
 		}
 }
 
+/* One member "n" against bounds of -2.5 and 10. @param[out] found -99 where nothing was read */
+static int get_real(const char *text, int optional, float *found)
+{
+	json_t *object;
+
+	*found = -99;
+	assert_ok(cn_json_parse(&object, text, strlen(text), "name"));
+	int status = (optional ? cn_json_opt_real : cn_json_get_real)(object, "here", "n", -2.5, 10, found);
+	json_decref(object);
+	return status;
+}
+
+static void numbers_have_bounds(void **state)
+{
+	static const struct {
+		const char *text, *part; /* part: NULL where it fits */
+		float expected;
+	} cases[] = {
+		{ "{\"n\": -2.5}", NULL, -2.5f },
+		{ "{\"n\": 10}", NULL, 10 },
+		{ "{\"n\": 0.1}", NULL, 0.1f },
+		{ "{\"n\": -2.500001}", "here: \"n\" is -2.5, but must be from -2.5 to 10", 0 },
+		{ "{\"n\": 11}", "here: \"n\" is 11, but must be from -2.5 to 10", 0 },
+		{ "{\"n\": 1e300}", "\"n\" is 1e+300", 0 },
+		{ "{\"n\": \"1\"}", "here: \"n\" must be a number, not a text", 0 },
+		{ "{\"n\": null}", "here: \"n\" must be a number, not null", 0 },
+		{ "[]", "here: must be an object with a member \"n\"", 0 },
+	};
+	float found;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (int optional = 0; optional < 2; optional++) {
+			int status = get_real(cases[i].text, optional, &found);
+
+			if (cases[i].part)
+				assert_fails(status, CAIRN_EFORMAT, cases[i].part);
+			else
+				assert_ok(status);
+			assert_float_equal(found, (cases[i].part ? -99 : cases[i].expected), 0);
+		}
+	assert_fails(get_real("{}", 0, &found), CAIRN_EFORMAT, "here: member \"n\" is missing");
+	assert_ok(get_real("{}", 1, &found));
+	assert_float_equal(found, -99, 0);
+}
+
+static void sizes_have_bounds(void **state)
+{
+	static const struct {
+		const char *text, *part;
+		uint32_t expected;
+	} cases[] = {
+		{ "{\"n\": 3}", NULL, 3 },
+		{ "{\"n\": 4294967295}", NULL, UINT32_MAX },
+		{ "{\"n\": 2}", "here: \"n\" is 2, but must be from 3 to 4294967295", 0 },
+		{ "{\"n\": 4294967296}", "\"n\" is 4294967296", 0 },
+		{ "{\"n\": -1}", "\"n\" is -1", 0 },
+		{ "{\"n\": 3.5}", "\"n\" must be an integer, not a number", 0 },
+		{ "{\"n\": true}", "\"n\" must be an integer, not true or false", 0 },
+	};
+	json_t *object;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (int optional = 0; optional < 2; optional++) {
+			uint32_t found = 77;
+
+			assert_ok(cn_json_parse(&object, cases[i].text, strlen(cases[i].text), "name"));
+			int status = (optional ? cn_json_opt_size : cn_json_get_size)(object, "here", "n", 3,
+										      UINT32_MAX, &found);
+			if (cases[i].part)
+				assert_fails(status, CAIRN_EFORMAT, cases[i].part);
+			else
+				assert_ok(status);
+			assert_int_equal(found, cases[i].part ? 77 : cases[i].expected);
+			json_decref(object);
+		}
+	uint32_t found = 1;
+
+	/* A default may lie outside of the bounds. */
+	object = json_object();
+	assert_ok(cn_json_opt_size(object, "here", "n", 3, 9, &found));
+	assert_int_equal(found, 1);
+	assert_fails(cn_json_get_size(object, "here", "n", 3, 9, &found), CAIRN_EFORMAT, "\"n\" is missing");
+	json_decref(object);
+}
+
+static void choices_are_told(void **state)
+{
+	static const char *const words[] = { "red", "green", "", NULL }, *const one[] = { "red", NULL };
+	static const struct {
+		const char *text, *part;
+		int expected;
+	} cases[] = {
+		{ "{\"n\": \"red\"}", NULL, 0 },
+		{ "{\"n\": \"green\"}", NULL, 1 },
+		{ "{\"n\": \"\"}", NULL, 2 },
+		{ "{\"n\": \"Red\"}", "here: \"n\" is \"Red\"; known are \"red\", \"green\", \"\"", 0 },
+		{ "{\"n\": \"gre\"}", "here: \"n\" is \"gre\"", 0 },
+		{ "{\"n\": 0}", "here: \"n\" must be a text, not an integer", 0 },
+		{ "{}", "here: member \"n\" is missing", 0 },
+	};
+	json_t *object;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int found = -1;
+
+		assert_ok(cn_json_parse(&object, cases[i].text, strlen(cases[i].text), "name"));
+		int status = cn_json_get_choice(object, "here", "n", words, &found);
+		if (cases[i].part)
+			assert_fails(status, CAIRN_EFORMAT, cases[i].part);
+		else
+			assert_ok(status);
+		assert_int_equal(found, cases[i].part ? -1 : cases[i].expected);
+		json_decref(object);
+	}
+	int found = -1;
+
+	object = json_pack("{s:s}", "n", "green");
+	assert_fails(cn_json_get_choice(object, "here", "n", one, &found), CAIRN_EFORMAT, "known are \"red\"");
+	json_decref(object);
+}
+
 static void unknown_members_are_told(void **state)
 {
 	static const char *const known[] = { "alpha", "beta", NULL }, *const none[] = { NULL };
@@ -259,9 +399,11 @@ static void memory_may_run_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(syntax_errors_have_a_place),  cmocka_unit_test(files_are_read_and_written),
-		cmocka_unit_test(what_is_written_is_indented), cmocka_unit_test(members_have_types),
-		cmocka_unit_test(integers_have_bounds),        cmocka_unit_test(unknown_members_are_told),
+		cmocka_unit_test(syntax_errors_have_a_place), cmocka_unit_test(text_is_one_line_or_indented),
+		cmocka_unit_test(files_are_read_and_written), cmocka_unit_test(what_is_written_is_indented),
+		cmocka_unit_test(members_have_types),         cmocka_unit_test(integers_have_bounds),
+		cmocka_unit_test(unknown_members_are_told),   cmocka_unit_test(numbers_have_bounds),
+		cmocka_unit_test(sizes_have_bounds),          cmocka_unit_test(choices_are_told),
 		cmocka_unit_test(memory_may_run_out),
 	};
 
