@@ -27,4 +27,7 @@ typedef struct {
 int cn_pca_learn(cn_pca *out, const float *rows, size_t count, size_t dim, size_t keep);
 void cn_pca_free(cn_pca *pca);
 
+/** Copy an axis whose sign is arbitrary: the entry of largest magnitude becomes positive. */
+void cn_pca_copy_axis(const double *vector, size_t dim, float *axis);
+
 #endif
