@@ -176,3 +176,17 @@ void cairn_image_paste(cairn_image *image, const cairn_image *source, int64_t x,
 		memmove(image->pixels + ((top + row) * image->width + left) * 3,
 			source->pixels + ((size_t)(skip_y + row) * source->width + skip_x) * 3, (size_t)width * 3);
 }
+
+void cn_image_flip(cairn_image *image)
+{
+	for (uint32_t y = 0; y < image->height; y++) {
+		uint8_t *left = image->pixels + (size_t)y * image->width * 3,
+			*right = left + (size_t)(image->width - 1) * 3;
+		for (; left < right; left += 3, right -= 3)
+			for (size_t c = 0; c < 3; c++) {
+				uint8_t kept = left[c];
+				left[c] = right[c];
+				right[c] = kept;
+			}
+	}
+}

@@ -19,6 +19,9 @@ struct cairn_image {
 /** As cairn_image_new() with the pixels left as they come. Full size = size. */
 int cn_image_blank(cairn_image **out, uint32_t width, uint32_t height);
 
+/** Exchange left and right, in place. */
+void cn_image_flip(cairn_image *image);
+
 /**
  * Start libvips once a process, with one thread an image and without its cache: cairn works on many images at a time
  * and seldom on the same one twice.

@@ -171,6 +171,36 @@ static void pasting_clips(void **state)
 	}
 }
 
+static void flips_exchange_left_and_right(void **state)
+{
+	static const uint32_t sizes[][2] = { { 1, 1 }, { 1, 5 }, { 2, 1 }, { 3, 2 }, { 8, 7 }, { 33, 4 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		uint32_t width = sizes[i][0], height = sizes[i][1];
+		cairn_image *image = places(width, height), *before = places(width, height);
+
+		image->full_width = 3 * width;
+		cn_image_flip(image);
+		assert_int_equal(cairn_image_width(image), width);
+		assert_int_equal(cairn_image_height(image), height);
+		assert_int_equal(cairn_image_full_width(image), 3 * width);
+		for (uint32_t y = 0; y < height; y++)
+			for (uint32_t x = 0; x < width; x++) {
+				const uint8_t *pixel = cairn_image_pixels(image) + (y * width + x) * 3;
+
+				assert_int_equal(pixel[0], width - 1 - x);
+				assert_int_equal(pixel[1], y);
+				assert_int_equal(pixel[2], 7);
+			}
+		/* Twice is not at all. */
+		cn_image_flip(image);
+		assert_memory_equal(image->pixels, before->pixels, (size_t)3 * width * height);
+		cairn_image_free(before);
+		cairn_image_free(image);
+	}
+}
+
 /* What is drawn covers the area of the shape, wherever it is and however it is turned. */
 static void lines_cover_their_area(void **state)
 {
@@ -282,6 +312,7 @@ int main(void)
 		cmocka_unit_test(bad_crops),
 		cmocka_unit_test(grey_levels),
 		cmocka_unit_test(pasting_clips),
+		cmocka_unit_test(flips_exchange_left_and_right),
 		cmocka_unit_test(lines_cover_their_area),
 		cmocka_unit_test(lines_are_clipped),
 		cmocka_unit_test(circles),
