@@ -10,6 +10,7 @@
 #include "cairn/error.h"
 #include "model/checkpoint.h"
 #include "model/onnx_read.h"
+#include "model/receptive_field.h"
 #include "model/weights.h"
 #include "target.h"
 #include "util/memory.h"
@@ -46,12 +47,30 @@ static void read_checkpoint(const uint8_t *data, size_t size)
 	}
 }
 
+/* Whatever a graph is, it has a receptive field with numbers that fit, or an error. */
+static void check_fields(const cn_onnx_info *info, const uint8_t *data, size_t size)
+{
+	for (int height_at = 1; height_at <= 2; height_at++) {
+		cn_field_graph *graph;
+		cn_receptive_field field;
+		if (cn_field_graph_parse(&graph, data, size, "input", info->outputs[0].name, height_at) < 0) {
+			FUZZ_CHECK(cairn_last_error()[0] && !graph);
+			continue;
+		}
+		if (cn_field_graph_at(graph, 640, 1, &field) == 0)
+			for (int a = 0; a < 2; a++)
+				FUZZ_CHECK(field.size[a] >= 1 && field.stride[a] >= 1 && field.pad[a] >= 0);
+		cn_field_graph_free(graph);
+	}
+}
+
 static void read_onnx(const uint8_t *data, size_t size)
 {
 	cn_onnx_info info;
 	if (cn_onnx_parse(&info, data, size, "input") == 0) {
 		fuzz_accepted = 1;
 		FUZZ_CHECK(info.input.name && info.output_count > 0 && cn_onnx_output(&info, info.outputs[0].name));
+		check_fields(&info, data, size);
 		cn_onnx_info_free(&info);
 	} else {
 		FUZZ_CHECK(cairn_last_error()[0] && !info.outputs);

@@ -181,13 +181,22 @@ def onnx(**changes):
         shape = b"".join(field(1, field(2, side) if isinstance(side, str) else field(1, side)) for side in sides)
         return field(1, name) + field(2, field(1, field(1, 1) + field(2, shape)))
     node = field(1, "image") + field(1, "w") + field(2, "map") + field(4, changes.get("operator", "Conv"))
-    node += field(5, field(1, "group") + field(3, 1) + field(20, 2))
+    node += field(5, field(1, "group") + field(3, 1) + field(20, 2)) + changes.get("attributes", b"")
     weights = b"".join(field(1, side) for side in (2, 3, 1, 1)) + field(2, 1) + field(8, "w") + field(9, changes.get("raw", bytes(24)))
     graph = (field(1, node) + field(2, "g") + field(5, weights) + field(11, port("image", 1, 3, "h", "w"))
              + field(12, port(changes.get("output", "map"), 1, 2, "h", "w")))
     return b"o" + field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, 13))
 
 
+def numbers_attribute(name, *numbers):
+    return field(5, field(1, name) + b"".join(field(8, number) for number in numbers) + field(20, 7))
+
+
+def text_attribute(name, text):
+    return field(5, field(1, name) + field(4, text) + field(20, 3))
+
+
+WINDOW = numbers_attribute("kernel_shape", 3, 2) + numbers_attribute("strides", 2, 1)
 WEIGHTS = struct.pack("<6f", *range(6))
 
 
@@ -202,6 +211,12 @@ def checkpoint_good():
         WEIGHTS, __metadata__={"a": "b"}, h={"dtype": "F16", "shape": [2], "data_offsets": [0, 4]},
         l={"dtype": "I64", "shape": [1], "data_offsets": [8, 16]}, n={"dtype": "BOOL", "shape": [0, 3], "data_offsets": [4, 4]})
     yield "onnx", onnx()
+    yield "onnx-window", onnx(operator="MaxPool", attributes=WINDOW + numbers_attribute("pads", 1, 0, 1, 2) + numbers_attribute("dilations", 1, 3))
+    yield "onnx-same", onnx(operator="AveragePool", attributes=WINDOW + text_attribute("auto_pad", "SAME_LOWER"))
+    yield "onnx-transpose", onnx(operator="Transpose", attributes=numbers_attribute("perm", 0, 3, 1, 2))
+    yield "onnx-pad", onnx(operator="Pad", attributes=numbers_attribute("pads", 0, 0, 1, 2, 0, 0, 3, 4))
+    yield "onnx-reduce", onnx(operator="ReduceL2", attributes=numbers_attribute("axes", 1))
+    yield "onnx-flatten", onnx(operator="Flatten")
 
 
 def checkpoint_faulty():
@@ -211,6 +226,7 @@ def checkpoint_faulty():
     yield "safetensors-outside", safetensors(WEIGHTS[:8], w={"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]})
     yield "plain", pickle.dumps(collections.OrderedDict(a=1, b=[1.5, None, True], c=("x", 2**70)), 2)
     yield "onnx-empty", onnx(raw=b"")
+    yield "onnx-far", onnx(operator="MaxPool", attributes=numbers_attribute("kernel_shape", 2**62, 2**63 - 1))
     yield "onnx-output", onnx(output="other")
     yield "onnx-nested", b"o" + field(7, field(1, field(5, field(6, field(1, field(5, field(6, b"")))))))
 
@@ -225,19 +241,77 @@ LOCAL = {"format": 1, "name": "points", "kind": "local", "network": "/models/mod
          "local": {"descriptors": "d", "keypoints": "k", "reliability": "r", "dim": 64, "max_points": 1000, "threshold": 0.05},
          "check": {"bf16_cosine": 0.999, "inputs": 3}, "source": {"url": "https://example.org"}}
 
+ENSEMBLE = {"format": 1, "name": "both", "kind": "ensemble", "licence": "none",
+            "members": [{"model": "tiny", "weight": 1, "fingerprint": "0" * 32}, {"model": "/models/other", "weight": 0.5, "fingerprint": "1" * 32}],
+            "whitening": {"kind": "pcaw", "mean": "mean.npy", "projection": "projection.npy", "unit": True, "power": 0.5}}
+
+
+def described(**members):
+    """GLOBAL with this in "global" instead."""
+    return json.dumps(dict(GLOBAL, **{"global": dict({"output": "map", "dim": 4}, **members)})).encode()
+
+
+HEADS = [{"pool": "gem", "p": [3, 2.5, 1], "normalise": False}, {"pool": "mac", "layer": {"weight": "w.npy", "bias": "b.npy"}},
+         {"pool": "spoc"}, {"pool": "rmac", "levels": 3, "overlap": 0.4, "whole": True, "regional": {"weight": "r.npy"}}]
+VIEWS = {"scales": [0.7071, 1, 1.4142], "flip": True, "crops": {"kind": "random", "size": 0.5, "count": 3, "seed": 1}, "combine": "gem", "p": 3}
+
+
+def local(**members):
+    return json.dumps(dict(LOCAL, local={"descriptors": "d", "dim": 128, "max_points": 1000, **members})).encode()
+
+
+TOKENS = {"prefix": 5, "patch": 14}
+
 
 def bundle_good():
+    yield "xfeat", local(method="xfeat", keypoints="k", reliability="r", threshold=0.05)
+    yield "attentive", local(method="attentive", attention={"output": "a"}, scales=[0.25, 1, 2], threshold=100, iou=0.5,
+                             pca={"mean": "mean.npy", "projection": "projection.npy"})
+    yield "attentive-field", local(method="attentive", attention="norm", receptive_field={"size": 291, "stride": 32, "pad": 145})
+    yield "attentive-tokens", local(method="attentive", attention="norm", tokens=TOKENS)
+    yield "dense", local(method="dense", keypoints="heat", threshold=0.005, radius=4, border=0)
+    yield "keypoints", local(method="keypoints", keypoints="k", scores="s", coordinates="unit", threshold=-1)
+    yield "tokens", json.dumps(dict(GLOBAL, **{"global": {"output": "t", "pool": "none", "dim": 4, "tokens": TOKENS}})).encode()
     yield "global", json.dumps(GLOBAL).encode()
+    yield "heads", described(heads=HEADS)
+    yield "rmac", described(pool="rmac", regional={"weight": "r.npy", "bias": "b.npy"}, layer={"weight": "w.npy"}, normalise=True)
+    yield "filters", described(pool="gem", p=4.6, attention={"output": "a", "mode": "residual"}, floor=0.014,
+                               regional_gem={"size": 5, "p": 2.5, "weight": 0.5})
+    yield "views", described(pool="mac", views=VIEWS)
+    yield "crops", described(pool="none", views={"crops": {"kind": "five", "size": 0.875}, "combine": "max"})
+    yield "unit", described(pool="spoc", whitening={"kind": "lw", "mean": "m.npy", "projection": "p.npy", "unit": True})
+    yield "bins", json.dumps(dict(GLOBAL, input=dict(GLOBAL["input"], bins={
+        "ratios": [0.67, 0.77, 1.33, 1.5], "sizes": [[512, 352], [512, 384], [448, 448], [384, 512], [352, 512]]}))).encode()
     yield "whitened", json.dumps(dict(GLOBAL, **{"global": {
         "output": "v", "pool": "none", "dim": 4, "whitening": {"kind": "pcaw", "mean": "mean.npy", "projection": "projection.npy"}}})).encode()
     yield "local", json.dumps(LOCAL, indent=1).encode()
+    yield "ensemble", json.dumps(ENSEMBLE).encode()
 
 
 def bundle_faulty():
     yield "unknown", json.dumps(dict(GLOBAL, surprise=1)).encode()
     yield "no-deviation", json.dumps(dict(GLOBAL, input=dict(GLOBAL["input"], std=[0, 0, 0]))).encode()
     yield "outside", json.dumps(dict(GLOBAL, network="../model.onnx")).encode()
+    yield "no-method", local(method="sparse", keypoints="k")
+    yield "other-members", local(method="dense", keypoints="heat", threshold=0.1, scores="s")
+    yield "no-attention", local(method="attentive", attention="sum")
+    yield "no-scales", local(method="attentive", attention="norm", scales=[])
+    yield "two-fields", local(method="attentive", attention="norm", tokens=TOKENS, receptive_field={"size": 1, "stride": 1, "pad": 0})
+    yield "no-patch", local(method="attentive", attention="norm", tokens={"prefix": 1, "patch": 0})
+    yield "pca-outside", local(method="attentive", attention="norm", pca={"mean": "../mean.npy", "projection": "p.npy"})
     yield "both", json.dumps(dict(GLOBAL, local=LOCAL["local"])).encode()
+    yield "no-heads", described(heads=[])
+    yield "many-heads", described(heads=[{"pool": "mac"}] * 65)
+    yield "many-powers", described(pool="gem", p=[3] * 65537)
+    yield "infinite-power", described(pool="gem", p=[3]).replace(b"[3]", b"[1e400]")
+    yield "heads-twice", described(pool="mac", heads=HEADS)
+    yield "many-scales", described(pool="mac", views=dict(VIEWS, scales=[1] * 17))
+    yield "even-window", described(pool="mac", regional_gem={"size": 4, "p": 2.5, "weight": 0.5})
+    yield "filtered-vector", described(pool="none", floor=0)
+    yield "unsorted-bins", json.dumps(dict(GLOBAL, input=dict(GLOBAL["input"], bins={
+        "ratios": [2, 1], "sizes": [[8, 8], [8, 8], [8, 8]]}))).encode()
+    yield "twice", json.dumps(dict(ENSEMBLE, members=2 * ENSEMBLE["members"][:1])).encode()
+    yield "no-weight", json.dumps(dict(ENSEMBLE, members=[dict(ENSEMBLE["members"][0], weight=0)])).encode()
     yield "deep", b"[" * 5000
     yield "empty", b""
 

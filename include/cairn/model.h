@@ -39,18 +39,29 @@ typedef struct {
 /** What a bundle says of itself. All text is borrowed from the model. */
 typedef struct {
 	const char *name;
-	const char *kind;        /**< "global": one vector an image; "local": keypoints and descriptors */
+	const char *kind;        /**< "global": one vector an image; "local": keypoints and descriptors; "ensemble":
+				  * one vector of several global models */
 	const char *folder;      /**< where the bundle lies */
-	const char *network;     /**< path of the ONNX file */
+	const char *network;     /**< path of the ONNX file; empty for an ensemble */
 	const char *licence;     /**< of the weights; empty if unknown */
 	const char *fingerprint; /**< 32 hexadecimal digits over everything that changes its output */
-	const char *precision;   /**< "f32" or "bf16": what it runs in here; empty where the model was only looked at */
-	uint32_t dim;            /**< dimensions of the descriptor it gives */
-	uint32_t longest;        /**< images are reduced to this longest side */
-	uint64_t parameters;     /**< number of weights in the network; 0 where the network was not read */
-	double bf16_cosine; /**< least cosine between bf16 and f32 outputs in the recorded check; NAN where not checked
-			     */
+	const char *precision; /**< "f32" or "bf16": what it runs in here; "mixed" where that differs among the members
+				* of an ensemble; empty where the model was only looked at */
+	const char *whitening; /**< "none", "centre", "pca", "pcaw" or "lw" */
+	uint32_t dim;          /**< dimensions of the descriptor it gives */
+	uint32_t longest;      /**< images are reduced to this longest side */
+	uint64_t parameters;   /**< number of weights in the network; 0 where the network was not read */
+	double bf16_cosine;  /**< least cosine between bf16 and f32 outputs in the recorded check; NAN where not checked
+			      */
+	size_t member_count; /**< of an ensemble; otherwise 0 */
 } cairn_model_info;
+
+/** A member of an ensemble. All text is borrowed from the model. */
+typedef struct {
+	const char *name;        /**< installed bundle, or path of a bundle's folder */
+	const char *fingerprint; /**< as in cairn_model_info */
+	float weight;            /**< > 0 */
+} cairn_model_member;
 
 /** The folder that holds the bundles. @param[out] out caller frees with cairn_bytes_free() */
 CAIRN_API int cairn_model_home(char **out);
@@ -75,6 +86,9 @@ CAIRN_API void cairn_model_free(cairn_model *model);
 
 /** @param[out] info texts borrowed until the model is freed */
 CAIRN_API void cairn_model_get_info(const cairn_model *model, cairn_model_info *info);
+
+/** @param i below member_count */
+CAIRN_API void cairn_model_get_member(const cairn_model *model, size_t i, cairn_model_member *out);
 
 /**
  * Names of the installed bundles, sorted.
@@ -112,10 +126,31 @@ CAIRN_API const cairn_model_recipe *cairn_model_recipes(void);
  */
 CAIRN_API int cairn_model_install(const char *name, const char *package, int replace);
 
+/** What is proposed for an ONNX file. Free with cairn_model_proposal_free(). */
+typedef struct {
+	char *json;  /**< text of a model.json without name and network, as cairn_model_import() takes it */
+	char *found; /**< for people, lines: input and outputs, which is taken, what was guessed */
+} cairn_model_proposal;
+
+/**
+ * Look at an ONNX file, run it on a generated image, and propose a model.json: a vector of it as it is, or a feature
+ * map pooled by GeM. Size, mean and standard deviation of pixels stand in no ONNX file and are those that most networks
+ * have.
+ *
+ * @return 0; CAIRN_ENOTFOUND; CAIRN_EFORMAT where it is no ONNX file; CAIRN_EUNSUPPORTED where it takes no image or
+ * gives nothing of use; CAIRN_ELIMIT; CAIRN_EBACKEND; CAIRN_ENOMEM
+ */
+CAIRN_API int cairn_model_propose(cairn_model_proposal *out, const char *onnx);
+CAIRN_API void cairn_model_proposal_free(cairn_model_proposal *proposal); /**< harmless on a zeroed struct */
+
 /**
  * Make a bundle from an ONNX file of one's own and a model.json (docs/format.md); the file is copied.
  *
  * @param name new bundle's name: letters, digits, '.', '_' and '-'
+ * @param json a file; whitening and layers that it names are looked for beside it. NULL: what cairn_model_propose()
+ * says
+ * @return 0; CAIRN_EEXISTS where the bundle is there and replace is 0; CAIRN_EINVALID for the name; CAIRN_ENOTFOUND;
+ *         CAIRN_EFORMAT where file and model.json do not fit; the errors of cairn_model_propose(); CAIRN_EIO
  */
 CAIRN_API int cairn_model_import(const char *name, const char *onnx, const char *json, int replace);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "model/bundle_file.h"
 #include "model/onnx_read.h"
 #include "util/file.h"
 #include "util/json.h"
@@ -72,21 +73,13 @@ void cairn_model_free(cairn_model *model)
 	if (!model)
 		return;
 	cn_network_free(model->network);
-	char *const texts[] = { model->name,
-				model->folder,
-				model->licence,
-				model->network_name,
-				model->onnx,
-				model->global.output,
-				model->global.mean_file,
-				model->global.projection_file,
-				model->local.descriptors,
-				model->local.keypoints,
-				model->local.reliability };
+	cn_field_graph_free(model->field);
+	char *const texts[] = { model->name, model->folder, model->licence, model->network_name, model->onnx };
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		cn_free(texts[i]);
-	cn_free(model->global.mean);
-	cn_free(model->global.projection);
+	cn_global_free(&model->global);
+	cn_local_free(&model->local);
+	cn_ensemble_free(&model->ensemble);
 	cn_free(model);
 }
 
@@ -96,33 +89,6 @@ static int copy_text(char **out, const char *text)
 {
 	*out = cn_strdup(text);
 	return *out ? 0 : CAIRN_ENOMEM;
-}
-
-/* One of a few words. `words` is ended by NULL; *out is its index. */
-static int get_choice(const json_t *object, const char *where, const char *key, const char *const *words, int *out)
-{
-	const char *text;
-	CN_TRY(cn_json_get_text(object, where, key, &text));
-	cn_text list = CN_TEXT_INIT;
-	for (int i = 0; words[i]; i++) {
-		if (strcmp(words[i], text) == 0) {
-			cn_text_free(&list);
-			*out = i;
-			return 0;
-		}
-		CN_TRY(cn_text_addf(&list, "%s\"%s\"", i ? ", " : "", words[i]));
-	}
-	int status = cn_fail(CAIRN_EFORMAT, "%s: \"%s\" is \"%s\"; known are %s", where, key, text, list.data);
-	cn_text_free(&list);
-	return status;
-}
-
-static int get_u32(const json_t *object, const char *where, const char *key, uint32_t min, uint32_t max, uint32_t *out)
-{
-	int64_t value;
-	CN_TRY(cn_json_get_integer(object, where, key, min, max, &value));
-	*out = (uint32_t)value;
-	return 0;
 }
 
 /* A number for each channel. */
@@ -145,40 +111,76 @@ static int get_channels(const json_t *object, const char *where, const char *key
 	return 0;
 }
 
+static int read_size(const json_t *array, uint32_t *width, uint32_t *height)
+{
+	json_int_t w = json_integer_value(json_array_get(array, 0)), h = json_integer_value(json_array_get(array, 1));
+	*width = (uint32_t)w;
+	*height = (uint32_t)h;
+	return json_array_size(array) == 2 && w >= 1 && h >= 1 && w <= 16384 && h <= 16384;
+}
+
+static int parse_bins(cn_input_spec *spec, const json_t *bins, const char *where)
+{
+	static const char *const known[] = { "ratios", "sizes", NULL };
+	const json_t *ratios, *sizes;
+	char place[512];
+	snprintf(place, sizeof(place), "%.450s.bins", where);
+	CN_TRY(cn_json_only(bins, place, known));
+	CN_TRY(cn_json_get_array(bins, place, "ratios", &ratios));
+	CN_TRY(cn_json_get_array(bins, place, "sizes", &sizes));
+	size_t count = json_array_size(sizes);
+	if (count < 1 || count > CN_MOST_BINS || json_array_size(ratios) != count - 1)
+		return cn_fail(CAIRN_EFORMAT,
+			       "%s: %zu \"sizes\" and %zu \"ratios\"; there must be 1 to %d sizes and one "
+			       "ratio less",
+			       place, count, json_array_size(ratios), CN_MOST_BINS);
+	spec->bin_count = (uint32_t)count;
+	for (size_t i = 0; i < count; i++)
+		if (!read_size(json_array_get(sizes, i), &spec->bin_sizes[i][0], &spec->bin_sizes[i][1]))
+			return cn_fail(CAIRN_EFORMAT, "%s: \"sizes\" must hold [width, height], each from 1 to 16384",
+				       place);
+	for (size_t i = 0; i + 1 < count; i++) {
+		spec->bin_ratios[i] = (float)json_number_value(json_array_get(ratios, i));
+		if (!(spec->bin_ratios[i] > (i ? spec->bin_ratios[i - 1] : 0)) || !isfinite(spec->bin_ratios[i]))
+			return cn_fail(CAIRN_EFORMAT, "%s: \"ratios\" of height to width must be above 0 and ascend",
+				       place);
+	}
+	return 0;
+}
+
 static int parse_sizes(cn_input_spec *spec, const json_t *input, const char *where)
 {
-	const json_t *fixed = NULL;
-	CN_TRY(get_u32(input, where, "longest", 8, 16384, &spec->longest));
-	int64_t box = 0;
-	CN_TRY(cn_json_opt_integer(input, where, "box_longest", 8, 16384, &box));
-	spec->box_longest = (uint32_t)box;
-	CN_TRY(get_u32(input, where, "multiple", 1, 1024, &spec->multiple));
+	const json_t *fixed = NULL, *bins = NULL;
+	CN_TRY(cn_json_opt_object(input, where, "bins", &bins));
+	if (bins)
+		CN_TRY(parse_bins(spec, bins, where));
+	CN_TRY(cn_json_get_size(input, where, "longest", 8, 16384, &spec->longest));
+	CN_TRY(cn_json_opt_size(input, where, "box_longest", 8, 16384, &spec->box_longest));
+	CN_TRY(cn_json_get_size(input, where, "multiple", 1, 1024, &spec->multiple));
 	CN_TRY(cn_json_opt_array(input, where, "fixed", &fixed));
 	if (!fixed)
 		return 0;
-	json_int_t width = json_integer_value(json_array_get(fixed, 0));
-	json_int_t height = json_integer_value(json_array_get(fixed, 1));
-	if (json_array_size(fixed) != 2 || width < 1 || height < 1 || width > 16384 || height > 16384)
+	if (bins)
+		return cn_fail(CAIRN_EFORMAT, "%s: \"fixed\" and \"bins\" exclude each other", where);
+	if (!read_size(fixed, &spec->fixed_width, &spec->fixed_height))
 		return cn_fail(CAIRN_EFORMAT, "%s: \"fixed\" must be [width, height], each from 1 to 16384", where);
-	spec->fixed_width = (uint32_t)width;
-	spec->fixed_height = (uint32_t)height;
 	return 0;
 }
 
 static int parse_input(cn_input_spec *spec, const json_t *input, const char *where)
 {
-	static const char *const known[] = { "type",    "layout",      "channels", "mean",  "std",
-					     "longest", "box_longest", "multiple", "fixed", NULL };
+	static const char *const known[] = { "type",        "layout",   "channels", "mean", "std", "longest",
+					     "box_longest", "multiple", "fixed",    "bins", NULL };
 	static const char *const types[] = { "f32", "u8", NULL };
 	static const char *const layouts[] = { "NCHW", "NHWC", NULL };
 	static const char *const channels[] = { "RGB", "BGR", "GREY", NULL };
 	int choice = 0;
 	CN_TRY(cn_json_only(input, where, known));
-	CN_TRY(get_choice(input, where, "type", types, &choice));
+	CN_TRY(cn_json_get_choice(input, where, "type", types, &choice));
 	spec->type = choice == 0 ? CN_TENSOR_F32 : CN_TENSOR_U8;
-	CN_TRY(get_choice(input, where, "layout", layouts, &choice));
+	CN_TRY(cn_json_get_choice(input, where, "layout", layouts, &choice));
 	spec->layout = choice == 0 ? CN_LAYOUT_NCHW : CN_LAYOUT_NHWC;
-	CN_TRY(get_choice(input, where, "channels", channels, &choice));
+	CN_TRY(cn_json_get_choice(input, where, "channels", channels, &choice));
 	spec->channels = choice == 0 ? CN_CHANNELS_RGB : choice == 1 ? CN_CHANNELS_BGR : CN_CHANNELS_GREY;
 	size_t count = spec->channels == CN_CHANNELS_GREY ? 1 : 3;
 	if (spec->type == CN_TENSOR_F32) {
@@ -188,85 +190,6 @@ static int parse_input(cn_input_spec *spec, const json_t *input, const char *whe
 		return cn_fail(CAIRN_EFORMAT, "%s: \"mean\" and \"std\" go with type \"f32\" only", where);
 	}
 	return parse_sizes(spec, input, where);
-}
-
-/* The name of a file in the bundle's folder. */
-static int get_file(const json_t *object, const char *where, const char *key, char **out)
-{
-	const char *text;
-	CN_TRY(cn_json_get_text(object, where, key, &text));
-	if (!text[0] || text[0] == '.' || strchr(text, '/'))
-		return cn_fail(CAIRN_EFORMAT, "%s: \"%s\" is \"%s\", but must name a file in the bundle's folder",
-			       where, key, text);
-	return copy_text(out, text);
-}
-
-static int parse_whitening(cn_global_spec *spec, const json_t *whitening, const char *where)
-{
-	static const char *const known[] = { "kind", "mean", "projection", NULL };
-	static const char *const kinds[] = { "centre", "pca", "pcaw", NULL };
-	int kind = 0;
-	CN_TRY(cn_json_only(whitening, where, known));
-	CN_TRY(get_choice(whitening, where, "kind", kinds, &kind));
-	CN_TRY(get_file(whitening, where, "mean", &spec->mean_file));
-	if (kind > 0)
-		return get_file(whitening, where, "projection", &spec->projection_file);
-	if (json_object_get(whitening, "projection"))
-		return cn_fail(CAIRN_EFORMAT, "%s: kind \"centre\" has no \"projection\"", where);
-	return 0;
-}
-
-static int parse_global(cn_global_spec *spec, const json_t *global, const char *file, const char *where)
-{
-	static const char *const known[] = { "output", "pool", "p", "dim", "whitening", NULL };
-	static const char *const pools[] = { "none", "gem", NULL };
-	const char *text;
-	const json_t *whitening = NULL;
-	int choice = 0;
-	CN_TRY(cn_json_only(global, where, known));
-	CN_TRY(cn_json_get_text(global, where, "output", &text));
-	CN_TRY(copy_text(&spec->output, text));
-	CN_TRY(get_choice(global, where, "pool", pools, &choice));
-	spec->pool = choice == 0 ? CN_POOL_NONE : CN_POOL_GEM;
-	if (spec->pool == CN_POOL_GEM) {
-		double p = 0;
-		CN_TRY(cn_json_get_number(global, where, "p", &p));
-		if (!(p >= 0.1 && p <= 100))
-			return cn_fail(CAIRN_EFORMAT, "%s: \"p\" is %g, but must be from 0.1 to 100", where, p);
-		spec->p = (float)p;
-	} else if (json_object_get(global, "p")) {
-		return cn_fail(CAIRN_EFORMAT, "%s: \"p\" goes with pool \"gem\" only", where);
-	}
-	CN_TRY(get_u32(global, where, "dim", 1, 65536, &spec->dim));
-	spec->kept = spec->dim;
-	CN_TRY(cn_json_opt_object(global, where, "whitening", &whitening));
-	if (!whitening)
-		return 0;
-	char place[512];
-	snprintf(place, sizeof(place), "%.400s: global.whitening", file);
-	return parse_whitening(spec, whitening, place);
-}
-
-static int parse_local(cn_local_spec *spec, const json_t *local, const char *where)
-{
-	static const char *const known[] = { "descriptors", "keypoints", "reliability", "dim",
-					     "max_points",  "threshold", NULL };
-	const char *text;
-	double threshold = 0;
-	CN_TRY(cn_json_only(local, where, known));
-	CN_TRY(cn_json_get_text(local, where, "descriptors", &text));
-	CN_TRY(copy_text(&spec->descriptors, text));
-	CN_TRY(cn_json_get_text(local, where, "keypoints", &text));
-	CN_TRY(copy_text(&spec->keypoints, text));
-	CN_TRY(cn_json_get_text(local, where, "reliability", &text));
-	CN_TRY(copy_text(&spec->reliability, text));
-	CN_TRY(get_u32(local, where, "dim", 1, 4096, &spec->dim));
-	CN_TRY(get_u32(local, where, "max_points", 1, 1000000, &spec->max_points));
-	CN_TRY(cn_json_get_number(local, where, "threshold", &threshold));
-	if (!(threshold >= 0 && threshold <= 1))
-		return cn_fail(CAIRN_EFORMAT, "%s: \"threshold\" is %g, but must be from 0 to 1", where, threshold);
-	spec->threshold = (float)threshold;
-	return 0;
 }
 
 static int parse_check(cairn_model *model, const json_t *root, const char *file)
@@ -304,31 +227,46 @@ static int parse_source(const json_t *root, const char *file)
 	return 0;
 }
 
-static int parse_root(cairn_model *model, const json_t *root, const char *file)
+/* Before anything else, so that a member's misspelt name is what is told. */
+static int check_members(const json_t *root, const char *file)
 {
-	static const char *const known[] = { "format", "name",   "kind",  "network", "cache",  "licence",
-					     "input",  "global", "local", "check",   "source", NULL };
-	static const char *const kinds[] = { "global", "local", NULL };
+	static const char *const of_networks[] = { "format", "name",   "kind",  "network", "cache",  "licence",
+						   "input",  "global", "local", "check",   "source", NULL };
+	static const char *const of_ensembles[] = { "format",  "name",      "kind",   "licence",
+						    "members", "whitening", "source", NULL };
+	const char *kind = json_string_value(json_object_get(root, "kind"));
+	int is_ensemble = kind && strcmp(kind, "ensemble") == 0;
+	/* `import` gives every model a network. */
+	if (is_ensemble && json_object_get(root, "network"))
+		return cn_fail(CAIRN_EFORMAT,
+			       "%s: a model of kind \"ensemble\" has no \"network\"; 'cairn model whiten' makes it of "
+			       "installed models",
+			       file);
+	return cn_json_only(root, file, is_ensemble ? of_ensembles : of_networks);
+}
+
+static int parse_ensemble(cairn_model *model, const json_t *root, const char *file)
+{
+	char where[512];
+	CN_TRY(cn_ensemble_parse(&model->ensemble, root, file));
+	model->bf16_cosine = NAN;
+	snprintf(where, sizeof(where), "%.400s: whitening", file);
+	return cn_whitening_parse(&model->global, root, file, where);
+}
+
+static int parse_network(cairn_model *model, const json_t *root, const char *file)
+{
+	static const char *const kinds[] = { "global", "local" };
 	const char *text = "";
 	const json_t *part;
-	int64_t format;
 	char where[512];
-	CN_TRY(cn_json_only(root, file, known));
-	CN_TRY(cn_json_get_integer(root, file, "format", 1, 1, &format));
-	CN_TRY(cn_json_get_text(root, file, "name", &text));
-	CN_TRY(cn_bundle_check_name(text));
-	CN_TRY(copy_text(&model->name, text));
-	CN_TRY(get_choice(root, file, "kind", kinds, &model->is_local));
 	CN_TRY(cn_json_get_text(root, file, "network", &text));
 	if (text[0] == '/')
 		CN_TRY(copy_text(&model->network_name, text));
 	else
-		CN_TRY(get_file(root, file, "network", &model->network_name));
+		CN_TRY(cn_bundle_get_file(root, file, "network", &model->network_name));
 	model->cache = 1;
 	CN_TRY(cn_json_opt_bool(root, file, "cache", &model->cache));
-	text = "";
-	CN_TRY(cn_json_opt_text(root, file, "licence", &text));
-	CN_TRY(copy_text(&model->licence, text));
 	CN_TRY(cn_json_get_object(root, file, "input", &part));
 	snprintf(where, sizeof(where), "%.400s: input", file);
 	CN_TRY(parse_input(&model->input, part, where));
@@ -338,9 +276,28 @@ static int parse_root(cairn_model *model, const json_t *root, const char *file)
 			       kinds[!model->is_local]);
 	CN_TRY(cn_json_get_object(root, file, kind, &part));
 	snprintf(where, sizeof(where), "%.400s: %s", file, kind);
-	CN_TRY(model->is_local ? parse_local(&model->local, part, where)
-			       : parse_global(&model->global, part, file, where));
-	CN_TRY(parse_check(model, root, file));
+	CN_TRY(model->is_local ? cn_local_parse(&model->local, part, where)
+			       : cn_global_parse(&model->global, part, where));
+	return parse_check(model, root, file);
+}
+
+static int parse_root(cairn_model *model, const json_t *root, const char *file)
+{
+	static const char *const kinds[] = { "global", "local", "ensemble", NULL };
+	const char *text = "";
+	int64_t format;
+	int kind;
+	CN_TRY(check_members(root, file));
+	CN_TRY(cn_json_get_integer(root, file, "format", 1, 1, &format));
+	CN_TRY(cn_json_get_text(root, file, "name", &text));
+	CN_TRY(cn_bundle_check_name(text));
+	CN_TRY(copy_text(&model->name, text));
+	CN_TRY(cn_json_get_choice(root, file, "kind", kinds, &kind));
+	model->is_local = kind == 1;
+	text = "";
+	CN_TRY(cn_json_opt_text(root, file, "licence", &text));
+	CN_TRY(copy_text(&model->licence, text));
+	CN_TRY(kind == 2 ? parse_ensemble(model, root, file) : parse_network(model, root, file));
 	return parse_source(root, file);
 }
 
@@ -355,63 +312,11 @@ int cn_bundle_parse(cairn_model *model, const char *bytes, size_t length, const 
 
 /* ---- what lies beside it ---- */
 
-static int read_array(const cairn_model *model, const char *file, size_t rank, const size_t *shape, float **out,
-		      size_t *rows)
-{
-	cn_npy array;
-	char *path = cn_path_join(model->folder, file);
-	if (!path)
-		return CAIRN_ENOMEM;
-	int status = cn_npy_open(&array, path);
-	if (status == 0) {
-		status = cn_npy_expect(&array, path, CN_NPY_F32, rank, shape);
-		if (status == 0) {
-			*rows = array.shape[0];
-			*out = cn_memdup(array.data, array.count * sizeof(float));
-			status = *out ? 0 : CAIRN_ENOMEM;
-		}
-		for (size_t i = 0; status == 0 && i < array.count; i++)
-			if (!isfinite((*out)[i]))
-				status = cn_fail(CAIRN_EFORMAT, "%s: number %zu is not finite", path, i);
-		cn_npy_close(&array);
-	}
-	cn_free(path);
-	return status;
-}
-
-static int read_whitening(cairn_model *model)
-{
-	cn_global_spec *spec = &model->global;
-	size_t rows = 0;
-	if (spec->mean_file)
-		CN_TRY(read_array(model, spec->mean_file, 1, (const size_t[]){ spec->dim }, &spec->mean, &rows));
-	if (!spec->projection_file)
-		return 0;
-	CN_TRY(read_array(model, spec->projection_file, 2, (const size_t[]){ 0, spec->dim }, &spec->projection, &rows));
-	if (rows < 1 || rows > spec->dim)
-		return cn_fail(CAIRN_EFORMAT, "%s/%s: %zu rows for %u dimensions", model->folder, spec->projection_file,
-			       rows, spec->dim);
-	spec->kept = (uint32_t)rows;
-	return 0;
-}
-
-static void hash_text(XXH3_state_t *state, const char *text)
-{
-	XXH3_128bits_update(state, text ? text : "", text ? strlen(text) + 1 : 1);
-}
-
-static void hash_numbers(XXH3_state_t *state, const double *numbers, size_t count)
-{
-	XXH3_128bits_update(state, numbers, count * sizeof(*numbers));
-}
-
 static void hash_spec(XXH3_state_t *state, const cairn_model *model)
 {
 	const cn_input_spec *in = &model->input;
-	const cn_global_spec *global = &model->global;
-	const cn_local_spec *local = &model->local;
 	const double numbers[] = {
-		1, /* of this list; a new one where its meaning changes */
+		2, /* of this list; a new one where its meaning changes */
 		in->type,
 		in->layout,
 		in->channels,
@@ -426,43 +331,44 @@ static void hash_spec(XXH3_state_t *state, const cairn_model *model)
 		in->multiple,
 		in->fixed_width,
 		in->fixed_height,
+		in->bin_count,
 		model->is_local,
-		global->pool,
-		(double)global->p,
-		global->dim,
-		global->kept,
-		global->mean != NULL,
-		global->projection != NULL,
-		local->dim,
-		local->max_points,
-		(double)local->threshold,
 	};
-	hash_numbers(state, numbers, sizeof(numbers) / sizeof(numbers[0]));
-	hash_text(state, global->output);
-	hash_text(state, local->descriptors);
-	hash_text(state, local->keypoints);
-	hash_text(state, local->reliability);
-	if (global->mean)
-		XXH3_128bits_update(state, global->mean, global->dim * sizeof(float));
-	if (global->projection)
-		XXH3_128bits_update(state, global->projection, (size_t)global->kept * global->dim * sizeof(float));
+	XXH3_128bits_update(state, numbers, sizeof(numbers));
+	XXH3_128bits_update(state, in->bin_ratios, sizeof(in->bin_ratios));
+	XXH3_128bits_update(state, in->bin_sizes, sizeof(in->bin_sizes));
+	if (model->is_local)
+		cn_local_hash(state, &model->local);
+	else
+		cn_global_hash(state, &model->global);
+}
+
+/* The network's file goes in as it is; of an ensemble the members' fingerprints. */
+static int hash_networks(XXH3_state_t *state, const cairn_model *model)
+{
+	cn_mapped file = { 0 };
+	if (model->ensemble.count) {
+		cn_ensemble_hash(state, &model->ensemble);
+		return 0;
+	}
+	CN_TRY(cn_mapped_open(&file, model->onnx));
+	XXH3_128bits_update(state, file.bytes, file.length);
+	cn_mapped_close(&file);
+	return 0;
 }
 
 static int make_fingerprint(cairn_model *model)
 {
-	cn_mapped file = { 0 };
 	XXH3_state_t *state = XXH3_createState();
 	if (!state)
 		return cn_fail(CAIRN_ENOMEM, "out of memory");
-	int status = cn_mapped_open(&file, model->onnx);
+	XXH3_128bits_reset(state);
+	hash_spec(state, model);
+	int status = hash_networks(state, model);
 	if (status == 0) {
-		XXH3_128bits_reset(state);
-		hash_spec(state, model);
-		XXH3_128bits_update(state, file.bytes, file.length);
 		XXH128_hash_t hash = XXH3_128bits_digest(state);
 		snprintf(model->fingerprint, sizeof(model->fingerprint), "%016llx%016llx",
 			 (unsigned long long)hash.high64, (unsigned long long)hash.low64);
-		cn_mapped_close(&file);
 	}
 	XXH3_freeState(state);
 	return status;
@@ -485,28 +391,44 @@ static int find_network(cairn_model *model)
 		       model->name, model->onnx);
 }
 
-static int read_bundle(cairn_model *model, const char *folder)
+static int read_json(cairn_model *model)
 {
 	char *bytes = NULL;
 	size_t length = 0;
-	model->folder = cn_strdup(folder);
-	char *path = cn_path_join(folder, "model.json");
-	int status = model->folder && path ? cn_file_read(path, JSON_LIMIT, &bytes, &length) : CAIRN_ENOMEM;
+	char *path = cn_path_join(model->folder, "model.json");
+	int status = path ? cn_file_read(path, JSON_LIMIT, &bytes, &length) : CAIRN_ENOMEM;
 	if (status >= 0)
 		status = cn_bundle_parse(model, bytes, length, path);
 	cn_free(bytes);
 	cn_free(path);
-	CN_TRY(status);
-	CN_TRY(find_network(model));
-	CN_TRY(read_whitening(model));
+	return status;
+}
+
+static int read_bundle(cairn_model *model, const char *folder, int is_member)
+{
+	model->folder = cn_strdup(folder);
+	if (!model->folder)
+		return CAIRN_ENOMEM;
+	CN_TRY(read_json(model));
+	if (!model->ensemble.count) {
+		CN_TRY(find_network(model));
+		CN_TRY(model->is_local ? cn_local_load(&model->local, model->folder)
+				       : cn_global_load(&model->global, model->folder));
+		return make_fingerprint(model);
+	}
+	if (is_member)
+		return cn_fail(CAIRN_EINVALID, "model '%s' is an ensemble itself; name its members in its place",
+			       model->name);
+	CN_TRY(cn_ensemble_read(model));
+	CN_TRY(cn_whitening_load(&model->global, model->folder));
 	return make_fingerprint(model);
 }
 
-int cn_bundle_read(cairn_model **out, const char *folder)
+static int read_in(cairn_model **out, const char *folder, int is_member)
 {
 	cairn_model *model;
 	CN_NEW(model, 1, sizeof(*model));
-	int status = read_bundle(model, folder);
+	int status = read_bundle(model, folder, is_member);
 	if (status < 0) {
 		cairn_model_free(model);
 		return status;
@@ -515,19 +437,62 @@ int cn_bundle_read(cairn_model **out, const char *folder)
 	return 0;
 }
 
+int cn_bundle_read(cairn_model **out, const char *folder)
+{
+	return read_in(out, folder, 0);
+}
+
+static int not_installed(const char *name, const char *folder)
+{
+	for (const cairn_model_recipe *recipe = cairn_model_recipes(); recipe->name; recipe++)
+		if (strcmp(recipe->name, name) == 0)
+			return cn_fail(CAIRN_ENOTFOUND, "the model '%s' is not installed; run: cairn model install %s",
+				       name, name);
+	return cn_fail(CAIRN_ENOTFOUND, "there is no model '%s' (%s); 'cairn model list' shows those installed", name,
+		       folder);
+}
+
+int cn_bundle_read_named(cairn_model **out, const char *name, int is_member)
+{
+	char *folder = NULL;
+	if (strchr(name, '/'))
+		CN_TRY(cn_path_absolute(&folder, name));
+	else
+		CN_TRY(cn_bundle_folder(&folder, name));
+	char *json = cn_path_join(folder, "model.json");
+	int status = json ? 0 : CAIRN_ENOMEM;
+	if (json && !cn_file_exists(json))
+		status = not_installed(name, folder);
+	if (status >= 0)
+		status = read_in(out, folder, is_member);
+	cn_free(json);
+	cn_free(folder);
+	return status;
+}
+
 /* ---- the network ---- */
 
-static int check_output(const cairn_model *model, const cn_onnx_info *info, const char *name, const char *member)
+/* Channels that the file leaves free are checked when they are known. */
+static int check_global_outputs(const cairn_model *model, const cn_onnx_info *info, const char *where)
 {
-	const cn_onnx_port *port = cn_onnx_output(info, name);
-	if (!port)
-		return cn_fail(CAIRN_EFORMAT,
-			       "model '%s': %s has no output '%s' (\"%s\" in model.json); its first is '%s'",
-			       model->name, model->onnx, name, member, info->outputs[0].name);
-	if (port->type != CN_TENSOR_F32)
-		return cn_fail(CAIRN_EFORMAT, "model '%s': the output '%s' of %s is not float32", model->name, name,
-			       model->onnx);
-	return 0;
+	const cn_global_spec *spec = &model->global;
+	const cn_onnx_port *port;
+	CN_TRY(cn_spec_find_output(info, where, model->onnx, spec->output, "output", 0, &port));
+	if (spec->filters.attention_output)
+		CN_TRY(cn_spec_find_output(info, where, model->onnx, spec->filters.attention_output, "attention", 0,
+					   NULL));
+	size_t at = spec->tokens.patch ? 2 : 1;
+	return port->has_shape && port->rank > at && port->shape[at] > 0
+		       ? cn_global_check_channels(spec, (size_t)port->shape[at], where)
+		       : 0;
+}
+
+static int check_outputs(const cairn_model *model, const cn_onnx_info *info)
+{
+	char where[128];
+	snprintf(where, sizeof(where), "model '%.100s'", model->name);
+	return model->is_local ? cn_local_check_outputs(&model->local, info, where, model->onnx)
+			       : check_global_outputs(model, info, where);
 }
 
 static int check_network(const cairn_model *model, const cn_onnx_info *info)
@@ -550,11 +515,7 @@ static int check_network(const cairn_model *model, const cn_onnx_info *info)
 		return cn_fail(CAIRN_EFORMAT,
 			       "model '%s': the input of %s has not the layout and channels that model.json says",
 			       model->name, model->onnx);
-	if (!model->is_local)
-		return check_output(model, info, model->global.output, "output");
-	CN_TRY(check_output(model, info, model->local.descriptors, "descriptors"));
-	CN_TRY(check_output(model, info, model->local.keypoints, "keypoints"));
-	return check_output(model, info, model->local.reliability, "reliability");
+	return check_outputs(model, info);
 }
 
 int cn_bundle_load(cairn_model *model, unsigned threads, int bf16)
@@ -573,6 +534,9 @@ int cn_bundle_load(cairn_model *model, unsigned threads, int bf16)
 	cn_free(cache);
 	CN_TRY(status);
 	status = check_network(model, cn_network_info(network));
+	if (status == 0 && model->is_local && cn_local_needs_field(&model->local) && !model->field)
+		status = cn_field_graph_load(&model->field, model->onnx, model->local.descriptors,
+					     model->input.layout == CN_LAYOUT_NCHW ? 2 : 1);
 	if (status < 0) {
 		cn_network_free(network);
 		return status;

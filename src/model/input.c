@@ -3,40 +3,80 @@
  */
 #include "model/bundle.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "math/dispatch.h"
 
-/* side * longest / longer, rounded to the nearest multiple (halves up), at least one. */
-static uint32_t scaled_side(uint32_t side, uint32_t longer, uint32_t longest, uint32_t multiple)
+/* Rounded to the nearest multiple (halves up), at least one. */
+static uint32_t rounded_side(double side, uint32_t multiple)
 {
-	uint64_t numerator = side, denominator = multiple;
-	if (longer > longest) {
-		numerator *= longest;
-		denominator *= longer;
-	}
-	uint64_t count = (2 * numerator + denominator) / (2 * denominator);
-	return (uint32_t)(count ? count : 1) * multiple;
+	double count = floor(side / multiple + 0.5);
+	return (uint32_t)fmin(fmax(count, 1), UINT32_MAX / multiple) * multiple;
+}
+
+static uint32_t longer_of(uint32_t width, uint32_t height)
+{
+	return width > height ? width : height;
 }
 
 uint32_t cn_input_longest(const cn_input_spec *spec)
 {
-	uint32_t fixed = spec->fixed_width > spec->fixed_height ? spec->fixed_width : spec->fixed_height;
-	return fixed ? fixed : spec->longest;
+	uint32_t longest = 0;
+	for (uint32_t i = 0; i < spec->bin_count; i++)
+		longest = longer_of(longest, longer_of(spec->bin_sizes[i][0], spec->bin_sizes[i][1]));
+	if (longest)
+		return longest;
+	return spec->fixed_width ? longer_of(spec->fixed_width, spec->fixed_height) : spec->longest;
 }
 
-void cn_input_size(const cn_input_spec *spec, uint32_t width, uint32_t height, int is_box, uint32_t *out_width,
-		   uint32_t *out_height)
+uint32_t cn_model_longest(const cairn_model *model)
 {
-	if (spec->fixed_width) {
-		*out_width = spec->fixed_width;
-		*out_height = spec->fixed_height;
+	const cn_views *views = &model->global.views;
+	uint32_t of_members = 0;
+	for (size_t i = 0; i < model->ensemble.count; i++) {
+		uint32_t other = cn_model_longest(model->ensemble.members[i].model);
+		of_members = other > of_members ? other : of_members;
+	}
+	if (model->ensemble.count)
+		return of_members;
+	double longest = cn_input_longest(&model->input), most = 1;
+	const float *scales = model->is_local ? model->local.scales : views->scales;
+	uint32_t count = model->is_local ? model->local.scale_count : views->scale_count;
+	for (uint32_t i = 0; i < count; i++)
+		most = fmax(most, (double)scales[i]);
+	/* A crop, too, is to have that size. */
+	if (!model->is_local && views->crops != CN_CROPS_NONE)
+		most /= (double)views->crop;
+	return (uint32_t)ceil(longest * most);
+}
+
+/* The bin that an image belongs to by its aspect. */
+static const uint32_t *bin_of(const cn_input_spec *spec, uint32_t width, uint32_t height)
+{
+	uint32_t i = 0;
+	while (i + 1 < spec->bin_count && (double)height / width >= (double)spec->bin_ratios[i])
+		i++;
+	return spec->bin_sizes[i];
+}
+
+void cn_input_size(const cn_input_spec *spec, uint32_t width, uint32_t height, int is_box, float scale,
+		   uint32_t *out_width, uint32_t *out_height)
+{
+	const uint32_t fixed[2] = { spec->fixed_width, spec->fixed_height };
+	const uint32_t *exact = spec->bin_count ? bin_of(spec, width, height) : spec->fixed_width ? fixed : NULL;
+	if (exact) {
+		*out_width = rounded_side(exact[0] * (double)scale, 1);
+		*out_height = rounded_side(exact[1] * (double)scale, 1);
 		return;
 	}
 	uint32_t longest = is_box && spec->box_longest ? spec->box_longest : spec->longest;
-	uint32_t longer = width > height ? width : height;
-	*out_width = scaled_side(width, longer, longest, spec->multiple);
-	*out_height = scaled_side(height, longer, longest, spec->multiple);
+	uint32_t longer = longer_of(width, height);
+	uint32_t most = longer < longest ? longer : longest;
+	/* Multiplied before it is divided: halves are then exact. */
+	*out_width = rounded_side((double)width * most / longer * (double)scale, spec->multiple);
+	*out_height = rounded_side((double)height * most / longer * (double)scale, spec->multiple);
 }
 
 void cn_input_shape(const cn_input_spec *spec, uint32_t width, uint32_t height, size_t shape[4])
@@ -188,4 +228,16 @@ int cn_model_run(cairn_model *model, const uint8_t *rgb, uint32_t width, uint32_
 	if (status < 0)
 		cn_network_release(model->network, *request);
 	return status;
+}
+
+int cn_model_map(const cairn_model *model, cn_request *request, const char *name, const cn_tokens *tokens,
+		 uint32_t width, uint32_t height, cn_map *out, float **buffer)
+{
+	cn_tensor output;
+	char where[128];
+	snprintf(where, sizeof(where), "model '%.100s'", model->name);
+	*buffer = NULL;
+	CN_TRY(cn_request_output(request, name, &output));
+	return tokens->patch ? cn_map_of_patches(out, &output, tokens, width, height, where, name, buffer)
+			     : cn_map_of(out, &output, where, name);
 }

@@ -102,6 +102,17 @@ done:
 	return status;
 }
 
+int cn_bundle_expect_free(const char *name)
+{
+	char *folder;
+	CN_TRY(cn_bundle_folder(&folder, name));
+	int exists = cn_file_exists(folder);
+	cn_free(folder);
+	if (!exists)
+		return 0;
+	return cn_fail(CAIRN_EEXISTS, "the model '%s' is there already; --replace puts another in its place", name);
+}
+
 /* Both names change in one step where the file system can do that. */
 static int swap_in(const char *folder, const char *final)
 {
@@ -289,39 +300,62 @@ done:
 
 /* ---- from a user's file ---- */
 
-/* Whitening lies beside the model.json that names it. */
-static int copy_whitening(const cn_bundle_draft *draft, const json_t *root, const char *json)
+struct copying {
+	const char *from, *to; /* folders */
+};
+
+static int copy_one(const char *file, void *payload)
 {
-	static const char *const members[] = { "mean", "projection" };
-	const json_t *whitening = json_object_get(json_object_get(root, "global"), "whitening");
+	const struct copying *copying = payload;
+	return copy_into(copying->from, file, copying->to);
+}
+
+/* Arrays lie beside the model.json that names them. */
+static int copy_arrays(const cn_bundle_draft *draft, const cairn_model *model, const char *json)
+{
+	const char *mean = model->is_local ? model->local.mean_file : model->global.mean_file;
+	const char *projection = model->is_local ? model->local.projection_file : model->global.projection_file;
 	char *folder = cn_strndup(json, (size_t)(cn_path_base(json) - json));
-	int status = folder ? 0 : CAIRN_ENOMEM;
-	for (size_t i = 0; i < 2 && status == 0; i++) {
-		const char *name = json_string_value(json_object_get(whitening, members[i]));
-		/* Names that are no plain names are refused when the bundle is read. */
-		if (name && name[0] && name[0] != '.' && !strchr(name, '/'))
-			status = copy_into(folder[0] ? folder : ".", name, draft->folder);
-	}
+	if (!folder)
+		return CAIRN_ENOMEM;
+	struct copying copying = { folder[0] ? folder : ".", draft->folder };
+	int status = mean ? copy_one(mean, &copying) : 0;
+	if (status == 0 && projection)
+		status = copy_one(projection, &copying);
+	if (status == 0 && !model->is_local)
+		status = cn_global_layer_files(&model->global, copy_one, &copying);
 	cn_free(folder);
 	return status;
 }
 
-static int take_text(const char *bytes, size_t length, void *payload)
+/* Faults are told of the user's file, not of the copy in the draft. @param model zeroed */
+static int parse_json(cairn_model *model, const json_t *root, const char *json)
 {
-	return cn_text_add_bytes(payload, bytes, length);
+	cn_text text = CN_TEXT_INIT;
+	int status = cn_json_text(&text, root, 0);
+	if (status == 0)
+		status = cn_bundle_parse(model, text.data, text.length, json);
+	cn_text_free(&text);
+	return status;
 }
 
-/* Faults are told of the user's file, not of the copy in the draft. */
-static int check_json(const json_t *root, const char *json)
+static int copy_parts(const cn_bundle_draft *draft, const json_t *root, const char *json)
 {
 	cairn_model *model;
-	cn_text text = CN_TEXT_INIT;
 	CN_NEW(model, 1, sizeof(*model));
-	int status = json_dump_callback(root, take_text, &text, 0) == 0
-			     ? cn_bundle_parse(model, text.data, text.length, json)
-			     : cn_fail(CAIRN_ENOMEM, "out of memory while reading %s", json);
+	int status = parse_json(model, root, json);
+	if (status == 0)
+		status = copy_arrays(draft, model, json);
 	cairn_model_free(model);
-	cn_text_free(&text);
+	return status;
+}
+
+static int propose_json(json_t **root, const char *onnx)
+{
+	cairn_model_proposal proposal;
+	CN_TRY(cairn_model_propose(&proposal, onnx));
+	int status = cn_json_parse(root, proposal.json, strlen(proposal.json), onnx);
+	cairn_model_proposal_free(&proposal);
 	return status;
 }
 
@@ -331,14 +365,13 @@ static int import(cn_bundle_draft *draft, const char *onnx, const char *json)
 	cn_onnx_info info;
 	CN_TRY(cn_onnx_load(&info, onnx));
 	cn_onnx_info_free(&info);
-	CN_TRY(cn_json_read(&root, json));
+	CN_TRY(json ? cn_json_read(&root, json) : propose_json(&root, onnx));
 	int status = 0;
 	if (!json_is_object(root))
 		CN_GOTO(status, cn_fail(CAIRN_EFORMAT, "%s: must be an object", json));
 	CN_GOTO(status, set_member(root, "name", json_string(draft->name)));
 	CN_GOTO(status, set_member(root, "network", json_string("model.onnx")));
-	CN_GOTO(status, check_json(root, json));
-	CN_GOTO(status, copy_whitening(draft, root, json));
+	CN_GOTO(status, copy_parts(draft, root, json ? json : onnx));
 	char *path = cn_path_join(draft->folder, "model.onnx");
 	status = path ? copy_file(onnx, path) : CAIRN_ENOMEM;
 	cn_free(path);
@@ -360,25 +393,64 @@ int cairn_model_import(const char *name, const char *onnx, const char *json, int
 
 /* ---- from another bundle ---- */
 
-static int write_whitening(const cn_bundle_draft *draft, json_t *global, uint32_t dim, const char *kind,
-			   const float *mean, const float *projection, uint32_t kept)
+static int write_array(const cn_bundle_draft *draft, const char *name, size_t rank, const size_t *shape,
+		       const float *numbers)
 {
-	char *path = cn_path_join(draft->folder, "mean.npy");
-	int status = path ? cn_npy_write(path, CN_NPY_F32, 1, (const size_t[]){ dim }, mean) : CAIRN_ENOMEM;
+	char *path = cn_path_join(draft->folder, name);
+	int status = path ? cn_npy_write(path, CN_NPY_F32, rank, shape, numbers) : CAIRN_ENOMEM;
 	cn_free(path);
-	CN_TRY(status);
-	CN_TRY(set_member(global, "whitening", json_pack("{s:s, s:s}", "kind", kind, "mean", "mean.npy")));
-	if (!projection)
-		return 0;
-	path = cn_path_join(draft->folder, "projection.npy");
-	status = path ? cn_npy_write(path, CN_NPY_F32, 2, (const size_t[]){ kept, dim }, projection) : CAIRN_ENOMEM;
-	cn_free(path);
-	CN_TRY(status);
-	return set_member(json_object_get(global, "whitening"), "projection", json_string("projection.npy"));
+	return status;
 }
 
-static int derive(cn_bundle_draft *draft, const cairn_model *model, const char *kind, const float *mean,
-		  const float *projection, uint32_t kept)
+/* The arrays, and the members that name them. */
+static int write_arrays(const cn_bundle_draft *draft, json_t *member, uint32_t dim, const cn_whitening *learned)
+{
+	CN_TRY(set_member(member, "mean", json_string("mean.npy")));
+	CN_TRY(write_array(draft, "mean.npy", 1, (const size_t[]){ dim }, learned->mean));
+	if (!learned->projection)
+		return 0;
+	CN_TRY(set_member(member, "projection", json_string("projection.npy")));
+	return write_array(draft, "projection.npy", 2, (const size_t[]){ learned->kept, dim }, learned->projection);
+}
+
+/* @param owner the object whose member "whitening" it becomes */
+static int write_whitening(const cn_bundle_draft *draft, json_t *owner, uint32_t dim, const cn_whitening *whitening)
+{
+	json_t *member = json_pack("{s:s, s:b}", "kind", cn_whitening_name(whitening->kind), "unit", whitening->unit);
+	CN_TRY(set_member(owner, "whitening", member));
+	if (whitening->kind == CN_WHITENING_PCAW)
+		CN_TRY(set_member(member, "power", json_real(whitening->power)));
+	return write_arrays(draft, member, dim, whitening);
+}
+
+static int write_pca(const cn_bundle_draft *draft, json_t *local, uint32_t dim, const cn_whitening *pca)
+{
+	json_t *member = json_object();
+	CN_TRY(set_member(local, "pca", member));
+	return write_arrays(draft, member, dim, pca);
+}
+
+static int copy_layer_file(const char *file, void *payload)
+{
+	if (strcmp(file, "mean.npy") == 0 || strcmp(file, "projection.npy") == 0)
+		return cn_fail(CAIRN_EINVALID,
+			       "a layer of the model has the file %s, which is what that of its whitening is called; "
+			       "rename it there and in model.json",
+			       file);
+	return copy_one(file, payload);
+}
+
+static int write_learned(const cn_bundle_draft *draft, json_t *root, const cairn_model *model,
+			 const cn_whitening *learned)
+{
+	struct copying copying = { model->folder, draft->folder };
+	if (model->is_local)
+		return write_pca(draft, json_object_get(root, "local"), model->local.dim, learned);
+	CN_TRY(write_whitening(draft, json_object_get(root, "global"), model->global.dim, learned));
+	return cn_global_layer_files(&model->global, copy_layer_file, &copying);
+}
+
+static int derive(cn_bundle_draft *draft, const cairn_model *model, const cn_whitening *learned)
 {
 	json_t *root = NULL;
 	char *path = cn_path_join(model->folder, "model.json");
@@ -387,8 +459,7 @@ static int derive(cn_bundle_draft *draft, const cairn_model *model, const char *
 	if (status == 0)
 		status = set_member(root, "name", json_string(draft->name));
 	if (status == 0)
-		status = write_whitening(draft, json_object_get(root, "global"), model->global.dim, kind, mean,
-					 projection, kept);
+		status = write_learned(draft, root, model, learned);
 	if (status == 0 && model->network_name[0] != '/')
 		status = copy_into(model->folder, model->network_name, draft->folder);
 	if (status == 0)
@@ -397,17 +468,38 @@ static int derive(cn_bundle_draft *draft, const cairn_model *model, const char *
 	return status < 0 ? status : cn_bundle_draft_commit(draft);
 }
 
-int cn_bundle_set_whitening(const cairn_model *model, const char *target, const char *kind, const float *mean,
-			    const float *projection, uint32_t kept)
+static int write_ensemble(cn_bundle_draft *draft, const cairn_model *model, const cn_whitening *whitening)
 {
-	int projects = strcmp(kind, "pca") == 0 || strcmp(kind, "pcaw") == 0;
-	if (model->is_local)
-		return cn_fail(CAIRN_EINVALID, "model '%s' gives local features, which are not whitened", model->name);
-	if ((!projects && strcmp(kind, "centre") != 0) || projects != (projection != NULL) || !mean)
-		return cn_fail(CAIRN_EINVALID, "whitening of kind '%s' with these parameters is not known", kind);
+	json_t *root = json_pack("{s:i, s:s, s:s, s:s, s:o}", "format", 1, "name", draft->name, "kind", "ensemble",
+				 "licence", model->licence, "members", cn_ensemble_json(&model->ensemble));
+	int status = root ? 0 : cn_fail(CAIRN_ENOMEM, "out of memory while writing model.json");
+	if (status == 0)
+		status = write_whitening(draft, root, model->global.dim, whitening);
+	if (status == 0)
+		status = write_json(draft, root);
+	json_decref(root);
+	return status < 0 ? status : cn_bundle_draft_commit(draft);
+}
+
+static int write_derived(const cairn_model *model, const char *target, const cn_whitening *learned)
+{
 	cn_bundle_draft draft;
 	CN_TRY(cn_bundle_draft_open(&draft, target, 1));
-	int status = derive(&draft, model, kind, mean, projection, kept);
+	int status = model->ensemble.count ? write_ensemble(&draft, model, learned) : derive(&draft, model, learned);
 	cn_bundle_draft_close(&draft);
 	return status;
+}
+
+int cn_bundle_set_whitening(const cairn_model *model, const char *target, const cn_whitening *whitening)
+{
+	if (model->is_local)
+		return cn_fail(CAIRN_EINVALID, "model '%s' gives local features, which are not whitened", model->name);
+	return write_derived(model, target, whitening);
+}
+
+int cn_bundle_set_pca(const cairn_model *model, const char *target, const float *mean, const float *projection,
+		      uint32_t kept)
+{
+	const cn_whitening pca = { .mean = mean, .projection = projection, .kept = kept };
+	return write_derived(model, target, &pca);
 }

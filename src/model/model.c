@@ -20,34 +20,6 @@
 #define BF16_LEAST_COSINE 0.995
 #define BENCH_ROUNDS      5
 
-static int not_installed(const char *name, const char *folder)
-{
-	for (const cairn_model_recipe *recipe = cairn_model_recipes(); recipe->name; recipe++)
-		if (strcmp(recipe->name, name) == 0)
-			return cn_fail(CAIRN_ENOTFOUND, "the model '%s' is not installed; run: cairn model install %s",
-				       name, name);
-	return cn_fail(CAIRN_ENOTFOUND, "there is no model '%s' (%s); 'cairn model list' shows those installed", name,
-		       folder);
-}
-
-static int read_named(cairn_model **out, const char *name)
-{
-	char *folder = NULL;
-	if (strchr(name, '/'))
-		CN_TRY(cn_path_absolute(&folder, name));
-	else
-		CN_TRY(cn_bundle_folder(&folder, name));
-	char *json = cn_path_join(folder, "model.json");
-	int status = json ? 0 : CAIRN_ENOMEM;
-	if (json && !cn_file_exists(json))
-		status = not_installed(name, folder);
-	if (status >= 0)
-		status = cn_bundle_read(out, folder);
-	cn_free(json);
-	cn_free(folder);
-	return status;
-}
-
 static int choose_precision(const cairn_model *model, const char *wanted, int *bf16)
 {
 	int can = cn_cpu_has_bf16();
@@ -65,20 +37,39 @@ static int choose_precision(const cairn_model *model, const char *wanted, int *b
 	return 0;
 }
 
+/* An ensemble has no network of its own. */
+static int load_members(cairn_model *model, const cairn_model_options *options)
+{
+	model->threads = options->threads ? options->threads : cn_cores();
+	model->parameters = 0;
+	for (size_t i = 0; i < model->ensemble.count; i++) {
+		cairn_model *member = model->ensemble.members[i].model;
+		CN_TRY(cn_model_load(member, options));
+		model->parameters += member->parameters;
+	}
+	return 0;
+}
+
+int cn_model_load(cairn_model *model, const cairn_model_options *options)
+{
+	int bf16 = 0;
+	if (model->ensemble.count)
+		return load_members(model, options);
+	CN_TRY(choose_precision(model, options->precision, &bf16));
+	return cn_bundle_load(model, options->threads ? options->threads : cn_cores(), bf16);
+}
+
 int cairn_model_open(cairn_model **out, const char *name, const cairn_model_options *options)
 {
 	static const cairn_model_options defaults = CAIRN_MODEL_OPTIONS_INIT;
 	cairn_model *model;
-	int bf16 = 0;
 	*out = NULL;
 	if (!options)
 		options = &defaults;
 	if (options->version != CAIRN_MODEL_OPTIONS_VERSION)
 		return cn_fail(CAIRN_EINVALID, "cairn_model_options: version %u is unknown", options->version);
-	CN_TRY(read_named(&model, name));
-	int status = choose_precision(model, options->precision, &bf16);
-	if (status == 0)
-		status = cn_bundle_load(model, options->threads ? options->threads : cn_cores(), bf16);
+	CN_TRY(cn_bundle_read_named(&model, name, 0));
+	int status = cn_model_load(model, options);
 	if (status < 0) {
 		cairn_model_free(model);
 		return status;
@@ -90,26 +81,72 @@ int cairn_model_open(cairn_model **out, const char *name, const cairn_model_opti
 int cairn_model_inspect(cairn_model **out, const char *name)
 {
 	*out = NULL;
-	return read_named(out, name);
+	return cn_bundle_read_named(out, name, 0);
+}
+
+static const char *precision_of(const cairn_model *model)
+{
+	if (!model->ensemble.count)
+		return !model->network ? "" : model->bf16 ? "bf16" : "f32";
+	const char *first = precision_of(model->ensemble.members[0].model);
+	for (size_t i = 1; i < model->ensemble.count; i++)
+		if (strcmp(precision_of(model->ensemble.members[i].model), first) != 0)
+			return "mixed";
+	return first;
+}
+
+/* Of an ensemble the least; NAN where one of its members was not checked. */
+static double bf16_cosine_of(const cairn_model *model)
+{
+	double least = model->ensemble.count ? 1 : model->bf16_cosine;
+	for (size_t i = 0; i < model->ensemble.count; i++) {
+		double cosine = model->ensemble.members[i].model->bf16_cosine;
+		if (!(cosine >= least))
+			least = cosine;
+		if (isnan(least))
+			return least;
+	}
+	return least;
+}
+
+static const char *kind_of(const cairn_model *model)
+{
+	return model->ensemble.count ? "ensemble" : model->is_local ? "local" : "global";
+}
+
+static uint32_t longest_of(const cairn_model *model)
+{
+	uint32_t longest = model->ensemble.count ? 0 : cn_input_longest(&model->input);
+	for (size_t i = 0; i < model->ensemble.count; i++) {
+		uint32_t other = longest_of(model->ensemble.members[i].model);
+		longest = other > longest ? other : longest;
+	}
+	return longest;
 }
 
 void cairn_model_get_info(const cairn_model *model, cairn_model_info *info)
 {
 	*info = (cairn_model_info){
 		.name = model->name,
-		.kind = model->is_local ? "local" : "global",
+		.kind = kind_of(model),
 		.folder = model->folder,
-		.network = model->onnx,
+		.network = model->onnx ? model->onnx : "",
 		.licence = model->licence,
 		.fingerprint = model->fingerprint,
-		.precision = !model->network ? ""
-			     : model->bf16   ? "bf16"
-					     : "f32",
-		.dim = model->is_local ? model->local.dim : model->global.kept,
-		.longest = cn_input_longest(&model->input),
+		.precision = precision_of(model),
+		.whitening = cn_whitening_name(model->global.whitening),
+		.dim = model->is_local ? model->local.kept : model->global.kept,
+		.longest = longest_of(model),
 		.parameters = model->parameters,
-		.bf16_cosine = model->bf16_cosine,
+		.bf16_cosine = bf16_cosine_of(model),
+		.member_count = model->ensemble.count,
 	};
+}
+
+void cairn_model_get_member(const cairn_model *model, size_t i, cairn_model_member *out)
+{
+	const cn_member *member = &model->ensemble.members[i];
+	*out = (cairn_model_member){ member->name, member->model->fingerprint, member->weight };
 }
 
 int cairn_model_list(char ***names, size_t *count)
@@ -208,6 +245,9 @@ static int bench_rounds(struct bench *bench, cn_workers *pool, double seconds, d
 
 int cairn_model_bench(cairn_model *model, uint32_t width, uint32_t height, double seconds, cairn_model_speed *out)
 {
+	if (model->ensemble.count)
+		return cn_fail(CAIRN_EINVALID, "model '%s' is an ensemble and has no network; time its members",
+			       model->name);
 	if (!model->network)
 		return cn_fail(CAIRN_EINVALID, "model '%s' was only looked at; open it first", model->name);
 	if (width < 1 || height < 1 || width > 16384 || height > 16384 || !(seconds > 0 && seconds <= 3600))
@@ -216,7 +256,7 @@ int cairn_model_bench(cairn_model *model, uint32_t width, uint32_t height, doubl
 	struct bench bench = { .model = model };
 	cn_workers *pool = NULL;
 	memset(out, 0, sizeof(*out));
-	cn_input_size(&model->input, width, height, 0, &out->width, &out->height);
+	cn_input_size(&model->input, width, height, 0, 1, &out->width, &out->height);
 	cn_input_shape(&model->input, out->width, out->height, bench.shape);
 	out->threads = model->threads;
 	out->precision = model->bf16 ? "bf16" : "f32";

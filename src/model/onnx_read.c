@@ -332,7 +332,8 @@ static int check_model(cn_onnx_info *out, const Onnx__ModelProto *model, const c
 	return status;
 }
 
-int cn_onnx_parse(cn_onnx_info *out, const void *bytes, size_t length, const char *name)
+int cn_onnx_visit(cn_onnx_info *out, const void *bytes, size_t length, const char *name, cn_onnx_visitor *visitor,
+		  void *context)
 {
 	memset(out, 0, sizeof(*out));
 	if (length > CN_ONNX_MAX_BYTES)
@@ -353,10 +354,17 @@ int cn_onnx_parse(cn_onnx_info *out, const void *bytes, size_t length, const cha
 	if (!model)
 		return short_of_memory ? CAIRN_ENOMEM : cn_fail(CAIRN_EFORMAT, "%s: this is not an ONNX file", name);
 	int status = check_model(out, model, name);
+	if (status == 0 && visitor)
+		status = visitor(model->graph, name, context);
 	onnx__model_proto__free_unpacked(model, &cn_onnx_allocator);
 	if (status < 0)
 		cn_onnx_info_free(out);
 	return status;
+}
+
+int cn_onnx_parse(cn_onnx_info *out, const void *bytes, size_t length, const char *name)
+{
+	return cn_onnx_visit(out, bytes, length, name, NULL, NULL);
 }
 
 int cn_onnx_load(cn_onnx_info *out, const char *path)

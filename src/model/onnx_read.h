@@ -16,6 +16,8 @@
 
 #define CN_ONNX_MAX_BYTES ((uint64_t)INT32_MAX) /* what protocol buffers can hold */
 
+struct Onnx__GraphProto; /* model/onnx.pb-c.h, made from the schema */
+
 /** An input or output. */
 typedef struct {
 	char *name;
@@ -42,6 +44,13 @@ typedef struct cn_onnx_info {
  * flow
  */
 int cn_onnx_parse(cn_onnx_info *out, const void *bytes, size_t length, const char *name);
+
+/** Looks at a graph that was checked. @param file what errors call it */
+typedef int cn_onnx_visitor(const struct Onnx__GraphProto *graph, const char *file, void *context);
+
+/** The same, and let a visitor look at the graph, which is gone thereafter. @return also what the visitor returns */
+int cn_onnx_visit(cn_onnx_info *out, const void *bytes, size_t length, const char *name, cn_onnx_visitor *visitor,
+		  void *context);
 
 /** Check an ONNX file. */
 int cn_onnx_load(cn_onnx_info *out, const char *path);

@@ -8,9 +8,11 @@
 #include "model/precision.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "math/dispatch.h"
+#include "model/map.h"
 #include "util/memory.h"
 
 #define OCTAVES 6
@@ -54,30 +56,56 @@ void cn_precision_image(uint64_t seed, uint32_t width, uint32_t height, uint8_t 
 
 /* ---- running ---- */
 
-static int run_image(cairn_model *model, const uint8_t *rgb, uint32_t width, uint32_t height, float **out,
-		     size_t shape[4])
+/* What is compared: the output that descriptors are made of. @param[out] buffer caller frees */
+static int view_output(const cairn_model *model, cn_request *request, uint32_t width, uint32_t height, cn_map *map,
+		       float **buffer)
+{
+	const cn_global_spec *global = &model->global;
+	const cn_local_spec *local = &model->local;
+	cn_tensor output;
+	char where[128];
+	snprintf(where, sizeof(where), "model '%.100s'", model->name);
+	*buffer = NULL;
+	if (model->is_local) {
+		CN_TRY(cn_model_map(model, request, local->descriptors, &local->tokens, width, height, map, buffer));
+		return map->channels == local->dim
+			       ? 0
+			       : cn_fail(CAIRN_EFORMAT,
+					 "%s: the output '%s' has %zu channels; model.json says \"dim\" %u", where,
+					 local->descriptors, map->channels, local->dim);
+	}
+	if (global->tokens.patch && cn_global_is_vector(global)) {
+		CN_TRY(cn_request_output(request, global->output, &output));
+		CN_TRY(cn_map_of_class(map, &output, where, global->output));
+	} else {
+		CN_TRY(cn_model_map(model, request, global->output, &global->tokens, width, height, map, buffer));
+	}
+	return cn_global_check_channels(global, map->channels, where);
+}
+
+/* @param[out] out a copy of the map; the caller frees its data */
+static int copy_output(const cairn_model *model, cn_request *request, uint32_t width, uint32_t height, cn_map *out)
+{
+	float *buffer = NULL;
+	int status = view_output(model, request, width, height, out, &buffer);
+	size_t count = status == 0 ? out->channels * cn_map_positions(out) : 0;
+	for (size_t i = 0; status == 0 && i < count; i++)
+		if (!isfinite(out->data[i]))
+			status = cn_fail(CAIRN_EFORMAT, "model '%s' gave numbers that are not finite in %s",
+					 model->name, model->bf16 ? "bf16" : "f32");
+	if (status == 0)
+		out->data = cn_memdup(out->data, count * sizeof(float));
+	cn_free(buffer);
+	if (status < 0 || !out->data)
+		*out = (cn_map){ 0 };
+	return status < 0 || out->data ? status : CAIRN_ENOMEM;
+}
+
+static int run_image(cairn_model *model, const uint8_t *rgb, uint32_t width, uint32_t height, cn_map *out)
 {
 	cn_request *request;
-	cn_tensor output;
-	int status = 0;
 	CN_TRY(cn_model_run(model, rgb, width, height, &request));
-	const char *name = model->is_local ? model->local.descriptors : model->global.output;
-	uint32_t dim = model->is_local ? model->local.dim : model->global.dim;
-	CN_GOTO(status, cn_request_output(request, name, &output));
-	if (output.type != CN_TENSOR_F32 || output.rank < 2 || output.rank > 4 || output.shape[1] != dim ||
-	    output.count == 0)
-		CN_GOTO(status,
-			cn_fail(CAIRN_EFORMAT, "model '%s': the output '%s' has not %u channels as model.json says",
-				model->name, name, dim));
-	for (size_t i = 0; i < 4; i++)
-		shape[i] = i < output.rank ? output.shape[i] : 1;
-	for (size_t i = 0; i < output.count; i++)
-		if (!isfinite(((const float *)output.data)[i]))
-			CN_GOTO(status, cn_fail(CAIRN_EFORMAT, "model '%s' gave numbers that are not finite in %s",
-						model->name, model->bf16 ? "bf16" : "f32"));
-	*out = cn_memdup(output.data, output.count * sizeof(float));
-	status = *out ? 0 : CAIRN_ENOMEM;
-done:
+	int status = copy_output(model, request, width, height, out);
 	cn_network_release(model->network, request);
 	return status;
 }
@@ -87,24 +115,25 @@ static double cosine(double product, double a, double b)
 	return a > 0 && b > 0 ? product / sqrt(a * b) : a == b;
 }
 
-/* Generalised mean of a channel (Radenovic et al., 2018), or the number itself. This room cannot call global's. */
+/* Generalised mean of a channel (Radenovic et al., 2018) with the power of the first head, 3 where that has none; or
+ * the number itself. This room cannot call global's. */
 static double pooled(const cn_global_spec *spec, const float *channel, size_t positions)
 {
-	double sum = 0;
-	if (spec->pool == CN_POOL_NONE)
+	double sum = 0, p = spec->heads[0].p > 0 ? (double)spec->heads[0].p : 3;
+	if (cn_global_is_vector(spec))
 		return (double)channel[0];
 	for (size_t i = 0; i < positions; i++)
-		sum += pow(fmax((double)channel[i], 1e-6), (double)spec->p);
-	return pow(sum / (double)positions, 1.0 / (double)spec->p);
+		sum += pow(fmax((double)channel[i], 1e-6), p);
+	return pow(sum / (double)positions, 1.0 / p);
 }
 
-static double compare_global(const cairn_model *model, const float *a, const float *b, const size_t shape[4])
+static double compare_global(const cairn_model *model, const cn_map *a, const cn_map *b)
 {
-	size_t positions = shape[2] * shape[3];
+	size_t positions = cn_map_positions(a);
 	double product = 0, square_a = 0, square_b = 0;
-	for (size_t c = 0; c < shape[1]; c++) {
-		double x = pooled(&model->global, a + c * positions, positions);
-		double y = pooled(&model->global, b + c * positions, positions);
+	for (size_t c = 0; c < a->channels; c++) {
+		double x = pooled(&model->global, a->data + c * positions, positions);
+		double y = pooled(&model->global, b->data + c * positions, positions);
 		product += x * y;
 		square_a += x * x;
 		square_b += y * y;
@@ -112,14 +141,14 @@ static double compare_global(const cairn_model *model, const float *a, const flo
 	return cosine(product, square_a, square_b);
 }
 
-static double compare_local(const float *a, const float *b, const size_t shape[4])
+static double compare_local(const cn_map *a, const cn_map *b)
 {
-	size_t positions = shape[2] * shape[3];
+	size_t positions = cn_map_positions(a);
 	double total = 0;
 	for (size_t i = 0; i < positions; i++) {
 		double product = 0, square_a = 0, square_b = 0;
-		for (size_t c = 0; c < shape[1]; c++) {
-			double x = (double)a[c * positions + i], y = (double)b[c * positions + i];
+		for (size_t c = 0; c < a->channels; c++) {
+			double x = (double)a->data[c * positions + i], y = (double)b->data[c * positions + i];
 			product += x * y;
 			square_a += x * x;
 			square_b += y * y;
@@ -129,12 +158,7 @@ static double compare_local(const float *a, const float *b, const size_t shape[4
 	return total / (double)positions;
 }
 
-struct outputs {
-	float *data[CN_PRECISION_INPUTS];
-	size_t shape[CN_PRECISION_INPUTS][4];
-};
-
-static int run_all(cairn_model *model, int bf16, struct outputs *outputs)
+static int run_all(cairn_model *model, int bf16, cn_map *outputs)
 {
 	/* Landscape, portrait, wide and square. */
 	static const uint32_t sides[CN_PRECISION_INPUTS][2] = { { 4, 3 }, { 3, 4 },  { 3, 2 },
@@ -143,13 +167,13 @@ static int run_all(cairn_model *model, int bf16, struct outputs *outputs)
 	for (size_t i = 0; i < CN_PRECISION_INPUTS; i++) {
 		uint32_t longest = model->input.longest, width, height;
 		uint32_t longer = sides[i][0] > sides[i][1] ? sides[i][0] : sides[i][1];
-		cn_input_size(&model->input, sides[i][0] * longest / longer, sides[i][1] * longest / longer, 0, &width,
-			      &height);
+		cn_input_size(&model->input, sides[i][0] * longest / longer, sides[i][1] * longest / longer, 0, 1,
+			      &width, &height);
 		uint8_t *rgb = cn_alloc((size_t)width * height, 3);
 		if (!rgb)
 			return CAIRN_ENOMEM;
 		cn_precision_image(i + 1, width, height, rgb);
-		int status = run_image(model, rgb, width, height, &outputs->data[i], outputs->shape[i]);
+		int status = run_image(model, rgb, width, height, &outputs[i]);
 		cn_free(rgb);
 		CN_TRY(status);
 	}
@@ -158,22 +182,25 @@ static int run_all(cairn_model *model, int bf16, struct outputs *outputs)
 
 int cn_precision_check(cairn_model *model, double *out)
 {
-	struct outputs wide = { 0 }, narrow = { 0 };
+	cn_map wide[CN_PRECISION_INPUTS] = { 0 }, narrow[CN_PRECISION_INPUTS] = { 0 };
 	int status = 0;
 	*out = NAN;
+	/* Keypoints that a network chose itself are not the same ones in both. */
+	if (model->is_local && model->local.method == CN_LOCAL_KEYPOINTS)
+		return cn_bundle_load(model, 1, 0);
 	if (cn_cpu_has_bf16())
-		CN_GOTO(status, run_all(model, 1, &narrow));
-	CN_GOTO(status, run_all(model, 0, &wide));
-	for (size_t i = 0; i < CN_PRECISION_INPUTS && narrow.data[i]; i++) {
-		double near = model->is_local ? compare_local(wide.data[i], narrow.data[i], wide.shape[i])
-					      : compare_global(model, wide.data[i], narrow.data[i], wide.shape[i]);
+		CN_GOTO(status, run_all(model, 1, narrow));
+	CN_GOTO(status, run_all(model, 0, wide));
+	for (size_t i = 0; i < CN_PRECISION_INPUTS && narrow[i].data; i++) {
+		double near = model->is_local ? compare_local(&wide[i], &narrow[i])
+					      : compare_global(model, &wide[i], &narrow[i]);
 		if (!(near >= *out))
 			*out = near;
 	}
 done:
 	for (size_t i = 0; i < CN_PRECISION_INPUTS; i++) {
-		cn_free(wide.data[i]);
-		cn_free(narrow.data[i]);
+		cn_free((float *)(uintptr_t)wide[i].data);
+		cn_free((float *)(uintptr_t)narrow[i].data);
 	}
 	return status;
 }

@@ -20,6 +20,24 @@ void make_map(const char *path);
 /** "image" uint8 1 x H x W x 3 -> "mean" 1 x 3: the mean of each channel. */
 void make_means(const char *path);
 
+/** "image" 1 x 3 x H x W -> "map" 1 x 8 x H/4 x W/4: a convolution of random weights with kernel 6, stride 4 and
+ * padding 1, then ReLU; "attention" 1 x 1 x H/4 x W/4, positive; and "narrow" 1 x 1 x H/8 x W/8. */
+void make_attentive(const char *path, uint64_t seed);
+
+/** "image" 1 x 3 x H x W -> "heat" 1 x 1 x H x W, from 0 to 1, of random weights with kernel 5 and padding 2; "cells" 1
+ * x 65 x H/8 x W/8; "coarse" 1 x 8 x H/4 x W/4. And as detectors list them, of the N pixels whose heat is above 0.8:
+ * "places" int64 1 x N x 2 (x, y), "scores" 1 x N, "descriptors" 1 x N x 3: the input's three numbers there.
+ * "all_scores" is 1 x H x W, which is not N. */
+void make_detector(const char *path, uint64_t seed);
+
+#define VIT_CHANNELS 12
+#define VIT_PATCH    16
+
+/** "image" 1 x 3 x H x W -> "tokens" 1 x (1 + H/16 * W/16) x 12: a transformer with one block (patch embedding, class
+ * token, self-attention, perceptron, layer normalisation) of random weights, without position embeddings: tokens of
+ * patches that change places change places. */
+void make_vit(const char *path, uint64_t seed);
+
 /** What make_sums() gives as "sum" at (y, x) for this input. */
 float sum_at(const float *image, size_t height, size_t width, size_t y, size_t x);
 

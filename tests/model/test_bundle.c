@@ -19,7 +19,9 @@
 #define LOCAL                                                                                                          \
 	"\"local\":{\"descriptors\":\"d\",\"keypoints\":\"k\",\"reliability\":\"r\",\"dim\":64,\"max_points\":1000,"   \
 	"\"threshold\":0.05}"
-#define HEAD "\"format\":1,\"name\":\"m\",\"network\":\"model.onnx\""
+#define LOCAL_SIZES      "\"descriptors\":\"d\",\"dim\":64,\"max_points\":1000"
+#define WITH_LOCAL(text) "{" HEAD ",\"kind\":\"local\"," INPUT ",\"local\":{" text "}}"
+#define HEAD             "\"format\":1,\"name\":\"m\",\"network\":\"model.onnx\""
 
 static int parse(cairn_model **out, const char *text)
 {
@@ -53,9 +55,19 @@ static void everything_that_may_be_said(void **state)
 	assert_int_equal(model->input.box_longest, 320);
 	assert_int_equal(model->input.fixed_width, 224);
 	assert_int_equal(model->input.fixed_height, 256);
-	assert_int_equal(model->global.pool, CN_POOL_NONE);
+	assert_int_equal(model->global.heads[0].pool, CN_POOL_NONE);
 	assert_string_equal(model->global.projection_file, "p.npy");
 	assert_true(model->bf16_cosine == 0.9991);
+	cairn_model_free(model);
+	assert_ok(parse(&model,
+			"{" HEAD ",\"kind\":\"global\",\"input\":{\"type\":\"u8\",\"layout\":\"NCHW\","
+			"\"channels\":\"BGR\",\"longest\":640,\"multiple\":16,"
+			"\"bins\":{\"ratios\":[0.75,1.5],\"sizes\":[[512,352],[448,448],[352,512]]}}," GLOBAL "}"));
+	assert_int_equal(model->input.bin_count, 3);
+	assert_true(model->input.bin_ratios[0] == 0.75f && model->input.bin_ratios[1] == 1.5f);
+	assert_int_equal(model->input.bin_sizes[0][0], 512);
+	assert_int_equal(model->input.bin_sizes[0][1], 352);
+	assert_int_equal(model->input.bin_sizes[2][1], 512);
 	cairn_model_free(model);
 	assert_ok(parse(&model, "{" HEAD ",\"kind\":\"local\"," INPUT "," LOCAL "}"));
 	assert_int_equal(model->is_local, 1);
@@ -63,6 +75,53 @@ static void everything_that_may_be_said(void **state)
 	assert_true(isnan(model->bf16_cosine));
 	assert_string_equal(model->local.keypoints, "k");
 	assert_int_equal(model->local.max_points, 1000);
+	assert_int_equal(model->local.method, CN_LOCAL_XFEAT);
+	cairn_model_free(model);
+}
+
+static void every_method_of_local_features(void **state)
+{
+	(void)state;
+	cairn_model *model = NULL;
+	assert_ok(
+		parse(&model, WITH_LOCAL("\"method\":\"attentive\",\"attention\":{\"output\":\"a\"},\"threshold\":100,"
+					 "\"iou\":0.5,\"scales\":[1,0.5],\"receptive_field\":{\"size\":291,"
+					 "\"stride\":32,\"pad\":145},\"pca\":{\"mean\":\"m.npy\",\"projection\":"
+					 "\"p.npy\"}," LOCAL_SIZES)));
+	assert_int_equal(model->local.method, CN_LOCAL_ATTENTIVE);
+	assert_string_equal(model->local.attention, "a");
+	assert_int_equal(model->local.scale_count, 2);
+	assert_int_equal(model->local.field.size[1], 291);
+	assert_int_equal(model->local.field.pad[0], 145);
+	assert_string_equal(model->local.projection_file, "p.npy");
+	assert_float_equal(model->local.threshold, 100, 0);
+	assert_int_equal(cn_local_needs_field(&model->local), 0);
+	cairn_model_free(model);
+	assert_ok(parse(&model, WITH_LOCAL("\"method\":\"attentive\",\"attention\":\"norm\"," LOCAL_SIZES)));
+	assert_null(model->local.attention);
+	assert_int_equal(model->local.scale_count, 7);
+	assert_float_equal(model->local.scales[0], 0.25, 0);
+	assert_float_equal(model->local.iou, 1, 0);
+	assert_int_equal(cn_local_needs_field(&model->local), 1);
+	assert_int_equal(cn_model_longest(model), 1024);
+	cairn_model_free(model);
+	assert_ok(parse(&model, WITH_LOCAL("\"method\":\"attentive\",\"attention\":\"norm\",\"tokens\":{\"prefix\":5,"
+					   "\"patch\":14}," LOCAL_SIZES)));
+	assert_int_equal(model->local.tokens.prefix, 5);
+	assert_int_equal(model->local.tokens.patch, 14);
+	assert_int_equal(cn_local_needs_field(&model->local), 0);
+	cairn_model_free(model);
+	assert_ok(
+		parse(&model, WITH_LOCAL("\"method\":\"dense\",\"keypoints\":\"k\",\"threshold\":0.005," LOCAL_SIZES)));
+	assert_int_equal(model->local.radius, 4);
+	assert_int_equal(model->local.border, 4);
+	assert_int_equal(model->local.kept, 64);
+	cairn_model_free(model);
+	assert_ok(parse(&model,
+			WITH_LOCAL("\"method\":\"keypoints\",\"keypoints\":\"k\",\"scores\":\"s\",\"coordinates\":"
+				   "\"unit\"," LOCAL_SIZES)));
+	assert_int_equal(model->local.unit_coordinates, 1);
+	assert_int_equal(cn_model_longest(model), 512);
 	cairn_model_free(model);
 }
 
@@ -82,7 +141,7 @@ static void faults_are_named(void **state)
 		{ "[]", "object" },
 		{ "{}", "\"format\" is missing" },
 		{ "{\"format\":2}", "\"format\" is 2" },
-		{ "{\"format\":1,\"formats\":1}", "unknown member \"formats\"" },
+		{ "{" HEAD ",\"kind\":\"global\",\"formats\":1}", "unknown member \"formats\"" },
 		{ "{\"format\":1,\"name\":\"../x\"}", "cannot name a model" },
 		{ "{" HEAD ",\"kind\":\"glocal\"," INPUT "," GLOBAL "}",
 		  "\"glocal\"; known are \"global\", \"local\"" },
@@ -103,6 +162,52 @@ static void faults_are_named(void **state)
 		  "[width, height]" },
 		{ WITH_INPUT(F32_RGB MEAN_STD "\"longest\":512,\"multiple\":32,\"size\":1"),
 		  "input: unknown member \"size\"" },
+		{ WITH_INPUT(F32_RGB MEAN_STD "\"longest\":512,\"multiple\":32,\"bins\":{\"sizes\":[[8,8]]}"),
+		  "input.bins: member \"ratios\" is missing" },
+		{ WITH_INPUT(F32_RGB MEAN_STD "\"longest\":512,\"multiple\":32,\"bins\":{\"ratios\":[]}"),
+		  "input.bins: member \"sizes\" is missing" },
+		{ WITH_INPUT(F32_RGB MEAN_STD "\"longest\":512,\"multiple\":32,\"bins\":{\"ratios\":[],\"sizes\":[]}"),
+		  "0 \"sizes\" and 0 \"ratios\"; there must be 1 to 16 sizes" },
+		{ WITH_INPUT(F32_RGB MEAN_STD
+			     "\"longest\":512,\"multiple\":32,\"bins\":{\"ratios\":[1],\"sizes\":[[8,8]]}"),
+		  "1 \"sizes\" and 1 \"ratios\"" },
+		{ WITH_INPUT(F32_RGB MEAN_STD "\"longest\":512,\"multiple\":32,\"bins\":{\"ratios\":[1,1,1,1,1,1,1,1,1,"
+					      "1,1,1,1,1,1,1],\"sizes\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}"),
+		  "17 \"sizes\" and 16 \"ratios\"" },
+		{ WITH_INPUT(F32_RGB MEAN_STD
+			     "\"longest\":512,\"multiple\":32,\"bins\":{\"ratios\":[1],\"sizes\":[[8,8],[8]]}"),
+		  "\"sizes\" must hold [width, height]" },
+		{ WITH_INPUT(F32_RGB MEAN_STD
+			     "\"longest\":512,\"multiple\":32,\"bins\":{\"ratios\":[1],\"sizes\":[[8,8],[8,0]]}"),
+		  "\"sizes\" must hold [width, height]" },
+		{ WITH_INPUT(F32_RGB MEAN_STD
+			     "\"longest\":512,\"multiple\":32,\"bins\":{\"ratios\":[1],\"sizes\":[[8,8],[8,16385]]}"),
+		  "from 1 to 16384" },
+		{ WITH_INPUT(F32_RGB MEAN_STD
+			     "\"longest\":512,\"multiple\":32,\"bins\":{\"ratios\":[1],\"sizes\":[[8,8],[8.5,8]]}"),
+		  "\"sizes\" must hold" },
+		{ WITH_INPUT(F32_RGB MEAN_STD
+			     "\"longest\":512,\"multiple\":32,\"bins\":{\"ratios\":[0],\"sizes\":[[8,8],[8,8]]}"),
+		  "\"ratios\" of height to width must be above 0 and ascend" },
+		{ WITH_INPUT(
+			  F32_RGB MEAN_STD
+			  "\"longest\":512,\"multiple\":32,\"bins\":{\"ratios\":[1,1],\"sizes\":[[8,8],[8,8],[8,8]]}"),
+		  "must be above 0 and ascend" },
+		{ WITH_INPUT(F32_RGB MEAN_STD "\"longest\":512,\"multiple\":32,\"bins\":{\"ratios\":[1.5,1.2],"
+					      "\"sizes\":[[8,8],[8,8],[8,8]]}"),
+		  "must be above 0 and ascend" },
+		{ WITH_INPUT(F32_RGB MEAN_STD
+			     "\"longest\":512,\"multiple\":32,\"bins\":{\"ratios\":[\"1\"],\"sizes\":[[8,8],[8,8]]}"),
+		  "must be above 0 and ascend" },
+		{ WITH_INPUT(F32_RGB MEAN_STD
+			     "\"longest\":512,\"multiple\":32,\"bins\":{\"ratios\":[],\"sizes\":[[8,8]],\"sides\":1}"),
+		  "input.bins: unknown member \"sides\"" },
+		{ WITH_INPUT(F32_RGB MEAN_STD "\"longest\":512,\"multiple\":32,\"bins\":[]"),
+		  "\"bins\" must be an object" },
+		{ WITH_INPUT(
+			  F32_RGB MEAN_STD
+			  "\"longest\":512,\"multiple\":32,\"bins\":{\"ratios\":[],\"sizes\":[[8,8]]},\"fixed\":[8,8]"),
+		  "\"fixed\" and \"bins\" exclude each other" },
 		{ WITH_INPUT("\"type\":\"u8\",\"layout\":\"NHWC\",\"channels\":\"RGB\"," MEAN_STD
 			     "\"longest\":512,\"multiple\":32"),
 		  "type \"f32\" only" },
@@ -116,6 +221,35 @@ static void faults_are_named(void **state)
 		{ WITH_GLOBAL("\"output\":\"o\",\"pool\":\"none\",\"dim\":4,\"whitening\":{\"kind\":\"centre\","
 			      "\"mean\":\"/etc/m\"}"),
 		  "bundle's folder" },
+		{ WITH_GLOBAL("\"output\":\"o\",\"pool\":\"none\",\"dim\":4,\"tokens\":{\"prefix\":0,\"patch\":16}"),
+		  "first token" },
+		{ WITH_LOCAL("\"method\":\"sparse\"," LOCAL_SIZES), "\"sparse\"; known are \"xfeat\", \"attentive\"" },
+		{ WITH_LOCAL("\"method\":\"dense\",\"scores\":\"s\"," LOCAL_SIZES), "unknown member \"scores\"" },
+		{ WITH_LOCAL("\"method\":\"dense\",\"keypoints\":\"k\",\"threshold\":2," LOCAL_SIZES),
+		  "\"threshold\" is 2" },
+		{ WITH_LOCAL("\"method\":\"dense\",\"keypoints\":\"k\",\"threshold\":0,\"radius\":65," LOCAL_SIZES),
+		  "\"radius\" is 65" },
+		{ WITH_LOCAL("\"method\":\"keypoints\",\"keypoints\":\"k\",\"scores\":\"s\"," LOCAL_SIZES),
+		  "\"coordinates\"" },
+		{ WITH_LOCAL("\"method\":\"attentive\"," LOCAL_SIZES), "\"attention\"" },
+		{ WITH_LOCAL("\"method\":\"attentive\",\"attention\":\"sum\"," LOCAL_SIZES),
+		  "\"sum\"; known are \"norm\"" },
+		{ WITH_LOCAL("\"method\":\"attentive\",\"attention\":{}," LOCAL_SIZES), "local.attention: member" },
+		{ WITH_LOCAL("\"method\":\"attentive\",\"attention\":\"norm\",\"iou\":1.5," LOCAL_SIZES),
+		  "\"iou\" is 1.5" },
+		{ WITH_LOCAL("\"method\":\"attentive\",\"attention\":\"norm\",\"scales\":[]," LOCAL_SIZES),
+		  "\"scales\" has 0" },
+		{ WITH_LOCAL("\"method\":\"attentive\",\"attention\":\"norm\",\"scales\":[1,100]," LOCAL_SIZES),
+		  "number 1 of \"scales\"" },
+		{ WITH_LOCAL("\"method\":\"attentive\",\"attention\":\"norm\",\"tokens\":{\"prefix\":1,\"patch\":0}"
+			     "," LOCAL_SIZES),
+		  "local.tokens: \"patch\" is 0" },
+		{ WITH_LOCAL("\"method\":\"attentive\",\"attention\":\"norm\",\"tokens\":{\"prefix\":1,\"patch\":8},"
+			     "\"receptive_field\":{\"size\":3,\"stride\":1,\"pad\":1}," LOCAL_SIZES),
+		  "exclude each other" },
+		{ WITH_LOCAL(
+			  "\"method\":\"attentive\",\"attention\":\"norm\",\"pca\":{\"mean\":\"m.npy\"}," LOCAL_SIZES),
+		  "local.pca: member \"projection\"" },
 		{ WITH_END("\"check\":{\"bf16_cosine\":2,\"inputs\":1}"), "no cosine" },
 		{ WITH_END("\"source\":{\"package\":1}"), "source: \"package\" must be a text" },
 	};
@@ -142,16 +276,16 @@ static void input_sizes(void **state)
 	cn_input_spec spec = { .longest = 512, .box_longest = 384, .multiple = 32 };
 	uint32_t width, height;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		cn_input_size(&spec, cases[i].width, cases[i].height, cases[i].is_box, &width, &height);
+		cn_input_size(&spec, cases[i].width, cases[i].height, cases[i].is_box, 1, &width, &height);
 		assert_int_equal(width, cases[i].out_width);
 		assert_int_equal(height, cases[i].out_height);
 	}
 	spec.box_longest = 0;
-	cn_input_size(&spec, 1024, 768, 1, &width, &height);
+	cn_input_size(&spec, 1024, 768, 1, 1, &width, &height);
 	assert_int_equal(width, 512);
 	spec.fixed_width = 224;
 	spec.fixed_height = 320;
-	cn_input_size(&spec, 1024, 768, 0, &width, &height);
+	cn_input_size(&spec, 1024, 768, 0, 1, &width, &height);
 	assert_int_equal(width, 224);
 	assert_int_equal(height, 320);
 }
@@ -231,6 +365,10 @@ static void fingerprint(const char *json, char out[33])
 
 #define PCA ",\"whitening\":{\"kind\":\"pca\",\"mean\":\"m.npy\",\"projection\":\"p.npy\"}"
 
+#define BINNED(text)                                                                                                   \
+	WITH_INPUT(F32_RGB "\"mean\":[127,127,127],\"std\":[128,128,128],\"longest\":512,\"multiple\":32,"             \
+			   "\"bins\":{" text "}")
+
 static void fingerprints_change_with_the_output_only(void **state)
 {
 	(void)state;
@@ -247,12 +385,28 @@ static void fingerprints_change_with_the_output_only(void **state)
 		{ WITH_GLOBAL("\"output\":\"map\",\"pool\":\"gem\",\"p\":3.5,\"dim\":4"), 0 },
 		{ WITH_GLOBAL("\"output\":\"map\",\"pool\":\"gem\",\"p\":3,\"dim\":4" PCA), 0 },
 		{ WITH_INPUT(F32_RGB MEAN_STD "\"longest\":512,\"multiple\":32"), 0 },
+		{ BINNED("\"ratios\":[],\"sizes\":[[512,512]]"), 0 },
+		{ BINNED("\"ratios\":[1],\"sizes\":[[512,512],[512,512]]"), 0 },
 	};
 	char first[33], other[33];
 	fingerprint(plain, first);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		fingerprint(cases[i].json, other);
 		assert_int_equal(strcmp(first, other) == 0, cases[i].same);
+	}
+	/* Each part of the bins. */
+	static const char *const bins[] = {
+		BINNED("\"ratios\":[],\"sizes\":[[512,512]]"),
+		BINNED("\"ratios\":[],\"sizes\":[[512,256]]"),
+		BINNED("\"ratios\":[],\"sizes\":[[256,512]]"),
+		BINNED("\"ratios\":[1],\"sizes\":[[512,512],[512,512]]"),
+		BINNED("\"ratios\":[2],\"sizes\":[[512,512],[512,512]]"),
+	};
+	char of_bins[5][33];
+	for (size_t i = 0; i < 5; i++) {
+		fingerprint(bins[i], of_bins[i]);
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(of_bins[i], of_bins[k]);
 	}
 	/* One bit of the network. */
 	cairn_model *model;
@@ -315,16 +469,72 @@ static void networks_that_do_not_fit(void **state)
 	}
 }
 
+/* Layers and attention of the map of 4 channels; p.npy has 2 x 4 numbers, m.npy 4. */
+static void heads_that_do_not_fit_the_network(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *json, *part;
+	} cases[] = {
+		{ WITH_GLOBAL("\"output\":\"map\",\"pool\":\"mac\",\"dim\":4"), NULL },
+		{ WITH_GLOBAL("\"output\":\"map\",\"pool\":\"mac\",\"dim\":5"),
+		  "'map' has 4 channels, of which 4 numbers are made; model.json says \"dim\" 5" },
+		{ WITH_GLOBAL("\"output\":\"map\",\"dim\":8,\"heads\":[{\"pool\":\"mac\"},{\"pool\":\"spoc\"}]"),
+		  NULL },
+		{ WITH_GLOBAL("\"output\":\"map\",\"dim\":4,\"heads\":[{\"pool\":\"mac\"},{\"pool\":\"spoc\"}]"),
+		  "of which 8 numbers are made; model.json says \"dim\" 4" },
+		{ WITH_GLOBAL("\"output\":\"map\",\"pool\":\"gem\",\"p\":[1,2,3],\"dim\":4"),
+		  "\"p\" has 3 numbers, but 'map' has 4 channels" },
+		{ WITH_GLOBAL("\"output\":\"map\",\"pool\":\"mac\",\"dim\":2,\"layer\":{\"weight\":\"p.npy\"}"), NULL },
+		{ WITH_GLOBAL("\"output\":\"map\",\"pool\":\"mac\",\"dim\":4,\"layer\":{\"weight\":\"p.npy\"}"),
+		  "of which 2 numbers are made" },
+		{ WITH_GLOBAL("\"output\":\"map\",\"pool\":\"mac\",\"dim\":2,\"layer\":{\"weight\":\"wide.npy\"}"),
+		  "the layer wide.npy takes 5 numbers, but gets 4" },
+		{ WITH_GLOBAL("\"output\":\"map\",\"pool\":\"rmac\",\"dim\":2,\"regional\":{\"weight\":\"p.npy\"},"
+			      "\"layer\":{\"weight\":\"p.npy\"}"),
+		  "the layer p.npy takes 4 numbers, but gets 2" },
+		{ WITH_GLOBAL("\"output\":\"map\",\"pool\":\"mac\",\"dim\":2,\"layer\":{\"weight\":\"p.npy\","
+			      "\"bias\":\"m.npy\"}"),
+		  "m.npy" },
+		{ WITH_GLOBAL("\"output\":\"map\",\"pool\":\"mac\",\"dim\":2,\"layer\":{\"weight\":\"m.npy\"}"),
+		  "m.npy" },
+		{ WITH_GLOBAL("\"output\":\"map\",\"pool\":\"mac\",\"dim\":2,\"layer\":{\"weight\":\"nan.npy\"}"),
+		  "nan.npy: number 7 is not finite" },
+		{ WITH_GLOBAL("\"output\":\"map\",\"pool\":\"mac\",\"dim\":4,\"attention\":{\"output\":\"where\","
+			      "\"mode\":\"weight\"}"),
+		  "no output 'where' (\"attention\" in model.json)" },
+	};
+	static const float numbers[10] = { 0 }, faulty[8] = { 0, 0, 0, 0, 0, 0, 0, NAN };
+	new_home();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *folder = make_bundle(cases[i].json);
+		cairn_model *model;
+		assert_ok(cn_npy_write(cn_test_path(folder, "wide.npy"), CN_NPY_F32, 2, (const size_t[]){ 2, 5 },
+				       numbers));
+		assert_ok(
+			cn_npy_write(cn_test_path(folder, "nan.npy"), CN_NPY_F32, 2, (const size_t[]){ 2, 4 }, faulty));
+		int status = cairn_model_open(&model, folder, NULL);
+		if (cases[i].part) {
+			assert_fails(status, CAIRN_EFORMAT, cases[i].part);
+			continue;
+		}
+		assert_ok(status);
+		cairn_model_free(model);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everything_that_may_be_said),
+		cmocka_unit_test(every_method_of_local_features),
 		cmocka_unit_test(faults_are_named),
 		cmocka_unit_test(input_sizes),
 		cmocka_unit_test(pixels_become_numbers),
 		cmocka_unit_test(fingerprints_change_with_the_output_only),
 		cmocka_unit_test(whitening_must_fit),
 		cmocka_unit_test(networks_that_do_not_fit),
+		cmocka_unit_test(heads_that_do_not_fit_the_network),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,9 +40,119 @@ static void sizes_follow_the_rule(void **state)
 					     .fixed_width = cases[i].fixed[0],
 					     .fixed_height = cases[i].fixed[1] };
 		uint32_t width, height;
-		cn_input_size(&spec, cases[i].width, cases[i].height, cases[i].is_box, &width, &height);
+		cn_input_size(&spec, cases[i].width, cases[i].height, cases[i].is_box, 1, &width, &height);
 		assert_int_equal(width, cases[i].expected[0]);
 		assert_int_equal(height, cases[i].expected[1]);
+	}
+}
+
+/* Of height / width: below 0.67, to 0.77, to 1.33, to 1.5, and from there on. */
+static const cn_input_spec binned = {
+	.longest = 8,
+	.box_longest = 16,
+	.multiple = 32,
+	.bin_count = 5,
+	.bin_ratios = { 0.67f, 0.77f, 1.33f, 1.5f },
+	.bin_sizes = { { 800, 544 }, { 800, 608 }, { 800, 800 }, { 608, 800 }, { 544, 800 } },
+};
+
+static void bins_go_by_aspect(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t width, height;
+		size_t bin;
+	} cases[] = {
+		{ 1, 1, 2 },       { 1000, 669, 0 },  { 1000, 671, 1 },     { 4000, 3000, 1 },
+		{ 1000, 769, 1 },  { 1000, 771, 2 },  { 1000, 1329, 2 },    { 1000, 1331, 3 },
+		{ 3000, 4000, 3 }, { 1000, 1499, 3 }, { 1000, 1500, 4 },    { 2, 3, 4 },
+		{ 1048576, 1, 0 }, { 1, 1048576, 4 }, { 100000, 66999, 0 }, { 100000, 67001, 1 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		/* Sides of parts and of whole images, to the pixel: nothing else has a say. */
+		for (int is_box = 0; is_box < 2; is_box++) {
+			uint32_t width, height;
+			cn_input_size(&binned, cases[i].width, cases[i].height, is_box, 1, &width, &height);
+			assert_int_equal(width, binned.bin_sizes[cases[i].bin][0]);
+			assert_int_equal(height, binned.bin_sizes[cases[i].bin][1]);
+		}
+	/* A ratio itself belongs to the next bin; exact in binary here. */
+	const cn_input_spec halves = {
+		.multiple = 1, .bin_count = 2, .bin_ratios = { 0.5f }, .bin_sizes = { { 20, 10 }, { 30, 30 } }
+	};
+	uint32_t width, height;
+	cn_input_size(&halves, 200, 100, 0, 1, &width, &height);
+	assert_int_equal(width, 30);
+	cn_input_size(&halves, 201, 100, 0, 1, &width, &height);
+	assert_int_equal(width, 20);
+	/* One bin is a fixed size. */
+	const cn_input_spec one = { .multiple = 1, .bin_count = 1, .bin_sizes = { { 7, 9 } } };
+	cn_input_size(&one, 5, 5000, 0, 1, &width, &height);
+	assert_true(width == 7 && height == 9);
+}
+
+/* The side that would go in is multiplied before it is rounded, and may then be larger than the image. */
+static void scales_follow_the_rule(void **state)
+{
+	(void)state;
+	const cn_input_spec reduced = { .longest = 512, .box_longest = 256, .multiple = 32 },
+			    fine = { .longest = 512, .multiple = 1 },
+			    fixed = { .longest = 512, .multiple = 32, .fixed_width = 224, .fixed_height = 161 };
+	static const float root = 0.70710678f;
+	const struct {
+		const cn_input_spec *spec;
+		uint32_t width, height;
+		int is_box;
+		float scale;
+		uint32_t expected[2];
+	} cases[] = {
+		{ &reduced, 1024, 768, 0, 2, { 1024, 768 } },      { &reduced, 1024, 768, 0, 0.5f, { 256, 192 } },
+		{ &reduced, 1024, 768, 0, root, { 352, 256 } },    { &reduced, 1024, 768, 1, 2, { 512, 384 } },
+		{ &reduced, 100, 80, 0, 2, { 192, 160 } },         { &reduced, 100, 80, 0, 8, { 800, 640 } },
+		{ &reduced, 100, 80, 0, 0.05f, { 32, 32 } },       { &fine, 1024, 683, 0, root, { 362, 241 } },
+		{ &fine, 1024, 683, 0, 1.4142135f, { 724, 483 } }, { &fine, 3, 1, 0, 0.1f, { 1, 1 } },
+		{ &fixed, 1024, 768, 0, 0.5f, { 112, 81 } },       { &fixed, 10, 10, 1, 1.5f, { 336, 242 } },
+		{ &binned, 4000, 3000, 0, root, { 566, 430 } },    { &binned, 4000, 3000, 0, 0.05f, { 40, 30 } },
+		{ &binned, 10, 100, 0, 2, { 1088, 1600 } },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		uint32_t width, height;
+		cn_input_size(cases[i].spec, cases[i].width, cases[i].height, cases[i].is_box, cases[i].scale, &width,
+			      &height);
+		assert_int_equal(width, cases[i].expected[0]);
+		assert_int_equal(height, cases[i].expected[1]);
+	}
+}
+
+/* So large must an image be decoded: the largest view of it has so many pixels. */
+static void longest_sides(void **state)
+{
+	(void)state;
+	const cn_input_spec reduced = { .longest = 512, .box_longest = 1024, .multiple = 32 },
+			    fixed = { .longest = 64, .multiple = 32, .fixed_width = 224, .fixed_height = 320 };
+	assert_int_equal(cn_input_longest(&reduced), 512);
+	assert_int_equal(cn_input_longest(&fixed), 320);
+	assert_int_equal(cn_input_longest(&binned), 800);
+	static const struct {
+		cn_views views;
+		int is_local;
+		uint32_t expected;
+	} cases[] = {
+		{ { .scale_count = 1, .scales = { 1 } }, 0, 512 },
+		{ { .scale_count = 3, .scales = { 0.5f, 1.4142135f, 1 } }, 0, 725 },
+		/* Images as they are looked at without scales need not be smaller. */
+		{ { .scale_count = 1, .scales = { 0.5f } }, 0, 512 },
+		{ { .scale_count = 1, .scales = { 1 }, .crops = CN_CROPS_FIVE, .crop = 0.5f }, 0, 1024 },
+		{ { .scale_count = 1, .scales = { 2 }, .crops = CN_CROPS_RANDOM, .crop = 0.25f }, 0, 4096 },
+		{ { .scale_count = 1, .scales = { 1 }, .crop = 0.5f }, 0, 512 },
+		/* Local models have no views. */
+		{ { .scale_count = 1, .scales = { 2 }, .crops = CN_CROPS_FIVE, .crop = 0.5f }, 1, 512 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const cairn_model model = { .input = reduced,
+					    .is_local = cases[i].is_local,
+					    .global.views = cases[i].views };
+		assert_int_equal(cn_model_longest(&model), cases[i].expected);
 	}
 }
 
@@ -118,6 +228,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_follow_the_rule),
+		cmocka_unit_test(bins_go_by_aspect),
+		cmocka_unit_test(scales_follow_the_rule),
+		cmocka_unit_test(longest_sides),
 		cmocka_unit_test(values_are_those_of_a_plain_computation),
 	};
 	return cmocka_run_group_tests_name("model/input", tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "networks.h"
 #include "support.h"
 #include "util/file.h"
+#include "util/npy.h"
 
 static const char json[] = "{\"format\":1,\"kind\":\"global\",\"licence\":\"CC0\","
 			   "\"input\":{\"type\":\"f32\",\"layout\":\"NCHW\",\"channels\":\"RGB\",\"mean\":[0,0,0],"
@@ -167,24 +168,76 @@ static void whitening_is_written(void **state)
 	new_home();
 	import("plain", 0);
 	assert_ok(cairn_model_inspect(&model, "plain"));
-	assert_ok(cn_bundle_set_whitening(model, "white", "pcaw", mean, projection, 2));
+	const cn_whitening full = { CN_WHITENING_PCAW, 1, 0.5, mean, projection, 2 };
+	const cn_whitening centre = { CN_WHITENING_CENTRE, 0, 1, mean, NULL, 4 };
+	assert_ok(cn_bundle_set_whitening(model, "white", &full));
 	assert_ok(cairn_model_open(&white, "white", NULL));
 	assert_int_equal(white->global.kept, 2);
+	assert_int_equal(white->global.whitening, CN_WHITENING_PCAW);
+	assert_int_equal(white->global.unit, 1);
 	assert_memory_equal(white->global.mean, mean, sizeof(mean));
 	assert_memory_equal(white->global.projection, projection, sizeof(projection));
 	assert_string_not_equal(white->fingerprint, model->fingerprint);
 	cairn_model_free(white);
 	/* In place, and without the projection that was there. */
 	assert_ok(cairn_model_inspect(&white, "white"));
-	assert_ok(cn_bundle_set_whitening(white, "white", "centre", mean, NULL, 4));
+	assert_ok(cn_bundle_set_whitening(white, "white", &centre));
 	cairn_model_free(white);
 	assert_ok(cairn_model_inspect(&white, "white"));
 	assert_int_equal(white->global.kept, 4);
+	assert_int_equal(white->global.whitening, CN_WHITENING_CENTRE);
+	assert_int_equal(white->global.unit, 0);
 	assert_null(white->global.projection);
 	cairn_model_free(white);
-	assert_fails(cn_bundle_set_whitening(model, "x", "centre", mean, projection, 2), CAIRN_EINVALID, "centre");
-	assert_fails(cn_bundle_set_whitening(model, "x", "zca", mean, projection, 2), CAIRN_EINVALID, "zca");
 	cairn_model_free(model);
+}
+
+/* Layers go with the bundle: from the user's folder, and into one with whitening. */
+static void files_of_layers_are_copied(void **state)
+{
+	(void)state;
+	static const char head[] = "\"pool\":\"gem\",\"p\":3,\"dim\":4",
+			  heads[] = "\"dim\":6,\"heads\":[{\"pool\":\"mac\",\"layer\":{\"weight\":\"%s\",\"bias\":"
+				    "\"b.npy\"}},{\"pool\":\"rmac\",\"regional\":{\"weight\":\"r.npy\"}}]";
+	static const char *const names[] = { "w.npy", "mean.npy", "projection.npy" };
+	static const float numbers[16] = { 1, 2, 3, 4, 5, 6, 7, 8 }, mean[6] = { 0 };
+	for (size_t i = 0; i < 3; i++) {
+		char text[1024], listed[256], folder[64];
+		snprintf(folder, sizeof(folder), "%s", own_files());
+		const char *at = strstr(json, head);
+		assert_non_null(at);
+		snprintf(listed, sizeof(listed), heads, names[i]);
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - json), json, listed, at + strlen(head));
+		cn_test_write(cn_test_path(folder, "map.json"), text, strlen(text));
+		assert_ok(
+			cn_npy_write(cn_test_path(folder, names[i]), CN_NPY_F32, 2, (const size_t[]){ 2, 4 }, numbers));
+		assert_ok(cn_npy_write(cn_test_path(folder, "b.npy"), CN_NPY_F32, 1, (const size_t[]){ 2 }, numbers));
+		char onnx[512], own_json[512];
+		snprintf(onnx, sizeof(onnx), "%s", cn_test_path(folder, "map.onnx"));
+		snprintf(own_json, sizeof(own_json), "%s", cn_test_path(folder, "map.json"));
+		new_home();
+		assert_fails(cairn_model_import("mine", onnx, own_json, 0), CAIRN_ENOTFOUND, "r.npy");
+		assert_ok(
+			cn_npy_write(cn_test_path(folder, "r.npy"), CN_NPY_F32, 2, (const size_t[]){ 4, 4 }, numbers));
+		assert_ok(cairn_model_import("mine", onnx, own_json, 0));
+		cairn_model *model, *white;
+		assert_ok(cairn_model_open(&model, "mine", NULL));
+		assert_memory_equal(model->global.heads[0].layer.weight, numbers, 8 * sizeof(float));
+		assert_memory_equal(model->global.heads[1].regional.weight, numbers, 16 * sizeof(float));
+		const cn_whitening centre = { CN_WHITENING_CENTRE, 0, 1, mean, NULL, 6 };
+		int status = cn_bundle_set_whitening(model, "white", &centre);
+		if (i == 0) {
+			assert_ok(status);
+			assert_ok(cairn_model_open(&white, "white", NULL));
+			assert_memory_equal(white->global.heads[0].layer.bias, numbers, 2 * sizeof(float));
+			assert_memory_equal(white->global.mean, mean, sizeof(mean));
+			cairn_model_free(white);
+		} else {
+			/* Whitening would lie over it. */
+			assert_fails(status, CAIRN_EINVALID, names[i]);
+		}
+		cairn_model_free(model);
+	}
 }
 
 static void how_fast(void **state)
@@ -258,6 +311,7 @@ int main(void)
 		cmocka_unit_test(wrong_weights),
 		cmocka_unit_test(a_network_in_place),
 		cmocka_unit_test(whitening_is_written),
+		cmocka_unit_test(files_of_layers_are_copied),
 		cmocka_unit_test(how_fast),
 		cmocka_unit_test(images_for_the_precision_check),
 		cmocka_unit_test(sscd_in_place),
