@@ -5,6 +5,7 @@
  *     image.h        decoding, resizing, drawing
  *     model.h        network bundles
  *     descriptors.h  global descriptors of images
+ *     whitening.h    centring and whitening of global descriptors, learned from images
  *     features.h     local features of images
  *     verify.h       matching and geometric verification of two images
  *     ranking.h      the K best images for Q queries
@@ -33,5 +34,6 @@
 #include "cairn/ranking.h"
 #include "cairn/search.h"
 #include "cairn/verify.h"
+#include "cairn/whitening.h"
 
 #endif

@@ -72,30 +72,6 @@ CAIRN_API uint32_t cairn_describer_longest(const cairn_describer *describer);
 CAIRN_API int cairn_describer_run(cairn_describer *describer, const cairn_image *image, const cairn_box *box,
 				  float *out);
 
-/** What cairn_whitening_learn() learns. */
-typedef enum {
-	CAIRN_WHITEN_CENTRE, /**< subtract the mean */
-	CAIRN_WHITEN_PCA,    /**< subtract the mean, rotate onto the principal axes, keep the first `dim` */
-	CAIRN_WHITEN_PCAW    /**< as PCA, and divide each axis by its standard deviation */
-} cairn_whitening_kind;
-
-/**
- * Learn centring or whitening for a global model from images and write it into a new bundle (or the same one).
- *
- * @param model    the bundle to learn for; parameters that it has already are ignored while learning
- * @param target   name of the bundle to write; may equal `model`, then collections made with it before no longer fit
- * and say so
- * @param replace  0: another bundle of that name is not overwritten (CAIRN_EEXISTS)
- * @param paths    image files; unreadable ones are passed over with a warning; at least 2 must be readable
- * @param dim      dimensions to keep, 0: all; must be 0 for CAIRN_WHITEN_CENTRE
- * @param progress NULL, or told after each image
- * @return 0; CAIRN_EINVALID where dim is more than the model or the images give; CAIRN_EFORMAT where fewer than 2 of
- * the images can be read; CAIRN_ECANCELLED; errors of cairn_model_open()
- */
-CAIRN_API int cairn_whitening_learn(const char *model, const char *target, cairn_whitening_kind kind, uint32_t dim,
-				    int replace, const char *const *paths, size_t count,
-				    const cairn_describer_options *options, cairn_progress_cb progress, void *payload);
-
 #ifdef __cplusplus
 }
 #endif

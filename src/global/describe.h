@@ -8,11 +8,8 @@
 #include "cairn/image.h"
 #include "model/bundle.h"
 
-/** CAIRN_EINVALID where the options are of another version; NULL is allowed. */
-int cn_describe_check_options(const cairn_describer_options *options);
-
 /**
- * Resize, run and pool: what whitening is learned from.
+ * Resize, run and pool, or, for an ensemble, join what its members give: what whitening is learned from.
  *
  * @param      model global model, opened for use
  * @param      box   NULL for the whole image

@@ -1,19 +1,33 @@
 /*
- * global/pool.h - from a feature map to one vector.
+ * global/pool.h - from a feature map to one vector: GeM, MAC, SPoC and R-MAC (docs/methods.md, "Pooling").
+ *
+ * A map is channels x height x width floats in C order. Vectors are not normalised. NaN in a channel gives NaN.
  */
 #ifndef CN_GLOBAL_POOL_H
 #define CN_GLOBAL_POOL_H
 
 #include <stddef.h>
+#include <stdint.h>
+
+#include "math/regions.h"
+#include "model/map.h"
 
 /**
- * Generalized-mean pooling (Radenovic et al., TPAMI 2018; docs/methods.md, "Pooling"): for each channel
- * (mean of max(x, 1e-6)^p)^(1/p). NaN in the map gives NaN in the vector.
+ * Generalized mean (Radenovic et al., TPAMI 2018): for each channel (mean of max(x, 1e-6)^p)^(1/p).
  *
- * @param      map      channels x positions, C order
  * @param      p        > 0; 1 is the mean, large values approach the maximum
- * @param[out] vector   channels floats, not normalised
+ * @param      powers   NULL, or a power for each channel instead of p
+ * @param[out] vector   map->channels floats
  */
-void cn_pool_gem(const float *map, size_t channels, size_t positions, float p, float *vector);
+void cn_pool_gem(const cn_map *map, float p, const float *powers, float *vector);
+
+/** The maximum of each channel. */
+void cn_pool_mac(const cn_map *map, float *vector);
+
+/** The mean of each channel. */
+void cn_pool_spoc(const cn_map *map, float *vector);
+
+/** The maximum of each channel in a region. */
+void cn_pool_region(const cn_map *map, const cn_region *region, float *vector);
 
 #endif

@@ -1,70 +1,59 @@
 /*
- * Learning centring and whitening for a model from a set of images.
- *
- * Learned on pooled outputs as they are; what is applied later is L2((x - mean) * projection^T).
+ * Learning centring and whitening for a model from a set of images. What is applied later is
+ * L2((x - mean) projection^T), of vectors that are brought to unit length first where they were here.
  */
+#include "cairn/whitening.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "cairn/descriptors.h"
-#include "global/describe.h"
+#include "global/gather.h"
+#include "global/pairs.h"
+#include "math/discriminant.h"
 #include "math/pca.h"
-#include "util/file.h"
 #include "util/log.h"
 #include "util/memory.h"
-#include "util/parallel.h"
-#include "util/progress.h"
 
 /* Least variance of an axis, as a part of the largest. */
 #define FLAT 1e-5f
+/* Least variance of the first axis, as a part of the square of the mean's length: rounding gives less than that. */
+#define ALIKE 1e-13
 
 struct learning {
+	const cairn_whitening_options *options;
+	const char *target;
 	cairn_model *model;
-	const char *const *paths;
-	size_t dim;
-	float *rows;       /* count x dim */
-	uint8_t *readable; /* count */
-	cn_progress progress;
+	int unit;
+	cn_gathered images;
 };
 
-static int describe_one(struct learning *learning, size_t i)
+static int write(const struct learning *learning, cn_whitening_kind kind, const float *mean, const float *projection,
+		 size_t kept)
 {
-	cairn_image_options how = CAIRN_IMAGE_OPTIONS_INIT;
-	how.shrink_to = cn_input_longest(&learning->model->input);
-	cairn_image *image;
-	int status = cairn_image_open(&image, learning->paths[i], &how);
-	if (status == CAIRN_ENOMEM)
-		return status;
-	if (status < 0) {
-		cn_log(CAIRN_LOG_WARNING, "passed over: %s", cairn_last_error());
+	const cn_whitening whitening = {
+		.kind = kind,
+		.unit = learning->unit,
+		.power = learning->options->power,
+		.mean = mean,
+		.projection = projection,
+		.kept = (uint32_t)kept,
+	};
+	return cn_bundle_set_whitening(learning->model, learning->target, &whitening);
+}
+
+/* ---- without labels ---- */
+
+static int expect_variance(const cn_pca *pca, size_t count)
+{
+	double square = 0;
+	for (size_t k = 0; k < pca->dim; k++)
+		square += (double)pca->mean[k] * (double)pca->mean[k];
+	if ((double)pca->variance[0] > ALIKE * square)
 		return 0;
-	}
-	status = cn_describe_pooled(learning->model, image, NULL, learning->rows + i * learning->dim);
-	cairn_image_free(image);
-	learning->readable[i] = status == 0;
-	return status;
-}
-
-static int describe_range(void *context, size_t begin, size_t end, unsigned worker)
-{
-	struct learning *learning = context;
-	(void)worker;
-	for (size_t i = begin; i < end; i++) {
-		CN_TRY(describe_one(learning, i));
-		CN_TRY(cn_progress_add(&learning->progress, 1, !learning->readable[i]));
-	}
-	return 0;
-}
-
-/* Moves the rows of readable images together; returns how many there are. */
-static size_t close_gaps(struct learning *learning, size_t count)
-{
-	size_t kept = 0;
-	for (size_t i = 0; i < count; i++)
-		if (learning->readable[i])
-			memmove(learning->rows + kept++ * learning->dim, learning->rows + i * learning->dim,
-				learning->dim * sizeof(float));
-	return kept;
+	return cn_fail(CAIRN_EINVALID,
+		       "the model gives the same descriptor for all of the %zu images: there is "
+		       "nothing to learn from them",
+		       count);
 }
 
 /* Along them the images are alike but for rounding and noise. */
@@ -78,99 +67,211 @@ static void drop_flat_axes(cn_pca *pca)
 		       pca->kept, all);
 }
 
-static int learn_and_write(const struct learning *learning, size_t count, const char *target, cairn_whitening_kind kind,
-			   uint32_t keep)
+static void scale_axes(cn_pca *pca, double power)
 {
-	static const char *const names[] = { "centre", "pca", "pcaw" };
-	size_t dim = learning->dim;
-	cn_pca pca;
-	CN_TRY(cn_pca_learn(&pca, learning->rows, count, dim, kind == CAIRN_WHITEN_CENTRE ? 1 : keep));
-	if (kind != CAIRN_WHITEN_CENTRE)
-		drop_flat_axes(&pca);
-	if (kind == CAIRN_WHITEN_PCAW) {
-		for (size_t i = 0; i < pca.kept; i++) {
-			double scale = 1.0 / sqrt(fmax((double)pca.variance[i], 1e-30));
-			for (size_t k = 0; k < dim; k++)
-				pca.axes[i * dim + k] = (float)((double)pca.axes[i * dim + k] * scale);
-		}
+	for (size_t i = 0; i < pca->kept; i++) {
+		double scale = pow((double)pca->variance[i], -power / 2);
+		for (size_t k = 0; k < pca->dim; k++)
+			pca->axes[i * pca->dim + k] = (float)((double)pca->axes[i * pca->dim + k] * scale);
 	}
-	int status = cn_bundle_set_whitening(learning->model, target, names[kind], pca.mean,
-					     kind == CAIRN_WHITEN_CENTRE ? NULL : pca.axes,
-					     kind == CAIRN_WHITEN_CENTRE ? (uint32_t)dim : (uint32_t)pca.kept);
+}
+
+static int learn_axes(const struct learning *learning, size_t keep)
+{
+	const cn_gathered *images = &learning->images;
+	int scales = learning->options->kind == CAIRN_WHITEN_PCAW;
+	cn_pca pca;
+	CN_TRY(cn_pca_learn(&pca, images->rows, images->count, images->dim, keep));
+	int status = expect_variance(&pca, images->count);
+	if (status == 0) {
+		drop_flat_axes(&pca);
+		if (scales)
+			scale_axes(&pca, learning->options->power);
+		status = write(learning, scales ? CN_WHITENING_PCAW : CN_WHITENING_PCA, pca.mean, pca.axes, pca.kept);
+	}
 	cn_pca_free(&pca);
 	return status;
 }
 
-static int describe_all(struct learning *learning, size_t count, unsigned threads, cairn_progress_cb progress,
-			void *payload)
+static int learn_centre(const struct learning *learning)
 {
-	cn_workers *pool;
-	CN_TRY(cn_workers_new(&pool, threads));
-	cn_progress_start(&learning->progress, progress, payload, "describing images", count);
-	int status = cn_parallel_for(pool, count, 1, describe_range, learning);
-	cn_progress_end(&learning->progress);
-	cn_workers_free(pool);
+	const cn_gathered *images = &learning->images;
+	cn_pca pca;
+	CN_TRY(cn_pca_learn(&pca, images->rows, images->count, images->dim, 1));
+	int status = write(learning, CN_WHITENING_CENTRE, pca.mean, NULL, images->dim);
+	cn_pca_free(&pca);
 	return status;
 }
 
-static int expect_free(const char *target)
+/* ---- from pairs ---- */
+
+/* Pairs of rows, of the pairs both images of which could be read. @param[out] out caller frees */
+static int pair_rows(const struct learning *learning, uint32_t **out, size_t *count)
 {
-	char *folder;
-	CN_TRY(cn_bundle_folder(&folder, target));
-	int exists = cn_file_exists(folder);
-	cn_free(folder);
-	if (!exists)
-		return 0;
-	return cn_fail(CAIRN_EEXISTS, "the model '%s' is there already; --replace puts another in its place", target);
+	const cairn_pairs *pairs = learning->options->pairs;
+	const uint32_t *row_of = learning->images.row_of;
+	*count = 0;
+	CN_NEW(*out, 2 * pairs->count, sizeof(**out));
+	for (size_t i = 0; i < pairs->count; i++) {
+		uint32_t query = row_of[pairs->pairs[2 * i]], positive = row_of[pairs->pairs[2 * i + 1]];
+		if (query == CN_NO_ROW || positive == CN_NO_ROW)
+			continue;
+		(*out)[2 * *count] = query;
+		(*out)[2 * *count + 1] = positive;
+		++*count;
+	}
+	return 0;
 }
 
-int cairn_whitening_learn(const char *model, const char *target, cairn_whitening_kind kind, uint32_t dim, int replace,
-			  const char *const *paths, size_t count, const cairn_describer_options *options,
-			  cairn_progress_cb progress, void *payload)
+static int learn_from_rows(const struct learning *learning, const uint32_t *pairs, size_t count, size_t keep)
 {
-	cairn_model_options how = CAIRN_MODEL_OPTIONS_INIT;
-	CN_TRY(cn_describe_check_options(options));
-	if (kind != CAIRN_WHITEN_CENTRE && kind != CAIRN_WHITEN_PCA && kind != CAIRN_WHITEN_PCAW)
-		return cn_fail(CAIRN_EINVALID, "whitening of kind %d is not known", (int)kind);
-	if (!replace && strcmp(model, target) != 0)
-		CN_TRY(expect_free(target));
-	if (options) {
-		how.threads = options->threads;
-		how.precision = options->precision;
-	}
-	if (kind == CAIRN_WHITEN_CENTRE && dim != 0)
-		return cn_fail(CAIRN_EINVALID, "centring keeps all dimensions; %u were asked for", dim);
-	struct learning learning = { .paths = paths };
-	CN_TRY(cairn_model_open(&learning.model, model, &how));
-	int status = 0;
-	learning.dim = learning.model->global.dim;
-	if (learning.model->is_local)
-		CN_GOTO(status, cn_fail(CAIRN_EINVALID,
-					"model '%s' gives local features; only global models are whitened", model));
-	if (dim > learning.dim)
-		CN_GOTO(status, cn_fail(CAIRN_EINVALID, "model '%s' has %zu dimensions; %u cannot be kept", model,
-					learning.dim, dim));
-	size_t cells;
-	CN_GOTO(status, cn_size_mul(count, learning.dim, &cells));
-	learning.rows = cn_alloc_aligned(cells, sizeof(float));
-	learning.readable = cn_alloc_zero(count, 1);
-	if (!learning.rows || !learning.readable)
-		CN_GOTO(status, CAIRN_ENOMEM);
-	CN_GOTO(status, describe_all(&learning, count, how.threads, progress, payload));
-	size_t readable = close_gaps(&learning, count);
+	const cn_gathered *images = &learning->images;
+	cn_discriminant found;
+	if (count == 0)
+		return cn_fail(CAIRN_EFORMAT, "of none of the %zu pairs both images can be read",
+			       learning->options->pairs->count);
+	if (count < images->dim)
+		cn_log(CAIRN_LOG_WARNING,
+		       "%zu pairs for %zu dimensions: where no pair differs, whitening is a guess; learn from more "
+		       "pairs",
+		       count, images->dim);
+	CN_TRY(cn_discriminant_learn(&found, images->rows, images->count, images->dim, pairs, count, keep));
+	int status = write(learning, CN_WHITENING_LW, found.mean, found.projection, found.kept);
+	cn_discriminant_free(&found);
+	return status;
+}
+
+static int learn_from_pairs(const struct learning *learning, size_t keep)
+{
+	uint32_t *pairs;
+	size_t count;
+	CN_TRY(pair_rows(learning, &pairs, &count));
+	int status = learn_from_rows(learning, pairs, count, keep);
+	cn_free(pairs);
+	return status;
+}
+
+/* ---- both ---- */
+
+static int learn(struct learning *learning, size_t asked)
+{
+	const cairn_whitening_options *options = learning->options;
+	size_t readable = learning->images.count, dim = learning->images.dim;
 	if (readable < 2)
-		CN_GOTO(status,
-			cn_fail(count < 2 ? CAIRN_EINVALID : CAIRN_EFORMAT,
-				"whitening needs at least 2 readable images; %zu of %zu were", readable, count));
+		return cn_fail(asked < 2 ? CAIRN_EINVALID : CAIRN_EFORMAT,
+			       "whitening needs at least 2 readable images; %zu of %zu were", readable, asked);
+	if (options->kind == CAIRN_WHITEN_CENTRE)
+		return learn_centre(learning);
 	/* n images span at most n - 1 axes around their mean; further ones would be noise, blown up by whitening. */
-	size_t axes = readable - 1 < learning.dim ? readable - 1 : learning.dim;
-	if (dim > axes)
-		CN_GOTO(status, cn_fail(CAIRN_EINVALID, "%u dimensions need at least %u readable images; %zu were", dim,
-					dim + 1, readable));
-	status = learn_and_write(&learning, readable, target, kind, dim ? dim : (uint32_t)axes);
-done:
-	cn_free(learning.rows);
-	cn_free(learning.readable);
+	size_t axes = readable - 1 < dim ? readable - 1 : dim;
+	if (options->dim > axes)
+		return cn_fail(CAIRN_EINVALID, "%u dimensions need at least %u readable images; %zu were", options->dim,
+			       options->dim + 1, readable);
+	size_t keep = options->dim ? options->dim : axes;
+	return options->kind == CAIRN_WHITEN_LW ? learn_from_pairs(learning, keep) : learn_axes(learning, keep);
+}
+
+static int check_options(const cairn_whitening_options *options, size_t count)
+{
+	if (options->version != CAIRN_WHITENING_OPTIONS_VERSION)
+		return cn_fail(CAIRN_EINVALID, "whitening options have version %u; this library knows %d",
+			       options->version, CAIRN_WHITENING_OPTIONS_VERSION);
+	if ((unsigned)options->kind > CAIRN_WHITEN_LW)
+		return cn_fail(CAIRN_EINVALID, "whitening of kind %d is not known", (int)options->kind);
+	if (options->kind == CAIRN_WHITEN_CENTRE && options->dim != 0)
+		return cn_fail(CAIRN_EINVALID, "centring keeps all dimensions; %u were asked for", options->dim);
+	if (!(options->power >= 0 && options->power <= 1))
+		return cn_fail(CAIRN_EINVALID, "the power of whitening is %g, but must be from 0 to 1", options->power);
+	if ((options->kind == CAIRN_WHITEN_LW) != (options->pairs != NULL) || (options->pairs && count))
+		return cn_fail(CAIRN_EINVALID, "whitening of kind lw, and no other, is learned from pairs, and their "
+					       "images alone");
+	if (count >= CN_NO_ROW)
+		return cn_fail(CAIRN_ELIMIT, "whitening from %zu images; at most %u are possible", count,
+			       CN_NO_ROW - 1);
+	return 0;
+}
+
+static int check_model(const cairn_model *model, const char *name, uint32_t dim)
+{
+	if (model->is_local)
+		return cn_fail(CAIRN_EINVALID, "model '%s' gives local features; only global models are whitened",
+			       name);
+	if (dim > model->global.dim)
+		return cn_fail(CAIRN_EINVALID, "model '%s' has %u dimensions; %u cannot be kept", name,
+			       model->global.dim, dim);
+	return 0;
+}
+
+/* The target must be a new bundle unless it may be replaced, and never one that the ensemble needs. */
+static int check_target(const cairn_model *model, const char *target, int replace)
+{
+	char *folder;
+	int status = 0;
+	CN_TRY(cn_bundle_folder(&folder, target));
+	for (size_t i = 0; status == 0 && i < model->ensemble.count; i++)
+		if (strcmp(model->ensemble.members[i].model->folder, folder) == 0)
+			status = cn_fail(CAIRN_EINVALID,
+					 "an ensemble needs its member '%s' and cannot be put in its place; give it a "
+					 "name of its own",
+					 target);
+	int is_same = model->folder && strcmp(model->folder, folder) == 0;
+	cn_free(folder);
+	if (status == 0 && !replace && !is_same)
+		status = cn_bundle_expect_free(target);
+	return status;
+}
+
+/* An ensemble that no bundle holds yet. */
+static int join(cairn_model **out, const cairn_describer_model *models, size_t n)
+{
+	cairn_model *model;
+	CN_NEW(model, 1, sizeof(*model));
+	int status = 0;
+	for (size_t i = 0; status == 0 && i < n; i++)
+		status = cn_ensemble_add(&model->ensemble, models[i].name, (double)models[i].weight, NULL);
+	if (status == 0)
+		status = cn_ensemble_read(model);
+	if (status < 0) {
+		cairn_model_free(model);
+		return status;
+	}
+	*out = model;
+	return 0;
+}
+
+static int open_models(struct learning *learning, const cairn_describer_model *models, size_t n)
+{
+	const cairn_whitening_options *options = learning->options;
+	cairn_model_options how = CAIRN_MODEL_OPTIONS_INIT;
+	how.threads = options->threads;
+	how.precision = options->precision;
+	if (n < 1)
+		return cn_fail(CAIRN_EINVALID, "whitening needs a model to learn for");
+	CN_TRY(n == 1 ? cairn_model_inspect(&learning->model, models[0].name) : join(&learning->model, models, n));
+	CN_TRY(check_model(learning->model, n == 1 ? models[0].name : learning->target, options->dim));
+	CN_TRY(check_target(learning->model, learning->target, options->replace));
+	return cn_model_load(learning->model, &how);
+}
+
+int cairn_whitening_learn(const char *target, const cairn_describer_model *models, size_t n, const char *const *paths,
+			  size_t count, const cairn_whitening_options *options)
+{
+	static const cairn_whitening_options defaults = CAIRN_WHITENING_OPTIONS_INIT;
+	options = options ? options : &defaults;
+	CN_TRY(check_options(options, count));
+	if (options->pairs) {
+		paths = (const char *const *)options->pairs->paths;
+		count = options->pairs->image_count;
+	}
+	struct learning learning = { .options = options, .target = target };
+	learning.unit = options->unit >= 0 ? options->unit != 0 : options->kind != CAIRN_WHITEN_CENTRE;
+	int status = open_models(&learning, models, n);
+	if (status == 0)
+		status = cn_gather(&learning.images, learning.model, paths, count, learning.unit, options->threads,
+				   options->progress, options->progress_payload);
+	if (status == 0)
+		status = learn(&learning, count);
+	cn_gathered_free(&learning.images);
 	cairn_model_free(learning.model);
 	return status;
 }

@@ -9,8 +9,10 @@
 
 #include "../collection/photos.h"
 #include "cairn/descriptors.h"
+#include "model/onnx_write.h"
 #include "torture.h"
 #include "util/file.h"
+#include "util/npy.h"
 
 /* The network of photos.h: 4 x 4 pixels a position, 16 channels, the longest side at most 64. */
 enum { DIM = 16, KERNEL = 4, LONGEST = 64, MULTIPLE = 16 };
@@ -188,6 +190,179 @@ static void a_fixed_size_holds_for_all(void **state)
 	assert_ok(cairn_describer_run(describer, image, &box, found));
 	assert_near(found, expected, DIM, 1e-5);
 	cairn_image_free(part);
+	cairn_image_free(image);
+	cairn_describer_free(describer);
+}
+
+/* ---- heads, filters and whitening ---- */
+
+/* What a convolution of the tiny network gives at every position; returns how many there are. */
+static size_t convolve_plainly(const cairn_image *image, uint64_t seed, size_t channels, double *out)
+{
+	uint32_t width = cairn_image_width(image), height = cairn_image_height(image);
+	const uint8_t *pixels = cairn_image_pixels(image);
+	size_t columns = width / KERNEL, positions = columns * (height / KERNEL);
+	for (size_t k = 0; k < channels; k++) {
+		float weight[3 * KERNEL * KERNEL];
+		for (size_t i = 0; i < sizeof(weight) / sizeof(*weight); i++)
+			weight[i] = cn_test_normal(&seed);
+		for (size_t at = 0; at < positions; at++) {
+			double value = 0;
+			for (size_t i = 0; i < 3 * KERNEL * KERNEL; i++) {
+				size_t x = at % columns * KERNEL + i % KERNEL;
+				size_t y = at / columns * KERNEL + i / KERNEL % KERNEL;
+				size_t c = i / (KERNEL * KERNEL);
+				value += (double)weight[i] * ((double)pixels[3 * (y * width + x) + c] - 127) / 64;
+			}
+			out[k * positions + at] = value;
+		}
+	}
+	return positions;
+}
+
+static void normalise_plainly(double *vector, size_t count)
+{
+	double squares = 0;
+	for (size_t i = 0; i < count; i++)
+		squares += vector[i] * vector[i];
+	for (size_t i = 0; i < count; i++)
+		vector[i] /= sqrt(squares);
+}
+
+enum { LAYER = 5, KEPT = 7, JOINED = DIM + LAYER };
+
+struct numbers {
+	float layer[LAYER][DIM], bias[LAYER], mean[JOINED], projection[KEPT][JOINED];
+};
+
+static void write_numbers(const char *model, struct numbers *out)
+{
+	uint64_t seed = 77;
+	float *all = &out->layer[0][0];
+	for (size_t i = 0; i < sizeof(*out) / sizeof(float); i++)
+		all[i] = cn_test_normal(&seed);
+	for (size_t i = 0; i < JOINED; i++)
+		out->mean[i] *= 0.1f;
+	assert_ok(cn_npy_write(cn_test_path(model, "layer.npy"), CN_NPY_F32, 2, (const size_t[]){ LAYER, DIM },
+			       out->layer));
+	assert_ok(cn_npy_write(cn_test_path(model, "bias.npy"), CN_NPY_F32, 1, (const size_t[]){ LAYER }, out->bias));
+	assert_ok(cn_npy_write(cn_test_path(model, "m.npy"), CN_NPY_F32, 1, (const size_t[]){ JOINED }, out->mean));
+	assert_ok(cn_npy_write(cn_test_path(model, "p.npy"), CN_NPY_F32, 2, (const size_t[]){ KEPT, JOINED },
+			       out->projection));
+}
+
+/* The heads: GeM with p = 3 as it is, and the maximum through the layer, of unit length. */
+static void heads_plainly(const struct numbers *numbers, const double *map, size_t positions, double out[JOINED])
+{
+	double most[DIM];
+	for (size_t c = 0; c < DIM; c++) {
+		double sum = 0;
+		most[c] = 0;
+		for (size_t i = 0; i < positions; i++) {
+			sum += pow(fmax(map[c * positions + i], 1e-6), 3);
+			most[c] = fmax(most[c], map[c * positions + i]);
+		}
+		out[c] = cbrt(sum / (double)positions);
+	}
+	for (size_t i = 0; i < LAYER; i++) {
+		out[DIM + i] = (double)numbers->bias[i];
+		for (size_t c = 0; c < DIM; c++)
+			out[DIM + i] += (double)numbers->layer[i][c] * most[c];
+	}
+	normalise_plainly(out + DIM, LAYER);
+}
+
+static void whiten_plainly(const struct numbers *numbers, int unit, double vector[JOINED], double out[KEPT])
+{
+	if (unit)
+		normalise_plainly(vector, JOINED);
+	for (size_t i = 0; i < KEPT; i++) {
+		out[i] = 0;
+		for (size_t k = 0; k < JOINED; k++)
+			out[i] += (double)numbers->projection[i][k] * (vector[k] - (double)numbers->mean[k]);
+	}
+	normalise_plainly(out, KEPT);
+}
+
+/* Attention, floor, two heads, a layer and whitening, with vectors brought to unit length before it or not. */
+static void all_parts_equal_a_plain_computation(void **state)
+{
+	(void)state;
+	static const char form[] =
+		"\"attention\": {\"output\": \"attention\", \"mode\": \"%s\"}, \"floor\": 0.25, \"heads\": ["
+		"{\"pool\": \"gem\", \"p\": 3, \"normalise\": false}, "
+		"{\"pool\": \"mac\", \"layer\": {\"weight\": \"layer.npy\", \"bias\": \"bias.npy\"}}], "
+		"\"whitening\": {\"kind\": \"lw\", \"mean\": \"m.npy\", \"projection\": \"p.npy\"%s}, "
+		"\"dim\": 21";
+	for (int i = 0; i < 4; i++) {
+		int residual = i % 2, unit = i / 2;
+		const char *model = model_new("tiny", 11);
+		char text[1024];
+		struct numbers numbers;
+		double map[DIM * 256], attention[256], joined[JOINED], expected[KEPT];
+		float found[KEPT];
+		snprintf(text, sizeof(text), form, residual ? "residual" : "weight", unit ? ", \"unit\": true" : "");
+		edit(model, "\"pool\": \"gem\", \"p\": 3, \"dim\": 16", text);
+		write_numbers(model, &numbers);
+		cairn_image *image = image_new(64, 48, 3);
+		size_t positions = convolve_plainly(image, 11, DIM, map);
+		assert_int_equal(convolve_plainly(image, 12, 1, attention), positions);
+		for (size_t k = 0; k < DIM * positions; k++) {
+			double weight = 1 / (1 + exp(-attention[k % positions]));
+			map[k] = fmax(0.25, fmax(map[k], 0) * (residual + weight));
+		}
+		heads_plainly(&numbers, map, positions, joined);
+		whiten_plainly(&numbers, unit, joined, expected);
+		cairn_describer *describer = describer_new(model, 1, NULL, 0);
+		assert_int_equal(cairn_describer_dim(describer), KEPT);
+		assert_ok(cairn_describer_run(describer, image, NULL, found));
+		assert_near(found, expected, KEPT, 1e-5);
+		cairn_describer_free(describer);
+		cairn_image_free(image);
+	}
+}
+
+static void refuses_what_does_not_fit_the_map(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *from, *to, *text;
+	} cases[] = {
+		/* The map itself is no attention: it has 16 channels. */
+		{ "\"p\": 3,", "\"p\": 3, \"attention\": {\"output\": \"map\", \"mode\": \"weight\"},",
+		  "attention 'map' is 16 x 12 x 16, but the map 12 x 16" },
+		{ "\"pool\": \"gem\", \"p\": 3,", "\"pool\": \"none\",", "192 positions a channel" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *model = model_new("tiny", 1);
+		float out[DIM];
+		edit(model, cases[i].from, cases[i].to);
+		cairn_describer *describer = describer_new(model, 1, NULL, 0);
+		cairn_image *image = image_new(64, 48, 1);
+		assert_fails(cairn_describer_run(describer, image, NULL, out), CAIRN_EFORMAT, cases[i].text);
+		cairn_image_free(image);
+		cairn_describer_free(describer);
+	}
+}
+
+/* A file may leave the number of channels open; then it shows when the network runs. */
+static void free_channels_are_checked_when_known(void **state)
+{
+	(void)state;
+	static const float weight[7 * 3] = { 1 };
+	const cn_onnx_conv_spec conv = { .weight = weight, .outputs = 7, .inputs = 3, .kernel = 1 };
+	const char *model = model_new("tiny", 1);
+	cn_onnx_graph *graph;
+	float out[DIM];
+	assert_ok(cn_onnx_graph_new(&graph, "free"));
+	const char *x = cn_onnx_graph_input(graph, "image", CN_TENSOR_F32, 4, (const int64_t[]){ 1, 3, -1, -1 });
+	cn_onnx_graph_output(graph, cn_onnx_conv(graph, x, &conv), "map", 4, (const int64_t[]){ 1, -1, -1, -1 });
+	assert_ok(cn_onnx_graph_write(graph, cn_test_path(model, "model.onnx")));
+	cn_onnx_graph_free(graph);
+	cairn_describer *describer = describer_new(model, 1, NULL, 0);
+	cairn_image *image = image_new(64, 48, 1);
+	assert_fails(cairn_describer_run(describer, image, NULL, out), CAIRN_EFORMAT,
+		     "'map' has 7 channels, of which 7 numbers are made; model.json says \"dim\" 16");
 	cairn_image_free(image);
 	cairn_describer_free(describer);
 }
@@ -402,6 +577,9 @@ int main(void)
 		cmocka_unit_test(equals_a_plain_computation),
 		cmocka_unit_test(describes_the_part_in_a_box),
 		cmocka_unit_test(a_fixed_size_holds_for_all),
+		cmocka_unit_test(all_parts_equal_a_plain_computation),
+		cmocka_unit_test(refuses_what_does_not_fit_the_map),
+		cmocka_unit_test(free_channels_are_checked_when_known),
 		cmocka_unit_test(joined_cosines_are_weighted_means),
 		cmocka_unit_test(the_longest_side_is_that_of_the_most_demanding),
 		cmocka_unit_test(serves_several_threads),

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "../collection/photos.h"
-#include "cairn/descriptors.h"
+#include "cairn/whitening.h"
 #include "global/describe.h"
 #include "torture.h"
 #include "util/file.h"
@@ -17,9 +17,23 @@ static const char *paths[IMAGES];
 static const char *home;
 static const cairn_describer_options in_f32 = { CAIRN_DESCRIBER_OPTIONS_VERSION, 2, "f32" };
 
-static int learn(const char *target, cairn_whitening_kind kind, uint32_t dim, size_t count)
+/* Options of a test: in f32, and over whatever is there. */
+static cairn_whitening_options options_of(cairn_whitening_kind kind, uint32_t dim)
 {
-	return cairn_whitening_learn("tiny", target, kind, dim, 1, paths, count, &in_f32, NULL, NULL);
+	cairn_whitening_options options = CAIRN_WHITENING_OPTIONS_INIT;
+	options.kind = kind;
+	options.dim = dim;
+	options.replace = 1;
+	options.threads = 2;
+	options.precision = "f32";
+	return options;
+}
+
+static int learn(const char *target, const char *model, const char *const *images, size_t count,
+		 const cairn_whitening_options *options)
+{
+	const cairn_describer_model one = { model, 1 };
+	return cairn_whitening_learn(target, &one, 1, images, count, options);
 }
 
 /* Descriptors of all photographs by a bundle; returns their dimensions. */
@@ -129,52 +143,172 @@ static void find_axes(struct axes *out, double rows[IMAGES][DIM], size_t count)
 	}
 }
 
-static void whiten_plainly(const struct axes *axes, cairn_whitening_kind kind, size_t kept, const double *row,
-			   double *out)
+static void bring_to_unit_length(double *x, size_t dim)
+{
+	double norm = sqrt(dot(x, x, dim));
+	for (size_t k = 0; k < dim; k++)
+		x[k] /= norm;
+}
+
+/* Without the normalisation at the end. */
+static void whiten_plainly(const struct axes *axes, const cairn_whitening_options *options, size_t kept,
+			   const double *row, double *out)
 {
 	double centred[DIM];
 	for (size_t k = 0; k < DIM; k++)
 		centred[k] = row[k] - axes->mean[k];
 	for (size_t k = 0; k < kept; k++) {
-		out[k] = kind == CAIRN_WHITEN_CENTRE ? centred[k] : dot(axes->axis[k], centred, DIM);
-		if (kind == CAIRN_WHITEN_PCAW)
-			out[k] /= sqrt(axes->variance[k]);
+		out[k] = options->kind == CAIRN_WHITEN_CENTRE ? centred[k] : dot(axes->axis[k], centred, DIM);
+		if (options->kind == CAIRN_WHITEN_PCAW)
+			out[k] *= pow(axes->variance[k], -options->power / 2);
 	}
-	double norm = sqrt(dot(out, out, kept));
-	for (size_t k = 0; k < kept; k++)
-		out[k] /= norm;
 }
 
 /* Which way an axis points is left open, so cosines are compared. */
+static void assert_same_cosines(double found[IMAGES][DIM], double expected[IMAGES][DIM], size_t kept)
+{
+	for (size_t i = 0; i < IMAGES; i++) {
+		assert_true(fabs(dot(found[i], found[i], kept) - 1) < 1e-5);
+		for (size_t k = 0; k < i; k++)
+			assert_true(fabs(dot(found[i], found[k], kept) - dot(expected[i], expected[k], kept)) < 1e-3);
+	}
+}
+
 static void equals_a_plain_analysis(void **state)
 {
 	(void)state;
 	static const struct {
 		cairn_whitening_kind kind;
 		uint32_t dim;
+		double power;
+		int unit;
 		size_t learned_from, kept;
 	} cases[] = {
-		{ CAIRN_WHITEN_CENTRE, 0, IMAGES, DIM }, { CAIRN_WHITEN_PCA, 0, IMAGES, DIM },
-		{ CAIRN_WHITEN_PCA, 5, IMAGES, 5 },      { CAIRN_WHITEN_PCAW, 0, IMAGES, DIM },
-		{ CAIRN_WHITEN_PCAW, 6, IMAGES, 6 },     { CAIRN_WHITEN_PCAW, 0, 9, 8 },
-		{ CAIRN_WHITEN_PCA, 1, 2, 1 },           { CAIRN_WHITEN_CENTRE, 0, 2, DIM },
+		{ CAIRN_WHITEN_CENTRE, 0, 1, -1, IMAGES, DIM },
+		{ CAIRN_WHITEN_CENTRE, 0, 1, 1, IMAGES, DIM },
+		{ CAIRN_WHITEN_PCA, 0, 1, -1, IMAGES, DIM },
+		{ CAIRN_WHITEN_PCA, 5, 1, 0, IMAGES, 5 },
+		{ CAIRN_WHITEN_PCA, 1, 1, 1, 2, 1 },
+		{ CAIRN_WHITEN_PCAW, 0, 1, -1, IMAGES, DIM },
+		{ CAIRN_WHITEN_PCAW, 0, 1, 0, IMAGES, DIM },
+		{ CAIRN_WHITEN_PCAW, 6, 0.5, -1, IMAGES, 6 },
+		{ CAIRN_WHITEN_PCAW, 0, 0.5, 0, IMAGES, DIM },
+		{ CAIRN_WHITEN_PCAW, 0, 0, 1, IMAGES, DIM },
+		{ CAIRN_WHITEN_PCAW, 0, 1, 0, 9, 8 },
+		{ CAIRN_WHITEN_PCAW, 0, 0.25, 1, 9, 8 },
+		{ CAIRN_WHITEN_CENTRE, 0, 1, 0, 2, DIM },
 	};
 	static double pooled[IMAGES][DIM], found[IMAGES][DIM], expected[IMAGES][DIM];
-	pool_all(pooled);
 	for (size_t c = 0; c < sizeof(cases) / sizeof(*cases); c++) {
 		struct axes axes;
-		assert_ok(learn("white", cases[c].kind, cases[c].dim, cases[c].learned_from));
+		cairn_whitening_options options = options_of(cases[c].kind, cases[c].dim);
+		options.power = cases[c].power;
+		options.unit = cases[c].unit;
+		assert_ok(learn("white", "tiny", paths, cases[c].learned_from, &options));
 		assert_int_equal(describe_all("white", found), cases[c].kept);
+		int unit = cases[c].unit >= 0 ? cases[c].unit : cases[c].kind != CAIRN_WHITEN_CENTRE;
+		pool_all(pooled);
+		for (size_t i = 0; i < IMAGES && unit; i++)
+			bring_to_unit_length(pooled[i], DIM);
 		find_axes(&axes, pooled, cases[c].learned_from);
 		for (size_t i = 0; i < IMAGES; i++) {
-			whiten_plainly(&axes, cases[c].kind, cases[c].kept, pooled[i], expected[i]);
-			assert_true(fabs(dot(found[i], found[i], cases[c].kept) - 1) < 1e-5);
+			whiten_plainly(&axes, &options, cases[c].kept, pooled[i], expected[i]);
+			bring_to_unit_length(expected[i], cases[c].kept);
 		}
-		for (size_t i = 0; i < IMAGES; i++)
-			for (size_t k = 0; k < i; k++)
-				assert_true(fabs(dot(found[i], found[k], cases[c].kept) -
-						 dot(expected[i], expected[k], cases[c].kept)) < 1e-3);
+		assert_same_cosines(found, expected, cases[c].kept);
 	}
+}
+
+/* P (x - m) of the bundle, before it is brought to unit length. */
+static void project_all(const char *name, double rows[IMAGES][DIM])
+{
+	cairn_model *model;
+	pool_all(rows);
+	assert_ok(cairn_model_inspect(&model, name));
+	for (size_t i = 0; i < IMAGES; i++) {
+		double centred[DIM];
+		if (model->global.unit)
+			bring_to_unit_length(rows[i], DIM);
+		for (size_t k = 0; k < DIM; k++)
+			centred[k] = rows[i][k] - (double)model->global.mean[k];
+		for (size_t r = 0; r < model->global.kept; r++) {
+			rows[i][r] = 0;
+			for (size_t k = 0; k < DIM; k++)
+				rows[i][r] += (double)model->global.projection[r * DIM + k] * centred[k];
+		}
+	}
+	cairn_model_free(model);
+}
+
+/* The covariance behind whitening with power t is Lambda^(1-t). */
+static void a_power_of_the_variances_is_left(void **state)
+{
+	(void)state;
+	static const double powers[] = { 0, 0.3, 0.5, 1 };
+	static double pooled[IMAGES][DIM], rows[IMAGES][DIM];
+	for (size_t c = 0; c < 2 * sizeof(powers) / sizeof(*powers); c++) {
+		struct axes axes;
+		cairn_whitening_options options = options_of(CAIRN_WHITEN_PCAW, 0);
+		options.power = powers[c / 2];
+		options.unit = (int)(c % 2);
+		assert_ok(learn("power", "tiny", paths, IMAGES, &options));
+		pool_all(pooled);
+		for (size_t i = 0; i < IMAGES && options.unit; i++)
+			bring_to_unit_length(pooled[i], DIM);
+		find_axes(&axes, pooled, IMAGES);
+		project_all("power", rows);
+		for (size_t a = 0; a < DIM; a++)
+			for (size_t b = 0; b <= a; b++) {
+				double sum = 0, left = pow(axes.variance[a], 1 - options.power);
+				double scale = sqrt(left * pow(axes.variance[b], 1 - options.power));
+				for (size_t i = 0; i < IMAGES; i++)
+					sum += rows[i][a] * rows[i][b] / IMAGES;
+				assert_true(fabs(sum - (a == b ? left : 0)) < 2e-3 * scale);
+			}
+	}
+}
+
+/* ---- from pairs ---- */
+
+/* Differences of the pairs are white behind it, and the rows' axes are those of coordinates. */
+static void pairs_make_their_differences_white(void **state)
+{
+	(void)state;
+	static double rows[IMAGES][DIM];
+	double spread[DIM][DIM] = { { 0 } }, moment[DIM][DIM] = { { 0 } }, mean[DIM] = { 0 };
+	cairn_pairs *pairs;
+	cairn_whitening_options options = options_of(CAIRN_WHITEN_LW, 0);
+	assert_ok(cairn_pairs_in_folders(&pairs, paths, IMAGES, 90, 4));
+	size_t count = cairn_pairs_count(pairs);
+	assert_int_equal(count, 90);
+	options.pairs = pairs;
+	assert_ok(learn("lw", "tiny", NULL, 0, &options));
+	project_all("lw", rows);
+	for (size_t i = 0; i < count; i++) {
+		const char *query, *positive;
+		cairn_pairs_get(pairs, i, &query, &positive);
+		/* Photographs are called by their number. */
+		const double *q = rows[atoi(query + strlen(query) - 7)];
+		const double *p = rows[atoi(positive + strlen(positive) - 7)];
+		for (size_t a = 0; a < DIM; a++) {
+			mean[a] += q[a] / (double)count;
+			for (size_t b = 0; b < DIM; b++)
+				spread[a][b] += (q[a] - p[a]) * (q[b] - p[b]) / (double)count;
+		}
+	}
+	for (size_t i = 0; i < IMAGES; i++)
+		for (size_t a = 0; a < DIM; a++)
+			for (size_t b = 0; b < DIM; b++)
+				moment[a][b] += rows[i][a] * rows[i][b] / IMAGES;
+	for (size_t a = 0; a < DIM; a++) {
+		assert_true(fabs(mean[a]) < 1e-3);
+		assert_true(a == 0 || moment[a][a] <= moment[a - 1][a - 1] * (1 + 1e-6));
+		for (size_t b = 0; b < DIM; b++) {
+			assert_true(fabs(spread[a][b] - (a == b)) < 1e-3);
+			assert_true(a == b || fabs(moment[a][b]) < 1e-3 * moment[0][0]);
+		}
+	}
+	cairn_pairs_free(pairs);
 }
 
 /* ---- bundles ---- */
@@ -201,10 +335,10 @@ static void does_not_depend_on_threads_nor_on_earlier_whitening(void **state)
 	char *expected = NULL;
 	size_t expected_length = 0, length;
 	for (uint32_t round = 0; round < 4; round++) {
-		const cairn_describer_options options = { CAIRN_DESCRIBER_OPTIONS_VERSION, round + 1, "f32" };
+		cairn_whitening_options options = options_of(CAIRN_WHITEN_PCAW, 7);
+		options.threads = round + 1;
 		/* At last onto itself, which is whitened already. */
-		assert_ok(cairn_whitening_learn(round == 3 ? "same" : "tiny", "same", CAIRN_WHITEN_PCAW, 7, 1, paths,
-						IMAGES, &options, NULL, NULL));
+		assert_ok(learn("same", round == 3 ? "same" : "tiny", paths, IMAGES, &options));
 		char *found = read_parameters("same", &length);
 		if (expected) {
 			assert_int_equal(length, expected_length);
@@ -238,25 +372,56 @@ static void passes_over_what_cannot_be_read(void **state)
 	const char *some[7], *broken = keep(cn_test_path(cn_test_folder(), "broken.png"));
 	cairn_progress progress = { 0 };
 	size_t length, other_length;
+	cairn_whitening_options options = options_of(CAIRN_WHITEN_PCAW, 0);
+	options.progress = note_failed;
+	options.progress_payload = &progress;
 	cn_test_write(broken, "nothing", 7);
 	for (size_t i = 0; i < 7; i++)
 		some[i] = i == 0 ? "/nowhere/a.png" : i == 4 ? broken : paths[i];
 	warnings = 0;
 	cairn_set_log(count_warnings, NULL);
-	assert_ok(cairn_whitening_learn("tiny", "some", CAIRN_WHITEN_PCAW, 0, 1, some, 7, &in_f32, note_failed,
-					&progress));
+	assert_ok(learn("some", "tiny", some, 7, &options));
 	cairn_set_log(NULL, NULL);
 	assert_int_equal(warnings, 2);
 	assert_int_equal(progress.total, 7);
 	assert_int_equal(progress.done + progress.failed >= 7, 1);
 	assert_int_equal(progress.failed, 2);
 	const char *good[] = { paths[1], paths[2], paths[3], paths[5], paths[6] };
-	assert_ok(cairn_whitening_learn("tiny", "good", CAIRN_WHITEN_PCAW, 0, 1, good, 5, &in_f32, NULL, NULL));
+	assert_ok(learn("good", "tiny", good, 5, &options));
 	char *found = read_parameters("some", &length), *expected = read_parameters("good", &other_length);
 	assert_int_equal(length, other_length);
 	assert_memory_equal(found, expected, length);
 	free(found);
 	free(expected);
+}
+
+/* Pairs of images that cannot be read do not count. */
+static void passes_over_pairs_that_cannot_be_read(void **state)
+{
+	(void)state;
+	const char *folder = keep(cn_test_folder()), *file = keep(cn_test_path(folder, "pairs.csv"));
+	const char *broken = keep(cn_test_path(folder, "broken.png"));
+	char text[4096], *found[2];
+	size_t lengths[2];
+	cn_test_write(broken, "nothing", 7);
+	for (int round = 0; round < 2; round++) {
+		cairn_pairs *pairs;
+		cairn_whitening_options options = options_of(CAIRN_WHITEN_LW, 3);
+		snprintf(text, sizeof(text), "%s,%s\n%s,%s\n%s,%s\n", paths[0], paths[1], paths[2], paths[3], paths[1],
+			 broken);
+		/* First without the third pair. */
+		cn_test_write(file, text,
+			      round ? strlen(text) : (size_t)(strstr(text, paths[3]) - text) + strlen(paths[3]));
+		assert_ok(cairn_pairs_read(&pairs, file));
+		options.pairs = pairs;
+		assert_ok(learn("few", "tiny", NULL, 0, &options));
+		found[round] = read_parameters("few", &lengths[round]);
+		cairn_pairs_free(pairs);
+	}
+	assert_int_equal(lengths[0], lengths[1]);
+	assert_memory_equal(found[0], found[1], lengths[0]);
+	free(found[0]);
+	free(found[1]);
 }
 
 static int stop(const cairn_progress *progress, void *payload)
@@ -269,51 +434,90 @@ static void refuses(void **state)
 {
 	(void)state;
 	static const char *const nowhere[] = { "/nowhere/a.png", "/nowhere/b.png", "/nowhere/c.png" };
-	const cairn_describer_options future = { 9, 1, NULL };
+	const char *const same[] = { paths[0], paths[0], paths[0] };
 	const struct {
 		const char *model, *target;
 		cairn_whitening_kind kind;
 		uint32_t dim;
 		const char *const *paths;
 		size_t count;
-		const cairn_describer_options *options;
-		cairn_progress_cb progress;
 		int status;
 		const char *text;
 	} cases[] = {
-		{ "tiny", "t", CAIRN_WHITEN_CENTRE, 4, paths, 9, NULL, NULL, CAIRN_EINVALID, "keeps all dimensions" },
-		{ "tiny", "t", CAIRN_WHITEN_PCA, DIM + 1, paths, 30, NULL, NULL, CAIRN_EINVALID, "17 cannot be kept" },
-		{ "tiny", "t", CAIRN_WHITEN_PCA, 5, paths, 5, NULL, NULL, CAIRN_EINVALID, "at least 6 readable" },
-		{ "tiny", "t", CAIRN_WHITEN_PCA, 0, paths, 1, NULL, NULL, CAIRN_EINVALID, "at least 2" },
-		{ "tiny", "t", CAIRN_WHITEN_PCA, 0, paths, 0, NULL, NULL, CAIRN_EINVALID, "at least 2" },
-		{ "tiny", "t", CAIRN_WHITEN_PCA, 0, nowhere, 3, NULL, NULL, CAIRN_EFORMAT, "0 of 3" },
-		{ "tiny", "t", (cairn_whitening_kind)7, 0, paths, 9, NULL, NULL, CAIRN_EINVALID, "kind 7" },
-		{ "corners", "t", CAIRN_WHITEN_PCA, 0, paths, 9, NULL, NULL, CAIRN_EINVALID, "local features" },
-		{ "absent", "t", CAIRN_WHITEN_PCA, 0, paths, 9, NULL, NULL, CAIRN_ENOTFOUND, "absent" },
-		{ "tiny", "../t", CAIRN_WHITEN_PCA, 0, paths, 9, NULL, NULL, CAIRN_EINVALID, "../t" },
-		{ "tiny", "t", CAIRN_WHITEN_PCA, 0, paths, 9, &future, NULL, CAIRN_EINVALID, "version 9" },
-		{ "tiny", "t", CAIRN_WHITEN_PCA, 0, paths, 9, NULL, stop, CAIRN_ECANCELLED, NULL },
+		{ "tiny", "t", CAIRN_WHITEN_CENTRE, 4, paths, 9, CAIRN_EINVALID, "keeps all dimensions" },
+		{ "tiny", "t", CAIRN_WHITEN_PCA, DIM + 1, paths, 30, CAIRN_EINVALID, "17 cannot be kept" },
+		{ "tiny", "t", CAIRN_WHITEN_PCA, 5, paths, 5, CAIRN_EINVALID, "at least 6 readable" },
+		{ "tiny", "t", CAIRN_WHITEN_PCA, 0, paths, 1, CAIRN_EINVALID, "at least 2" },
+		{ "tiny", "t", CAIRN_WHITEN_PCA, 0, paths, 0, CAIRN_EINVALID, "at least 2" },
+		{ "tiny", "t", CAIRN_WHITEN_PCA, 0, nowhere, 3, CAIRN_EFORMAT, "0 of 3" },
+		{ "tiny", "t", CAIRN_WHITEN_PCAW, 0, same, 3, CAIRN_EINVALID, "same descriptor for all of the 3" },
+		{ "tiny", "t", (cairn_whitening_kind)7, 0, paths, 9, CAIRN_EINVALID, "kind 7" },
+		{ "tiny", "t", CAIRN_WHITEN_LW, 0, paths, 9, CAIRN_EINVALID, "from pairs" },
+		{ "corners", "t", CAIRN_WHITEN_PCA, 0, paths, 9, CAIRN_EINVALID, "local features" },
+		{ "absent", "t", CAIRN_WHITEN_PCA, 0, paths, 9, CAIRN_ENOTFOUND, "absent" },
+		{ "tiny", "../t", CAIRN_WHITEN_PCA, 0, paths, 9, CAIRN_EINVALID, "../t" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		assert_fails(cairn_whitening_learn(cases[i].model, cases[i].target, cases[i].kind, cases[i].dim, 1,
-						   cases[i].paths, cases[i].count, cases[i].options, cases[i].progress,
-						   NULL),
+		const cairn_whitening_options options = options_of(cases[i].kind, cases[i].dim);
+		assert_fails(learn(cases[i].target, cases[i].model, cases[i].paths, cases[i].count, &options),
 			     cases[i].status, cases[i].text);
 		assert_false(cn_file_exists(cn_test_path(home, "t")));
 	}
 }
 
+static void refuses_options(void **state)
+{
+	(void)state;
+	cairn_pairs *pairs;
+	assert_ok(cairn_pairs_in_folders(&pairs, paths, 5, 0, 0));
+	cairn_whitening_options options = options_of(CAIRN_WHITEN_PCAW, 0);
+	options.version = 9;
+	assert_fails(learn("t", "tiny", paths, 9, &options), CAIRN_EINVALID, "version 9");
+	for (size_t i = 0; i < 3; i++) {
+		options = options_of(CAIRN_WHITEN_PCAW, 0);
+		options.power = (const double[]){ -0.1, 1.01, NAN }[i];
+		assert_fails(learn("t", "tiny", paths, 9, &options), CAIRN_EINVALID, "from 0 to 1");
+	}
+	options = options_of(CAIRN_WHITEN_PCAW, 0);
+	options.pairs = pairs;
+	assert_fails(learn("t", "tiny", NULL, 0, &options), CAIRN_EINVALID, "no other");
+	options.kind = CAIRN_WHITEN_LW;
+	assert_fails(learn("t", "tiny", paths, 9, &options), CAIRN_EINVALID, "their images alone");
+	options = options_of(CAIRN_WHITEN_PCA, 0);
+	options.progress = stop;
+	assert_fails(learn("t", "tiny", paths, 9, &options), CAIRN_ECANCELLED, NULL);
+	options.progress = NULL;
+	options.replace = 0;
+	assert_fails(learn("corners", "tiny", paths, 9, &options), CAIRN_EEXISTS, "there already");
+	assert_false(cn_file_exists(cn_test_path(home, "t")));
+	cairn_pairs_free(pairs);
+}
+
+struct attempt {
+	cairn_whitening_options options;
+	const char *const *paths;
+	size_t count;
+};
+
 static int learn_once(void *context)
 {
-	const cairn_describer_options options = { CAIRN_DESCRIBER_OPTIONS_VERSION, 1, "f32" };
-	return cairn_whitening_learn("tiny", context, CAIRN_WHITEN_PCAW, 2, 1, paths, 4, &options, NULL, NULL);
+	const struct attempt *attempt = context;
+	return learn("poor", "tiny", attempt->paths, attempt->count, &attempt->options);
 }
 
 static void survives_lack_of_memory(void **state)
 {
 	(void)state;
-	char target[] = "poor";
-	assert_true(cn_torture(learn_once, target) > 40);
+	struct attempt attempt = { options_of(CAIRN_WHITEN_PCAW, 2), paths, 4 };
+	cairn_pairs *pairs;
+	attempt.options.threads = 1;
+	assert_true(cn_torture(learn_once, &attempt) > 40);
+	assert_ok(cairn_pairs_in_folders(&pairs, paths, 3, 0, 0));
+	attempt = (struct attempt){ options_of(CAIRN_WHITEN_LW, 2), NULL, 0 };
+	attempt.options.pairs = pairs;
+	attempt.options.threads = 1;
+	assert_true(cn_torture(learn_once, &attempt) > 40);
+	cairn_pairs_free(pairs);
 }
 
 static int make_photos(void **state)
@@ -335,9 +539,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(equals_a_plain_analysis),
+		cmocka_unit_test(a_power_of_the_variances_is_left),
+		cmocka_unit_test(pairs_make_their_differences_white),
 		cmocka_unit_test(does_not_depend_on_threads_nor_on_earlier_whitening),
 		cmocka_unit_test(passes_over_what_cannot_be_read),
+		cmocka_unit_test(passes_over_pairs_that_cannot_be_read),
 		cmocka_unit_test(refuses),
+		cmocka_unit_test(refuses_options),
 		cmocka_unit_test(survives_lack_of_memory),
 	};
 	return cmocka_run_group_tests_name("global/whiten", tests, make_photos, NULL);
