@@ -112,6 +112,27 @@ CAIRN_API uint32_t cairn_extractor_longest(const cairn_extractor *extractor);
 CAIRN_API int cairn_extractor_run(cairn_extractor *extractor, const cairn_image *image, const cairn_box *box,
 				  cairn_features **out);
 
+/**
+ * Learn a principal component analysis of a local model's descriptors from images and write it into a new bundle (or
+ * the same one), which then gives fewer dimensions: L2(P (x - mean)) of unit descriptors x.
+ *
+ * Learned from a sample of at most 65536 descriptors of all images, the same for any number of threads.
+ *
+ * @param model    the local bundle to learn for; a PCA that it has already is ignored while learning
+ * @param target   name of the bundle to write; may equal `model`, then collections made with it before no longer fit
+ *                 and say so
+ * @param dim      dimensions to keep, 1 to those of the network
+ * @param replace  0: another bundle of that name is not overwritten (CAIRN_EEXISTS)
+ * @param paths    image files; unreadable ones are passed over with a warning
+ * @param options  NULL for the defaults
+ * @param progress NULL, or told after each image
+ * @return 0; CAIRN_EINVALID where the model is no local one, or dim is more than it has or than the descriptors span;
+ *         CAIRN_ECANCELLED; errors of cairn_model_open()
+ */
+CAIRN_API int cairn_features_learn_pca(const char *model, const char *target, uint32_t dim, int replace,
+				       const char *const *paths, size_t count, const cairn_extractor_options *options,
+				       cairn_progress_cb progress, void *payload);
+
 #ifdef __cplusplus
 }
 #endif

@@ -256,3 +256,28 @@ const int8_t *cairn_features_codes(const cairn_features *features)
 {
 	return features->codes;
 }
+
+static int is_within(const cairn_keypoint *point, const cairn_box *box)
+{
+	return (double)point->x >= box->x0 && (double)point->x < box->x1 && (double)point->y >= box->y0 &&
+	       (double)point->y < box->y1;
+}
+
+int cn_features_within(cairn_features **out, const cairn_features *features, const cairn_box *box)
+{
+	size_t count = 0, dim = features->dim;
+	cairn_keypoint *points = cn_alloc(features->count, sizeof(*points));
+	int8_t *codes = cn_alloc(features->count, dim);
+	int status = points && codes ? 0 : CAIRN_ENOMEM;
+	for (size_t i = 0; status == 0 && i < features->count; i++)
+		if (is_within(&features->keypoints[i], box)) {
+			points[count] = features->keypoints[i];
+			memcpy(codes + count++ * dim, features->codes + i * dim, dim);
+		}
+	if (status == 0)
+		status = cn_features_from_codes(out, features->kind, features->width, features->height, count,
+						features->dim, features->code_scale, points, codes);
+	cn_free(points);
+	cn_free(codes);
+	return status;
+}

@@ -24,4 +24,7 @@ struct cairn_features {
 int cn_features_from_codes(cairn_features **out, const char *kind, uint32_t width, uint32_t height, size_t count,
 			   uint32_t dim, float code_scale, const cairn_keypoint *keypoints, const int8_t *codes);
 
+/** The features whose keypoints lie in a box, x0 and y0 inclusive, with the codes that they have. */
+int cn_features_within(cairn_features **out, const cairn_features *features, const cairn_box *box);
+
 #endif

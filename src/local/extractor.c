@@ -10,8 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "data/features.h"
+#include "local/network.h"
 #include "local/rootsift.h"
-#include "local/xfeat.h"
 #include "model/bundle.h"
 #include "util/memory.h"
 #include "util/parallel.h"
@@ -41,10 +42,16 @@ static int open_model(cairn_extractor *extractor, const char *name, const cairn_
 		return cn_fail(CAIRN_EINVALID, "model '%s' gives a global descriptor, not local features", name);
 	if (strlen(extractor->model->name) >= sizeof(extractor->kind))
 		return cn_fail(CAIRN_EINVALID, "model '%s': the name of a local model has at most 63 bytes", name);
+	if (extractor->model->local.kept > CN_FEATURES_DIM_MAX)
+		return cn_fail(
+			CAIRN_EINVALID,
+			"model '%s' gives descriptors of %u dimensions, but at most %d can be kept; learn fewer with "
+			"'cairn model pca'",
+			name, extractor->model->local.kept, CN_FEATURES_DIM_MAX);
 	snprintf(extractor->kind, sizeof(extractor->kind), "%s", extractor->model->name);
 	if (options->longest)
 		extractor->model->input.longest = options->longest;
-	extractor->longest = cn_input_longest(&extractor->model->input);
+	extractor->longest = cn_model_longest(extractor->model);
 	extractor->max_points = options->max_points ? options->max_points : extractor->model->local.max_points;
 	return 0;
 }
@@ -57,18 +64,24 @@ static int open_sift(cairn_extractor *extractor, const cairn_extractor_options *
 	return cn_rootsift_new(&extractor->sift, options->threads ? options->threads : cn_cores());
 }
 
-int cairn_extractor_new(cairn_extractor **out, const char *name, const cairn_extractor_options *options)
+int cn_check_extractor_options(const cairn_extractor_options *options)
 {
-	static const cairn_extractor_options defaults = CAIRN_EXTRACTOR_OPTIONS_INIT;
-	*out = NULL;
-	if (!options)
-		options = &defaults;
 	if (options->version != CAIRN_EXTRACTOR_OPTIONS_VERSION)
 		return cn_fail(CAIRN_EINVALID, "extractor options have version %u; this library knows %d",
 			       options->version, CAIRN_EXTRACTOR_OPTIONS_VERSION);
 	if (options->longest > 16384 || options->max_points > 1000000)
 		return cn_fail(CAIRN_EINVALID, "longest side %u and %u points: at most 16384 and 1000000 are possible",
 			       options->longest, options->max_points);
+	return 0;
+}
+
+int cairn_extractor_new(cairn_extractor **out, const char *name, const cairn_extractor_options *options)
+{
+	static const cairn_extractor_options defaults = CAIRN_EXTRACTOR_OPTIONS_INIT;
+	*out = NULL;
+	if (!options)
+		options = &defaults;
+	CN_TRY(cn_check_extractor_options(options));
 	cairn_extractor *extractor;
 	CN_NEW(extractor, 1, sizeof(*extractor));
 	int status =
@@ -109,37 +122,32 @@ static void sift_size(uint32_t longest, uint32_t width, uint32_t height, uint32_
 	*out_height = (uint32_t)fmax(1.0, round(height * scale));
 }
 
-static void working_size(const cairn_extractor *extractor, const cairn_image *image, int is_box, uint32_t *width,
-			 uint32_t *height)
+static int run_sift(cairn_extractor *extractor, const cairn_image *image, uint32_t *width, uint32_t *height,
+		    cn_points *points)
 {
-	if (extractor->model)
-		cn_input_size(&extractor->model->input, cairn_image_width(image), cairn_image_height(image), is_box,
-			      width, height);
-	else
-		sift_size(extractor->longest, cairn_image_width(image), cairn_image_height(image), width, height);
-}
-
-static int run_xfeat(const cairn_extractor *extractor, const cairn_image *working, cn_points *points)
-{
-	cairn_model *model = extractor->model;
-	uint32_t width = cairn_image_width(working), height = cairn_image_height(working);
-	cn_request *request;
-	CN_TRY(cn_model_run(model, cairn_image_pixels(working), width, height, &request));
-	int status = cn_xfeat_points(model, request, width, height, extractor->max_points, points);
-	cn_network_release(model->network, request);
-	return status;
-}
-
-static int run_sift(cairn_extractor *extractor, const cairn_image *working, cn_points *points)
-{
-	uint32_t width = cairn_image_width(working), height = cairn_image_height(working);
-	float *grey = cn_alloc_aligned((size_t)width * height, sizeof(*grey));
-	if (!grey)
-		return CAIRN_ENOMEM;
-	cairn_image_grey(working, grey);
-	int status = cn_rootsift_run(extractor->sift, grey, width, height, extractor->max_points, points);
+	cairn_image *working;
+	sift_size(extractor->longest, cairn_image_width(image), cairn_image_height(image), width, height);
+	CN_TRY(cairn_image_resize(&working, image, *width, *height));
+	float *grey = cn_alloc_aligned((size_t)*width * *height, sizeof(*grey));
+	int status = grey ? 0 : CAIRN_ENOMEM;
+	if (grey)
+		cairn_image_grey(working, grey);
+	cairn_image_free(working);
+	if (status == 0)
+		status = cn_rootsift_run(extractor->sift, grey, *width, *height, extractor->max_points, points);
 	cn_free(grey);
 	return status;
+}
+
+/* @param[out] width,height of the image that the points are in */
+static int find_points(cairn_extractor *extractor, const cairn_image *image, int is_box, uint32_t *width,
+		       uint32_t *height, cn_points *points)
+{
+	cairn_model *model = extractor->model;
+	if (!model)
+		return run_sift(extractor, image, width, height, points);
+	CN_TRY(cn_local_points(model, image, is_box, extractor->max_points, width, height, points));
+	return cn_points_project(&model->local, points);
 }
 
 static void to_full_size(cn_points *points, const struct frame *frame)
@@ -169,7 +177,7 @@ static int cut_out(const cairn_image *image, const cairn_box *box, cairn_image *
 int cairn_extractor_run(cairn_extractor *extractor, const cairn_image *image, const cairn_box *box,
 			cairn_features **out)
 {
-	cairn_image *part = NULL, *working = NULL;
+	cairn_image *part = NULL;
 	cn_points points = { 0 };
 	struct frame frame = { 0 };
 	int status = 0;
@@ -178,18 +186,14 @@ int cairn_extractor_run(cairn_extractor *extractor, const cairn_image *image, co
 	if (part)
 		image = part;
 	uint32_t width, height;
-	working_size(extractor, image, part != NULL, &width, &height);
-	CN_GOTO(status, cairn_image_resize(&working, image, width, height));
+	CN_GOTO(status, find_points(extractor, image, part != NULL, &width, &height, &points));
 	frame.step_x = (double)cairn_image_full_width(image) / width;
 	frame.step_y = (double)cairn_image_full_height(image) / height;
-	CN_GOTO(status,
-		extractor->model ? run_xfeat(extractor, working, &points) : run_sift(extractor, working, &points));
 	to_full_size(&points, &frame);
 	status = cairn_features_new(out, extractor->kind, full_width, full_height, points.count, points.dim,
 				    points.keypoints, points.descriptors);
 done:
 	cn_points_free(&points);
-	cairn_image_free(working);
 	cairn_image_free(part);
 	return status;
 }
