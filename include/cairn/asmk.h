@@ -127,8 +127,8 @@ typedef struct {
 	uint32_t version; /**< CAIRN_ASMK_OPTIONS_VERSION */
 	/** 1: signs (ASMK*), dim / 8 bytes a word, rounded up to multiples of 8; 0: bytes (ASMK), dim + 4. */
 	int binary;
-	/** 1: images are sums over regions, scores are not divided by the numbers of words (R-ASMK, Teichmann, Araujo,
-	 * Zhu and Sim, CVPR 2019); 0: each image is one set of features. */
+	/** 1: images are sums over regions, and scores are divided by the query's number of words alone (R-ASMK,
+	 * Teichmann, Araujo, Zhu and Sim, CVPR 2019); 0: each image is one set of features. */
 	int regional;
 } cairn_asmk_options;
 

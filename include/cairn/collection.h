@@ -71,12 +71,13 @@ CAIRN_API int cairn_collection_refresh(cairn_collection *collection);
 
 /** A structure of a collection that makes searching faster or better (cairn_collection_build_index()). */
 typedef struct {
-	const char *kind; /**< of the local features whose ASMK it is; NULL: lists of the global descriptors */
-	uint64_t units;   /**< words of the codebook, lists of the quantizer; 0: it waits to be trained */
-	uint64_t trained; /**< images, of lists rows, that it was trained on; 0: it was copied from elsewhere */
-	uint64_t covered; /**< images of the segments that have it, removed ones included */
-	uint64_t total;   /**< images of all segments: where fewer are covered, it is not used */
-	uint64_t bytes;   /**< size of its files */
+	const char *kind;    /**< of the local features whose ASMK it is; NULL: lists of the global descriptors */
+	uint64_t units;      /**< words of the codebook, lists of the quantizer; 0: it waits to be trained */
+	uint64_t trained;    /**< images, of lists rows, that it was trained on; 0: it was copied from elsewhere */
+	uint64_t covered;    /**< images of the segments that have it, removed ones included */
+	uint64_t total;      /**< images of all segments: where fewer are covered, it is not used */
+	const char *regions; /**< of ASMK, what is aggregated besides whole images: "grid"; NULL: nothing */
+	uint64_t bytes;      /**< size of its files */
 } cairn_structure_info;
 
 /** What cairn_collection_get_info() tells. Text is borrowed from the collection. */
@@ -237,14 +238,18 @@ typedef struct {
 	const char
 		*codebook; /**< for asmk: a .npy file, or the folder of another collection that keeps this kind,
 				whose codebook is copied; NULL: one is trained on the collection, unless it has one */
-	uint32_t words;    /**< of a codebook that is trained, at most CAIRN_CODEBOOK_MAX_WORDS; 0: the largest power
-				of two up to 65536 with at least 20 descriptors a word, and none below 256 */
-	int ivf;           /**< not 0: lists of the global descriptors as well (cairn/ivf.h) */
-	uint32_t lists;    /**< for ivf, where a quantizer is trained, at most CAIRN_IVF_MAX_LISTS; 0: 2 * the root of
-				   the number of descriptors, of at least 1024 */
-	int retrain;       /**< not 0: train again what is asked for; where nothing is asked for, all that there is */
-	uint64_t seed;     /**< of training; default 1 */
-	uint32_t threads;  /**< 0: one for each core */
+	/** For asmk: "grid" aggregates parts of images too, which favours images that show a place among other things
+	 * (docs/methods.md, "Regions"); "none": whole images alone; NULL: as before, "none" at first. A codebook that
+	 * there is stays. */
+	const char *regions;
+	uint32_t words;   /**< of a codebook that is trained, at most CAIRN_CODEBOOK_MAX_WORDS; 0: the largest power
+			       of two up to 65536 with at least 20 descriptors a word, and none below 256 */
+	int ivf;          /**< not 0: lists of the global descriptors as well (cairn/ivf.h) */
+	uint32_t lists;   /**< for ivf, where a quantizer is trained, at most CAIRN_IVF_MAX_LISTS; 0: 2 * the root of
+				  the number of descriptors, of at least 1024 */
+	int retrain;      /**< not 0: train again what is asked for; where nothing is asked for, all that there is */
+	uint64_t seed;    /**< of training; default 1 */
+	uint32_t threads; /**< 0: one for each core */
 	cairn_progress_cb progress; /**< NULL: none */
 	void *progress_payload;
 } cairn_build_options;
@@ -252,7 +257,7 @@ typedef struct {
 #define CAIRN_BUILD_OPTIONS_VERSION 1
 #define CAIRN_BUILD_OPTIONS_INIT                                                                                       \
 	{                                                                                                              \
-		CAIRN_BUILD_OPTIONS_VERSION, NULL, NULL, 0, 0, 0, 0, 1, 0, NULL, NULL                                  \
+		CAIRN_BUILD_OPTIONS_VERSION, NULL, NULL, NULL, 0, 0, 0, 0, 1, 0, NULL, NULL                            \
 	}
 
 /** What building did. */

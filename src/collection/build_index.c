@@ -5,7 +5,10 @@
  * next run goes on with those that are missing. Training anew forgets the files of all segments in the transaction that
  * registers what was trained.
  */
+#include <string.h>
+
 #include "collection/structures.h"
+#include "local/regions.h"
 #include "util/memory.h"
 
 /* ---- registering ---- */
@@ -43,13 +46,19 @@ int cn_building_take(cn_building *building, int structure, const void *shared, u
 {
 	cairn_collection *collection = building->collection;
 	cn_catalogue *catalogue = collection->catalogue;
-	cn_structure_record record = { .units = units, .trained = trained };
+	const char *regions = cn_structure_regions(building, structure);
+	cn_structure_record record = { .units = units,
+				       .trained = trained,
+				       .regions = regions ? cn_strdup(regions) : NULL };
+	if (regions && !record.regions)
+		return CAIRN_ENOMEM;
 	CN_TRY(cn_catalogue_begin(catalogue));
 	int status = save_shared(collection, structure, shared, &record);
 	if (status == 0)
 		status = cn_catalogue_set_structure(catalogue, &collection->sources, structure, &record);
 	status = end_transaction(collection, status, record.file.name);
 	cn_free(record.file.name);
+	cn_free(record.regions);
 	CN_TRY(status);
 	building->report->trained++;
 	cn_structure_delete_files(collection, structure);
@@ -59,13 +68,16 @@ int cn_building_take(cn_building *building, int structure, const void *shared, u
 int cn_building_postpone(cn_building *building, int structure)
 {
 	cairn_collection *collection = building->collection;
+	const cn_structure_record *before = &collection->now.structures[structure];
+	/* The catalogue only reads it. */
+	const cn_structure_record record = { .regions = (char *)(uintptr_t)cn_structure_regions(building, structure) };
 	building->report->postponed++;
-	if (collection->now.structures[structure].wanted)
+	if (before->file.name || (before->wanted && !cn_structure_regions_change(building, structure)))
 		return 0;
 	CN_TRY(cn_catalogue_begin(collection->catalogue));
-	CN_TRY(end_transaction(collection,
-			       cn_catalogue_set_structure(collection->catalogue, &collection->sources, structure, NULL),
-			       NULL));
+	CN_TRY(end_transaction(
+		collection, cn_catalogue_set_structure(collection->catalogue, &collection->sources, structure, &record),
+		NULL));
 	return cn_collection_reload(collection);
 }
 
@@ -172,6 +184,8 @@ static int check_options(const cairn_collection *collection, const cairn_build_o
 	if (options->version != CAIRN_BUILD_OPTIONS_VERSION)
 		return cn_fail(CAIRN_EINVALID, "build options of version %u, this library knows %d", options->version,
 			       CAIRN_BUILD_OPTIONS_VERSION);
+	if (options->regions && strcmp(options->regions, "none") != 0)
+		CN_TRY(cn_regions_check(options->regions));
 	if (options->words > CAIRN_CODEBOOK_MAX_WORDS)
 		return cn_fail(CAIRN_EINVALID, "a codebook of %u words, at most %u are possible", options->words,
 			       CAIRN_CODEBOOK_MAX_WORDS);

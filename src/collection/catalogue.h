@@ -19,7 +19,7 @@
 #include "index/row_segment.h"
 #include "util/progress.h"
 
-#define CN_CATALOGUE_VERSION 2
+#define CN_CATALOGUE_VERSION 3
 #define CN_MAX_SOURCES       16
 
 typedef struct cn_catalogue cn_catalogue;
@@ -67,6 +67,7 @@ typedef struct {
 	cn_segment_file file; /**< codebook or quantizer; no name: not made yet */
 	uint64_t units;       /**< words of the codebook, lists of the quantizer */
 	uint64_t trained;     /**< images, of lists rows, that it was trained on; 0: it was copied */
+	char *regions;        /**< of ASMK: what parts of images are aggregated too; NULL: none */
 } cn_structure_record;
 
 typedef struct {

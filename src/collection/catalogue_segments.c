@@ -239,6 +239,11 @@ static int read_structure(cn_catalogue *catalogue, const cn_sources *sources, sq
 		.units = (uint64_t)sqlite3_column_int64(statement, 4),
 		.trained = (uint64_t)sqlite3_column_int64(statement, 5),
 	};
+	if (sqlite3_column_type(statement, 6) != SQLITE_NULL) {
+		record->regions = cn_sql_column_copy(statement, 6);
+		if (!record->regions)
+			return CAIRN_ENOMEM;
+	}
 	if (sqlite3_column_type(statement, 1) == SQLITE_NULL)
 		return 0;
 	record->file.name = cn_sql_column_copy(statement, 1);
@@ -264,6 +269,7 @@ int cn_catalogue_structures(cn_catalogue *catalogue, const cn_sources *sources, 
 		status = cn_sql_finish(catalogue, statement, result, "reading the structures");
 	for (size_t i = 0; i < CN_STRUCTURES && status < 0; i++) {
 		cn_free(out[i].file.name);
+		cn_free(out[i].regions);
 		out[i] = (cn_structure_record){ 0 };
 	}
 	return status;
@@ -284,5 +290,6 @@ int cn_catalogue_set_structure(cn_catalogue *catalogue, const cn_sources *source
 	sqlite3_bind_int64(statement, 4, record->file.crc);
 	sqlite3_bind_int64(statement, 5, (sqlite3_int64)record->units);
 	sqlite3_bind_int64(statement, 6, (sqlite3_int64)record->trained);
+	cn_sql_bind_text(statement, 7, record->regions);
 	return cn_sql_run(catalogue, statement, "registering a structure");
 }

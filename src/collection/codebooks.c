@@ -74,6 +74,7 @@ static int is_same(const cn_building *building, size_t local, const cairn_codebo
 {
 	cn_snapshot *now = &building->collection->now;
 	if (!now->structures[CN_STRUCTURE_ASMK + local].file.name ||
+	    cn_structure_regions_change(building, CN_STRUCTURE_ASMK + (int)local) ||
 	    cn_structure_asmk.open(building->collection, local) < 0)
 		return 0;
 	const cairn_codebook *own = now->codebooks[local];
@@ -204,8 +205,23 @@ static int train_codebook(cn_building *building, size_t local)
 	return status;
 }
 
+/* The words stay, and the files of segments are written anew. */
+static int keep_codebook(cn_building *building, size_t local)
+{
+	cairn_collection *collection = building->collection;
+	uint64_t trained = collection->now.structures[CN_STRUCTURE_ASMK + local].trained;
+	cairn_codebook *codebook;
+	CN_TRY(cn_structure_codebook(collection, local, &codebook));
+	int status = take(building, local, codebook, trained);
+	cairn_codebook_free(codebook);
+	return status;
+}
+
 int cn_codebook_make(cn_building *building, size_t local)
 {
+	const cn_structure_record *record = &building->collection->now.structures[CN_STRUCTURE_ASMK + local];
+	if (record->file.name && !building->options->retrain && !building->options->codebook)
+		return keep_codebook(building, local);
 	return building->options->codebook && cn_structure_asmk.asked(building, local)
 		       ? copy_codebook(building, local)
 		       : train_codebook(building, local);

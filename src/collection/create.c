@@ -40,7 +40,7 @@ static int look_at_model(cn_source *out, const char *name, const char *kind)
 	out->fingerprint = cn_strdup(info.fingerprint);
 	if (!out->kind || !out->fingerprint)
 		status = CAIRN_ENOMEM;
-	else if (strcmp(info.kind, kind) != 0)
+	else if ((strcmp(info.kind, "local") == 0) != (strcmp(kind, "local") == 0))
 		status = cn_fail(CAIRN_EINVALID, "model '%s' is a %s model, a %s one is needed here", name, info.kind,
 				 kind);
 	else if (strlen(info.name) > 63)

@@ -8,6 +8,7 @@
 
 #include "cairn/model.h"
 #include "local/rootsift.h"
+#include "model/bundle.h"
 
 static int is_rootsift(const cn_source *source)
 {
@@ -45,7 +46,6 @@ static int check_source(const cn_source *source, const char *folder)
 static int longest_of(const cn_source *source, uint32_t *longest)
 {
 	cairn_model *model;
-	cairn_model_info info;
 	*longest = CN_ROOTSIFT_LONGEST;
 	if (is_rootsift(source))
 		return 0;
@@ -53,8 +53,7 @@ static int longest_of(const cn_source *source, uint32_t *longest)
 	int status = cairn_model_inspect(&model, source->name);
 	if (status < 0)
 		return status == CAIRN_ENOMEM ? status : 0;
-	cairn_model_get_info(model, &info);
-	*longest = info.longest;
+	*longest = cn_model_longest(model);
 	cairn_model_free(model);
 	return 0;
 }

@@ -43,8 +43,8 @@ static const char *const statement_text[CN_SQL_STATEMENTS] = {
 	[CN_SQL_DROP_SEGMENT] = "DELETE FROM segments WHERE id = ?",
 	[CN_SQL_DROP_FILE] = "DELETE FROM files WHERE segment = ? AND role = ?",
 	[CN_SQL_DROP_FILES] = "DELETE FROM files WHERE role = ?",
-	[CN_SQL_STRUCTURES] = "SELECT role, name, size, crc32c, units, trained FROM structures",
-	[CN_SQL_SET_STRUCTURE] = "INSERT OR REPLACE INTO structures(role, name, size, crc32c, units, trained) VALUES(?, ?, ?, ?, ?, ?)",
+	[CN_SQL_STRUCTURES] = "SELECT role, name, size, crc32c, units, trained, regions FROM structures",
+	[CN_SQL_SET_STRUCTURE] = "INSERT OR REPLACE INTO structures(role, name, size, crc32c, units, trained, regions) VALUES(?, ?, ?, ?, ?, ?, ?)",
 	[CN_SQL_INTEGRITY] = "PRAGMA integrity_check(100)",
 	[CN_SQL_FOREIGN_KEYS] = "PRAGMA foreign_key_check",
 	[CN_SQL_SENSELESS] = "SELECT id FROM images WHERE typeof(path) <> 'blob' OR substr(path, 1, 1) <> x'2f' OR instr(path, x'00') "

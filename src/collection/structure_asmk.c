@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "collection/structures.h"
+#include "local/regions.h"
 #include "util/memory.h"
 
 /* Images that are aggregated before they are written in order. */
@@ -93,9 +94,22 @@ int cairn_collection_asmk(const cairn_asmk_index **out, cairn_collection *collec
 struct aggregation {
 	const cn_feature_segment *features;
 	const cairn_codebook *codebook;
+	const cairn_asmk_options *options;
 	size_t first; /* image in the segment */
 	cairn_asmk_aggregate *aggregates[CHUNK];
 };
+
+static int aggregate(const struct aggregation *work, const cairn_features *features, cairn_asmk_aggregate **out)
+{
+	cn_region_sets regions = { 0 };
+	if (!work->options->regional)
+		return cairn_asmk_aggregate_new(out, work->codebook, &features, 1, work->options);
+	int status = cn_region_sets_make(&regions, features);
+	if (status == 0)
+		status = cairn_asmk_aggregate_new(out, work->codebook, regions.sets, regions.count, work->options);
+	cn_region_sets_free(&regions);
+	return status;
+}
 
 static int aggregate_range(void *context, size_t begin, size_t end, unsigned worker)
 {
@@ -105,8 +119,7 @@ static int aggregate_range(void *context, size_t begin, size_t end, unsigned wor
 		int64_t id = cn_feature_segment_image(work->features, work->first + i);
 		cairn_features *features;
 		CN_TRY(cn_feature_segment_read(work->features, id, &features));
-		const cairn_features *const regions[] = { features };
-		int status = cairn_asmk_aggregate_new(&work->aggregates[i], work->codebook, regions, 1, NULL);
+		int status = aggregate(work, features, &work->aggregates[i]);
 		cairn_features_free(features);
 		CN_TRY(status);
 	}
@@ -134,11 +147,15 @@ static int write_inverted(const cn_building *building, cn_segment *segment, size
 	cairn_collection *collection = building->collection;
 	cn_feature_segment *features;
 	CN_TRY(cn_segment_features(collection, segment, local, &features));
-	struct aggregation work = { .features = features, .codebook = collection->now.codebooks[local] };
+	cairn_asmk_options options = CAIRN_ASMK_OPTIONS_INIT;
+	options.regional = collection->now.structures[CN_STRUCTURE_ASMK + local].regions != NULL;
+	struct aggregation work = { .features = features,
+				    .codebook = collection->now.codebooks[local],
+				    .options = &options };
 	size_t images = cn_feature_segment_count(features);
 	cairn_asmk_writer *writer;
 	int status = 0;
-	CN_TRY(cairn_asmk_writer_new(&writer, path, collection->locals[local], work.codebook, NULL));
+	CN_TRY(cairn_asmk_writer_new(&writer, path, collection->locals[local], work.codebook, &options));
 	for (; work.first < images && status == 0; work.first += CHUNK) {
 		size_t rest = images - work.first;
 		status = write_chunk(building, &work, rest < CHUNK ? rest : CHUNK, writer, progress);
@@ -151,12 +168,36 @@ static int write_inverted(const cn_building *building, cn_segment *segment, size
 
 /* ---- the type ---- */
 
+static int is_asked(const cn_building *building, size_t local)
+{
+	const char *kind = building->options->asmk;
+	return kind && strcmp(kind, building->collection->locals[local]) == 0;
+}
+
+const char *cn_structure_regions(const cn_building *building, int structure)
+{
+	const char *wanted = building->options->regions,
+		   *before = building->collection->now.structures[structure].regions;
+	if (cn_structure_type_of(structure) != &cn_structure_asmk || !wanted ||
+	    !is_asked(building, cn_structure_local(structure)))
+		return before;
+	return strcmp(wanted, "none") == 0 ? NULL : wanted;
+}
+
+int cn_structure_regions_change(const cn_building *building, int structure)
+{
+	const char *before = building->collection->now.structures[structure].regions;
+	const char *wanted = cn_structure_regions(building, structure);
+	return before && wanted ? strcmp(before, wanted) != 0 : before != wanted;
+}
+
 static cn_asked asked(const cn_building *building, size_t local)
 {
-	const cairn_build_options *options = building->options;
-	if (!options->asmk || strcmp(options->asmk, building->collection->locals[local]) != 0)
+	if (!is_asked(building, local))
 		return CN_NOT_ASKED;
-	return options->codebook ? CN_ASKED_ANEW : CN_ASKED;
+	return building->options->codebook || cn_structure_regions_change(building, CN_STRUCTURE_ASMK + (int)local)
+		       ? CN_ASKED_ANEW
+		       : CN_ASKED;
 }
 
 static int save_codebook(const void *shared, const char *path)

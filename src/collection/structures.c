@@ -62,6 +62,7 @@ static void describe(const cairn_collection *collection, cn_snapshot *snapshot, 
 		.kind = kind_of(&collection->sources, structure),
 		.units = record->file.name ? record->units : 0,
 		.trained = record->trained,
+		.regions = record->regions,
 		.bytes = record->file.size,
 	};
 	for (size_t i = 0; i < snapshot->segment_count; i++) {
@@ -94,8 +95,10 @@ void cn_structures_close(cn_snapshot *snapshot)
 		cairn_ivf_lists_free(snapshot->lists[i]);
 	cn_free(snapshot->lists);
 	cairn_ivf_free(snapshot->quantizer);
-	for (size_t i = 0; i < CN_STRUCTURES; i++)
+	for (size_t i = 0; i < CN_STRUCTURES; i++) {
 		cn_free(snapshot->structures[i].file.name);
+		cn_free(snapshot->structures[i].regions);
+	}
 }
 
 int cn_structure_is_complete(const cn_snapshot *snapshot, int structure)

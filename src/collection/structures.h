@@ -85,6 +85,12 @@ void cn_structure_delete_files(const cairn_collection *collection, int structure
  * text gets the remedy. */
 int cn_structure_fault(const cairn_collection *collection, int status);
 
+/** What a structure is to aggregate besides whole images, by the options or as before; NULL: nothing. */
+const char *cn_structure_regions(const cn_building *building, int structure);
+
+/** Do the options ask for other regions than there are? */
+int cn_structure_regions_change(const cn_building *building, int structure);
+
 /** In the place of the one before, whose files of segments go with it. @param units words or lists. @param trained
  * images or rows, 0 where it was copied */
 int cn_building_take(cn_building *building, int structure, const void *shared, uint64_t units, uint64_t trained);

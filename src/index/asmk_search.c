@@ -207,7 +207,7 @@ static float root_factor(size_t words)
 static float similarity(const cairn_asmk_aggregate *query, float query_factor, const cn_asmk_block *block, size_t image,
 			const float *sums)
 {
-	return query->regional ? sums[image] : sums[image] * query_factor * root_factor(block->counts[image]);
+	return sums[image] * query_factor * (query->regional ? query_factor : root_factor(block->counts[image]));
 }
 
 /* A block's images are nobody else's, so threads write to different places. */

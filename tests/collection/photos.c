@@ -110,6 +110,7 @@ static void write_network(const char *path, int is_local, uint64_t seed)
 		add_output(graph, x, "reliability", 1, 8, "Sigmoid", seed + 2);
 	} else {
 		add_output(graph, x, "map", 16, 4, "Relu", seed);
+		add_output(graph, x, "attention", 1, 4, "Sigmoid", seed + 1);
 	}
 	assert_ok(cn_onnx_graph_write(graph, path));
 	cn_onnx_graph_free(graph);

@@ -26,7 +26,8 @@ const char *photo_views(size_t places, size_t views, uint64_t seed);
 /** The photographs 0.png to (count-1).png with seeds from `seed` on, in a new folder. */
 const char *photo_folder(size_t count, uint64_t seed);
 
-/** A bundle with a tiny network of random weights (one convolution, GeM pooling, 16 dimensions) in a new folder. */
+/** A bundle with a tiny network of random weights (one convolution, GeM pooling, 16 dimensions) in a new folder. The
+ * network gives an "attention" of the map's size too, of which the bundle says nothing. */
 void model_write(const char *folder, const char *name, uint64_t seed);
 
 /** A bundle with a tiny network of random weights for local features of 16 dimensions. */

@@ -91,9 +91,9 @@ static void refuses_catalogues_that_make_no_sense(void **state)
 		const char *text;
 	} cases[] = {
 		{ "PRAGMA user_version = 1", CAIRN_EUNSUPPORTED,
-		  "format version 1, this cairn knows version 2: make the collection anew" },
-		{ "PRAGMA user_version = 3", CAIRN_EUNSUPPORTED,
-		  "format version 3, this cairn knows version 2: use a newer cairn" },
+		  "format version 1, this cairn knows version 3: make the collection anew" },
+		{ "PRAGMA user_version = 4", CAIRN_EUNSUPPORTED,
+		  "format version 4, this cairn knows version 3: use a newer cairn" },
 		{ "PRAGMA application_id = 5", CAIRN_EDAMAGED, "not a catalogue" },
 		{ "DROP TABLE sources", CAIRN_EDAMAGED, "no such table" },
 		{ "DELETE FROM sources", CAIRN_EDAMAGED, "names nothing" },

@@ -81,7 +81,8 @@ static double similarity(const world *w, const struct setting *s, const double *
 		if (has_a[c] && has_b[c] && u >= (double)s->threshold)
 			sum += pow(u, (double)s->alpha);
 	}
-	return s->regional || words_a * words_b == 0 ? sum : sum / sqrt(words_a * words_b);
+	/* `a` is the query. */
+	return words_a * words_b == 0 ? sum : sum / (s->regional ? words_a : sqrt(words_a * words_b));
 }
 
 /* Of an image as a query, or as it stands in the index. */

@@ -9,6 +9,7 @@
 
 #include "../collection/photos.h"
 #include "cairn/search.h"
+#include "cairn/whitening.h"
 #include "search/search.h"
 #include "torture.h"
 #include "util/file.h"
@@ -143,8 +144,8 @@ static void refuses_a_model_that_changed(void **state)
 			cn_test_write(cn_test_path(model, "model.json"), bytes, length);
 			cairn_bytes_free(bytes);
 		} else {
-			assert_ok(cairn_whitening_learn("tiny", "tiny", CAIRN_WHITEN_PCA, 2, 1, paths, 3, NULL, NULL,
-							NULL));
+			const cairn_describer_model tiny = { "tiny", 1 };
+			assert_ok(cairn_whitening_learn("tiny", &tiny, 1, paths, 3, NULL));
 		}
 		assert_fails(cairn_search_path(&answer, scene.searcher, scene.photo, NULL), CAIRN_ENOTFOUND,
 			     "make a new collection");
