@@ -17,7 +17,7 @@
 #include "shared.h"
 #include "text.h"
 
-static const char *asmk, *local, *format;
+static const char *asmk, *local, *regions, *format;
 static uint64_t word_count, list_count, threads, seed = 1;
 static int ivf, retrain;
 
@@ -146,8 +146,11 @@ static int check_sizes(cairn_collection *collection, const char *kind)
 
 static int check_arguments(const struct command *command)
 {
-	if (!asmk && (local || word_count))
-		return usage_error(command, "--%s belongs to --asmk", local ? "local" : "words");
+	if (!asmk && (local || word_count || regions))
+		return usage_error(command, "--%s belongs to --asmk",
+				   local        ? "local"
+				   : word_count ? "words"
+						: "regions");
 	if (asmk && *asmk && (word_count || retrain))
 		return usage_error(command, "--%s trains a codebook, --asmk=%s copies one",
 				   word_count ? "words" : "retrain", asmk);
@@ -170,6 +173,7 @@ static int run(const struct arguments *arguments)
 	options.seed = seed;
 	options.threads = (uint32_t)threads;
 	options.codebook = asmk && *asmk ? asmk : NULL;
+	options.regions = regions;
 	interrupt_watch();
 	int status = cairn_collection_open(&collection, arguments->operands[0], 1);
 	if (status < 0)
@@ -198,6 +202,10 @@ static const struct option options[] = {
 	OPT_WHOLE(0, "words", "N", &word_count, 1, CAIRN_CODEBOOK_MAX_WORDS,
 		  "words of the codebook that is trained (default: as many as a power of two up to 65536 with at "
 		  "least 20 descriptors a word)"),
+	OPT_TEXT(0, "regions", "grid|none", &regions, COMPLETE_NOTHING,
+		 "for --asmk: aggregate parts of images too, squares of three sizes, which finds places that fill a "
+		 "part "
+		 "of a photograph (default: as before, none at first)"),
 	OPT_FLAG(0, "ivf", &ivf,
 		 "lists of the global descriptors, of which a search probes a few: faster from some tens of thousands "
 		 "of images on"),
@@ -221,6 +229,8 @@ static const struct section sections[] = {
 static const struct example example_list[] = {
 	{ "cairn index my-photos --asmk", "train a codebook on the collection, and use it" },
 	{ "cairn index my-photos --asmk=other-photos", "with the codebook of another collection" },
+	{ "cairn index my-photos --asmk --regions grid",
+	  "aggregate parts of the images too, with the words that there are" },
 	{ "cairn index millions --ivf", "before searching with --recall 0.9" },
 	{ "cairn index my-photos", "complete what an interrupted run left" },
 	{ NULL, NULL },

@@ -1,7 +1,6 @@
 /*
  * cairn init: make a collection.
  */
-#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,20 +32,12 @@ static int take_none(const struct command *command, struct texts *list, const ch
 	return 0;
 }
 
-/* NAME or NAME:WEIGHT; the name may be a path that holds colons. */
 static int read_model(const struct command *command, const char *text, cairn_describer_model *out)
 {
-	const char *colon = strrchr(text, ':');
-	double weight = 1;
-	if (colon && colon > text && strchr("0123456789.+-", colon[1])) {
-		if (!parse_real(colon + 1, FLT_MIN, FLT_MAX, &weight))
-			return usage_error(command, "--model %s: the weight must be a decimal number above 0", text);
-		out->name = need_text("%.*s", (int)(colon - text), text);
-	} else
-		out->name = need_text("%s", text);
+	if (split_weight(text, out) < 0)
+		return usage_error(command, "--model %s: the weight must be a decimal number above 0", text);
 	if (strcmp(out->name, "none") == 0)
 		return usage_error(command, "--model none takes no weight");
-	out->weight = (float)weight;
 	return 0;
 }
 

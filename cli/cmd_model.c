@@ -3,13 +3,9 @@
  */
 #include "command.h"
 
-static const struct command *const children[] = { &cmd_model_list,
-						  &cmd_model_install,
-						  &cmd_model_import,
-						  &cmd_model_info,
-						  &cmd_model_whiten,
-						  &cmd_model_bench,
-						  NULL };
+static const struct command *const children[] = { &cmd_model_list,    &cmd_model_install, &cmd_model_import,
+						  &cmd_model_propose, &cmd_model_info,    &cmd_model_whiten,
+						  &cmd_model_pca,     &cmd_model_bench,   NULL };
 
 const struct command cmd_model = {
 	.name = "model",

@@ -11,20 +11,39 @@
 
 static int replace;
 
+/* Without a model.json the user learns what was assumed. */
+static int tell_proposal(const char *onnx)
+{
+	cairn_model_proposal proposal;
+	int status = cairn_model_propose(&proposal, onnx);
+	if (status < 0)
+		return say_failure(status);
+	fputs(proposal.found, stdout);
+	cairn_model_proposal_free(&proposal);
+	return EXIT_DONE;
+}
+
 static int run(const struct arguments *arguments)
 {
-	const char *name = arguments->operands[0];
-	int status = cairn_model_import(name, arguments->operands[1], arguments->operands[2], replace);
+	const char *name = arguments->operands[0], *onnx = arguments->operands[1];
+	const char *json = arguments->count > 2 ? arguments->operands[2] : NULL;
+	int code = json ? EXIT_DONE : tell_proposal(onnx);
+	if (code != EXIT_DONE)
+		return code;
+	int status = cairn_model_import(name, onnx, json, replace);
 	if (status < 0)
 		return say_failure(status);
 	printf("imported %s\n", name);
+	if (!json)
+		printf("'cairn model propose MODEL.onnx > MODEL.json' writes down what was assumed, to be "
+		       "changed\n");
 	return output_end(EXIT_DONE);
 }
 
 static const struct operand operands[] = {
 	{ "NAME", COMPLETE_NOTHING, 0, 0 },
 	{ "MODEL.onnx", COMPLETE_FILE, 0, 0 },
-	{ "MODEL.json", COMPLETE_FILE, 0, 0 },
+	{ "MODEL.json", COMPLETE_FILE, 1, 0 },
 	{ .name = NULL },
 };
 
@@ -34,6 +53,7 @@ static const struct option options[] = {
 };
 
 static const struct example example_list[] = {
+	{ "cairn model import my-net resnet.onnx", "look at the file, and assume the rest" },
 	{ "cairn model import my-net resnet.onnx resnet.json", "then: cairn init DIR --model my-net" },
 	{ NULL, NULL },
 };
@@ -41,11 +61,12 @@ static const struct example example_list[] = {
 const struct command cmd_model_import = {
 	.name = "model import",
 	.summary = "make a model from your own ONNX file",
-	.description = "Copies an ONNX file and a model.json, which says what goes in and what comes out, into a "
-		       "bundle of that name, and "
-		       "checks that the network runs and gives what is said. docs/format.md of the source lists the "
-		       "members of "
-		       "model.json.",
+	.description =
+		"Copies an ONNX file and a model.json, which says what goes in and what comes out, into a "
+		"bundle of that name, and checks that the network runs and gives what is said. Without a "
+		"model.json the file is looked at and run once on a generated image: a vector is taken as it is, a "
+		"feature map is pooled by GeM. docs/format.md of the source lists the members of model.json, "
+		"docs/export.md tells how networks are exported.",
 	.operands = operands,
 	.options = options,
 	.examples = example_list,

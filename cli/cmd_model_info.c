@@ -15,7 +15,22 @@
 
 static const char *format;
 
-static int print_as_json(const cairn_model_info *info)
+static json_t *members_json(const cairn_model *model, size_t count)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < count; i++) {
+		cairn_model_member member;
+		json_t *object = json_object();
+		cairn_model_get_member(model, i, &member);
+		set_bytes(object, "name", member.name);
+		set_member(object, "weight", number_json((double)member.weight));
+		set_member(object, "fingerprint", text_json(member.fingerprint));
+		add_item(list, object);
+	}
+	return list;
+}
+
+static int print_as_json(const cairn_model *model, const cairn_model_info *info)
 {
 	json_t *root = json_object();
 	set_member(root, "name", text_json(info->name));
@@ -26,24 +41,46 @@ static int print_as_json(const cairn_model_info *info)
 	set_member(root, "licence", text_json(info->licence));
 	set_member(root, "fingerprint", text_json(info->fingerprint));
 	set_bytes(root, "folder", info->folder);
-	set_bytes(root, "network", info->network);
+	set_bytes(root, "network", *info->network ? info->network : NULL);
 	set_member(root, "bf16_cosine", number_json(info->bf16_cosine));
+	set_member(root, "whitening", text_json(info->whitening));
+	set_member(root, "members", members_json(model, info->member_count));
 	return print_json(root);
 }
 
-static int print(const cairn_model_info *info)
+static void print_members(const cairn_model *model, size_t count)
 {
-	char *folder = visible(info->folder), *network = visible(info->network);
-	printf("model        %s\nkind         %s\ndimensions   %u\nlongest side %u\n", info->name, info->kind,
-	       info->dim, info->longest);
-	if (info->parameters)
-		printf("parameters   %" PRIu64 "\n", info->parameters);
-	printf("licence      %s\nfingerprint  %s\nfolder       %s\nnetwork      %s\n",
-	       *info->licence ? info->licence : "unknown", info->fingerprint, folder, network);
-	if (isnan(info->bf16_cosine))
+	for (size_t i = 0; i < count; i++) {
+		cairn_model_member member;
+		cairn_model_get_member(model, i, &member);
+		char *name = visible(member.name);
+		printf("%-12s %s (weight %g)\n", i ? "" : "members", name, (double)member.weight);
+		free(name);
+	}
+}
+
+static void print_bf16(double cosine)
+{
+	if (isnan(cosine))
 		printf("bf16 check   none was made; runs in f32 unless asked otherwise\n");
 	else
-		printf("bf16 check   cosine to f32 at least %.5f\n", info->bf16_cosine);
+		printf("bf16 check   cosine to f32 at least %.5f\n", cosine);
+}
+
+static int print(const cairn_model *model, const cairn_model_info *info)
+{
+	char *folder = visible(info->folder), *network = visible(info->network);
+	printf("model        %s\nkind         %s\ndimensions   %u\nlongest side %u\nwhitening    %s\n", info->name,
+	       info->kind, info->dim, info->longest, info->whitening);
+	if (info->parameters)
+		printf("parameters   %" PRIu64 "\n", info->parameters);
+	printf("licence      %s\nfingerprint  %s\nfolder       %s\n", *info->licence ? info->licence : "unknown",
+	       info->fingerprint, folder);
+	if (*network)
+		printf("network      %s\n", network);
+	print_members(model, info->member_count);
+	if (!info->member_count)
+		print_bf16(info->bf16_cosine);
 	free(folder);
 	free(network);
 	return output_end(EXIT_DONE);
@@ -57,7 +94,7 @@ static int run(const struct arguments *arguments)
 	if (status < 0)
 		return say_failure(status);
 	cairn_model_get_info(model, &info);
-	int code = is_json(format) ? print_as_json(&info) : print(&info);
+	int code = is_json(format) ? print_as_json(model, &info) : print(model, &info);
 	cairn_model_free(model);
 	return code;
 }
@@ -73,9 +110,10 @@ static const struct option options[] = {
 };
 
 static const struct section sections[] = {
-	{ "json output", "One object: name, kind (global or local), dim, longest, parameters (null where the network "
-			 "was not read), licence, "
-			 "fingerprint, folder, network and bf16_cosine (null where no check was made)." },
+	{ "json output", "One object: name, kind (global, local or ensemble), dim, longest, parameters (null where "
+			 "the network was not read), licence, fingerprint, folder, network (null for an ensemble), "
+			 "bf16_cosine (null where no check was made), whitening (none, centre, pca, pcaw or lw) and "
+			 "members, a list of objects with name, weight and fingerprint: those of an ensemble." },
 	{ NULL, NULL },
 };
 

@@ -32,7 +32,7 @@ static void print_row(const char *name)
 		return;
 	}
 	cairn_model_get_info(model, &info);
-	printf("%-24s %-7s %5u  %7u  %s\n", name, info.kind, info.dim, info.longest,
+	printf("%-24s %-8s %5u  %7u  %s\n", name, info.kind, info.dim, info.longest,
 	       *info.licence ? info.licence : "unknown");
 	cairn_model_free(model);
 }
@@ -42,7 +42,7 @@ static void print_text(char *const *names, size_t count)
 	const cairn_model_recipe *recipe = cairn_model_recipes();
 	int shown = 0;
 	if (count)
-		printf("%-24s %-7s %5s  %7s  %s\n", "model", "kind", "dim", "longest", "licence");
+		printf("%-24s %-8s %5s  %7s  %s\n", "model", "kind", "dim", "longest", "licence");
 	for (size_t i = 0; i < count; i++)
 		print_row(names[i]);
 	for (; recipe->name; recipe++) {

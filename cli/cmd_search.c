@@ -227,6 +227,14 @@ static int make_searcher(struct search *search, cairn_collection *collection, co
 	return status < 0 ? say_failure(status) : EXIT_DONE;
 }
 
+/* Otherwise nothing would be found and nothing tell why. */
+static void warn_of_emptiness(cairn_collection *collection)
+{
+	cairn_collection_info info;
+	if (cairn_collection_get_info(collection, &info) == 0 && !info.images)
+		say_warning("%s has no images; 'cairn add' adds some", info.folder);
+}
+
 static int search(cairn_collection *collection, const struct arguments *arguments, const cairn_filter *filter,
 		  const cairn_box *box)
 {
@@ -234,6 +242,7 @@ static int search(cairn_collection *collection, const struct arguments *argument
 	int code = make_searcher(&search, collection, filter);
 	if (code != EXIT_DONE)
 		return code;
+	warn_of_emptiness(collection);
 	take_questions(&search, arguments);
 	search.answers = need(search.count, sizeof(*search.answers));
 	code = search_all(&search);

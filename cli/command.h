@@ -119,6 +119,6 @@ struct command {
 extern const struct command cairn_command; /* all of them hang below it; main.c */
 extern const struct command cmd_init, cmd_add, cmd_index, cmd_remove, cmd_compact, cmd_check, cmd_info, cmd_search,
 	cmd_verify, cmd_knn, cmd_eval, cmd_eval_roxford, cmd_model, cmd_model_list, cmd_model_install, cmd_model_import,
-	cmd_model_info, cmd_model_bench, cmd_model_whiten, cmd_help;
+	cmd_model_propose, cmd_model_info, cmd_model_bench, cmd_model_whiten, cmd_model_pca, cmd_help;
 
 #endif

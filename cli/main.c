@@ -86,6 +86,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	say_start(NORMAL);
+	output_start();
 	int code = read_command_line(&arguments, argc, argv);
 	if (code == 0) {
 		say_start(common.quiet ? QUIET : common.verbose ? VERBOSE : NORMAL);

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "exit_code.h"
 #include "say.h"
@@ -17,6 +18,13 @@
 
 /* Why stdout failed first (0 if that is unknown), and whether it was told. */
 static int reason, told;
+
+void output_start(void)
+{
+	static char buffer[1 << 16];
+	if (!isatty(STDOUT_FILENO))
+		setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
+}
 
 void output_flush(void)
 {

@@ -9,6 +9,10 @@
 
 #include "cairn/image.h"
 
+/** Before anything is printed: room for what is printed between two output_flush(), for why a write fails is known
+ * there only. */
+void output_start(void);
+
 /** Bring data that was printed above messages that follow. */
 void output_flush(void);
 

@@ -3,6 +3,7 @@
  */
 #include "shared.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,17 @@ const char *const orders[] = { "fused", "inliers", NULL };
 int is_json(const char *format)
 {
 	return format && strcmp(format, "json") == 0;
+}
+
+int split_weight(const char *text, cairn_describer_model *out)
+{
+	const char *colon = strrchr(text, ':');
+	double weight = 1;
+	int given = colon && colon > text && strchr("0123456789.+-", colon[1]);
+	int good = !given || parse_real(colon + 1, FLT_MIN, FLT_MAX, &weight);
+	out->name = given ? need_text("%.*s", (int)(colon - text), text) : need_text("%s", text);
+	out->weight = (float)weight;
+	return good ? given : -1;
 }
 
 char *find_image_file(const char *folder, const char *stem)
@@ -61,7 +73,10 @@ int check_overwriting(const char *option, const char *file, const char *ending)
 
 char *structure_name(const cairn_structure_info *info)
 {
-	return info->kind ? need_text("ASMK of %s", info->kind) : need_text("lists");
+	if (!info->kind)
+		return need_text("lists");
+	return info->regions ? need_text("ASMK of %s, regions by %s", info->kind, info->regions)
+			     : need_text("ASMK of %s", info->kind);
 }
 
 char *structure_size(const cairn_structure_info *info)
@@ -74,6 +89,8 @@ json_t *structure_json(const cairn_structure_info *info)
 	json_t *object = json_object();
 	set_member(object, "structure", text_json(info->kind ? "asmk" : "lists"));
 	set_member(object, "local", info->kind ? text_json(info->kind) : json_null());
+	if (info->kind)
+		set_member(object, "regions", text_json(info->regions));
 	set_member(object, info->kind ? "words" : "lists", json_integer((json_int_t)info->units));
 	set_member(object, "trained_on", json_integer((json_int_t)info->trained));
 	set_member(object, "covered", json_integer((json_int_t)info->covered));

@@ -6,6 +6,7 @@
 
 #include <float.h>
 
+#include "cairn/descriptors.h"
 #include "cairn/image.h"
 #include "cairn/search.h"
 #include "command.h"
@@ -34,6 +35,14 @@ char *find_image_file(const char *folder, const char *stem);
 /** Before work whose outcome goes there: what is no file of that kind (ending ".html") is not overwritten. @return 0,
  * or EXIT_INPUT after saying so */
 int check_overwriting(const char *option, const char *file, const char *ending);
+
+/**
+ * Read NAME or NAME:WEIGHT; the name may be a path that holds colons.
+ *
+ * @param[out] out name, which the caller frees in any case, and weight, 1 where none is given
+ * @return 1 where a weight is given, 0 where none is; -1 where it is no number above 0
+ */
+int split_weight(const char *text, cairn_describer_model *out);
 
 /** Options of a search that `search` and `eval` share. */
 struct search_arguments {

@@ -2,7 +2,7 @@
 from support import DONE, INPUT, USAGE, check, run_tests
 
 BUILT = ["trained", "written", "postponed", "structures", "interrupted"]
-STRUCTURE = ["structure", "local", "words", "trained_on", "covered", "images", "bytes"]
+STRUCTURE = ["structure", "local", "regions", "words", "trained_on", "covered", "images", "bytes"]
 
 
 def index(place, *words):
@@ -43,6 +43,37 @@ def test_building(place):
     place.run("compact", "c")
     check("a compaction keeps it", place.run("info", "c", "--format", "json").json["structures"][0]["covered"] == 7)
     check("the collection is clean", place.run("check", "c").code == DONE)
+
+
+def test_regions(place):
+    place.collection("c", place.photographs("p", 4), add=("--batch", 2))
+    whole = index(place, "c", "--asmk", "--words", 32)["structures"][0]
+    codebook = lambda: next((place / "c" / "segments").glob("*.codebook.npy")).read_bytes()
+    words, found = codebook(), search(place, "--by", "asmk")
+    check("images are whole at first", whole["regions"] is None, whole)
+    regional = index(place, "c", "--asmk", "--regions", "grid")
+    structure = regional["structures"][0]
+    check("regions are aggregated with the same words", (structure["regions"], structure["words"], structure["trained_on"], regional["written"])
+          == ("grid", 32, 4, 2) and codebook() == words, regional)
+    check("images then have more words", structure["bytes"] > whole["bytes"], structure)
+    again = index(place, "c", "--asmk", "--regions", "grid")
+    check("asking once more changes nothing", again["trained"] == again["written"] == 0, again)
+    place.run("add", "c", *place.photographs("more", 2, first=10))
+    place.run("remove", "c", 2)
+    place.run("compact", "c")
+    structure = index(place, "c")["structures"][0]
+    check("adding and compacting keep them", (structure["regions"], structure["covered"]) == ("grid", 5), structure)
+    check("info names them", "regions by grid" in place.run("info", "c").out)
+    check("the collection is clean", place.run("check", "c").code == DONE)
+    check("searches by ASMK and fused find images", search(place, "--by", "asmk") and place.run("search", "c", "--id", 1).code == DONE)
+    unknown = place.run("index", "c", "--asmk", "--regions", "boxes")
+    check("other regions are refused", unknown.code != DONE and "'boxes' are not known" in unknown.err, unknown)
+    check("--regions needs --asmk", place.run("index", "c", "--regions", "grid").code == USAGE)
+    place.collection("d", place.photographs("p", 4), add=("--batch", 2))
+    index(place, "d", "--asmk", "--words", 32, "--regions", "grid")
+    index(place, "d", "--asmk", "--regions", "none")
+    check("and back: searches are as before", place.run("search", "d", "--id", 1, "--by", "asmk", "--format", "json").json["queries"][0]["results"][0]["score"]
+          == found[0]["score"])
 
 
 def test_growth(place):
@@ -121,7 +152,7 @@ def test_empty(place):
     place.run("init", "c", "--model", "none", f"--asmk={place / 'a'}")
     for words in ((), ("--by", "asmk")):
         found = place.run("search", "c", place / "p/scene-000.png", *words)
-        check(f"an empty collection has no results {words}", found.code == DONE and "0 found" in found.out and not found.err, found)
+        check(f"an empty collection has no results {words}", found.code == DONE and "0 found" in found.out and "has no images" in found.err, found)
 
 
 def test_damage(place):

@@ -7,7 +7,8 @@ import shutil
 from support import DONE, INPUT, USAGE, check, run_tests
 
 RECIPES = ["efficientnet-lite0", "xfeat", "sscd"]
-INFO = ["name", "kind", "dim", "longest", "parameters", "licence", "fingerprint", "folder", "network", "bf16_cosine"]
+INFO = ["name", "kind", "dim", "longest", "parameters", "licence", "fingerprint", "folder", "network", "bf16_cosine", "whitening",
+        "members"]
 SPEED = ["images_per_second", "width", "height", "precision", "threads"]
 
 
@@ -146,7 +147,7 @@ def test_import_refuses(place):
     for network, description, message in (
             ("tiny-bundle/model.onnx", "syntax.json", "syntax.json:2:"),
             ("tiny-bundle/model.onnx", "list.json", "list.json: must be an object"),
-            ("tiny-bundle/model.onnx", "17.json", "has not 17 channels"),
+            ("tiny-bundle/model.onnx", "17.json", "of which 16 numbers are made; model.json says \"dim\" 17"),
             ("tiny-bundle/model.onnx", "output.json", "no output 'nothing'"),
             ("tiny-bundle/model.onnx", "nothing.json", "nothing.json: No such file"),
             ("nothing.onnx", "tiny-bundle/model.json", "nothing.onnx: No such file"),
@@ -239,6 +240,119 @@ def test_whiten(place):
           and "broken.jpg" in done.err, done)
 
 
+def parameters(place, name):
+    """What was learned: whitening of model.json, and the bytes of its files."""
+    folder = place.home / "cairn/models" / name
+    return (json.loads((folder / "model.json").read_text())["global"]["whitening"],
+            b"".join((folder / file).read_bytes() for file in ("mean.npy", "projection.npy") if (folder / file).exists()))
+
+
+def test_whiten_power_and_length(place):
+    place.model()
+    place.photographs("p", 8)
+    for name, words, said in (
+            ("full", (), {"kind": "pcaw", "power": 1, "unit": True}), ("half", ("--power", "0.5"), {"power": 0.5, "unit": True}),
+            ("none", ("--power", "0"), {"power": 0}), ("pca", ("--kind", "pca"), {"kind": "pca", "unit": True}),
+            ("raw", ("--raw",), {"power": 1, "unit": False}), ("centre", ("--kind", "centre"), {"kind": "centre", "unit": False}),
+            ("unit", ("--kind", "centre", "--unit"), {"kind": "centre", "unit": True})):
+        done = place.run("model", "whiten", "tiny", "p", "-o", name, *words)
+        check(f"{name}: model.json says {said}", done.code == DONE and said.items() <= parameters(place, name)[0].items(),
+              (done, done.code == DONE and parameters(place, name)[0]))
+    learned = {name: parameters(place, name)[1] for name in models(place) if name != "tiny"}
+    check("without power it is pca", learned["none"] == learned["pca"])
+    check("all others differ", len(set(learned.values())) == len(learned) - 1)
+    prints = {about(place, name)["fingerprint"] for name in models(place)}
+    check("and so do their fingerprints", len(prints) == len(learned), prints)
+
+
+def test_whiten_from_pairs(place):
+    place.model()
+    for scene in range(4):
+        for view in range(3):
+            place.photograph(f"p/{scene}/{view}.png", scene, shift=(4 * view, 0))
+    every = [(f"{scene}/{a}.png", f"{scene}/{b}.png") for scene in range(4) for a in range(3) for b in range(a + 1, 3)]
+    place.write("p/pairs.csv", "query,positive\n" + "".join(f"{a},{b}\n" for a, b in every))
+    done = place.run("model", "whiten", "tiny", "--kind", "lw", "--pairs", "p/pairs.csv", "-o", "file")
+    check("from a file of pairs", done.code == DONE and done.out == "learned lw from 12 pairs of 12 images: file\n", done)
+    check("few pairs are warned of", "warning: 12 pairs for 16 dimensions" in done.err, done)
+    check("the kind is known", parameters(place, "file")[0]["kind"] == "lw" and about(place, "file")["dim"] == 11)
+    done = place.run("model", "whiten", "tiny", "p", "--kind", "lw", "--pairs-from", "parent", "-o", "folders")
+    check("folders give the same pairs", done.code == DONE and parameters(place, "folders") == parameters(place, "file"), done)
+    words = ("model", "whiten", "tiny", "p", "--kind", "lw", "--pairs-from", "parent", "--max-pairs", 1, "--dim", 3)
+    for name, seed in (("one", 1), ("again", 1), ("two", 2)):
+        done = place.run(*words, "--seed", seed, "-o", name)
+        check("a pair of each folder", done.code == DONE and "from 4 pairs of 8 images" in done.out
+              and about(place, name)["dim"] == 3, done)
+    check("the same for the same seed", parameters(place, "one") == parameters(place, "again"))
+    check("and another for another", parameters(place, "one") != parameters(place, "two"))
+    place.collection("c", init=("--model", "file", "--local", "none"))
+    check("and it describes", place.run("add", "c", "p").code == DONE)
+    place.write("bad.csv", "p/0/0.png,p/0/1.png\np/0/0.png,p/9/9.png\n")
+    for words, code, message in (
+            ("--pairs bad.csv", INPUT, "bad.csv:2: there is no image 'p/9/9.png'"),
+            ("--pairs none.csv", INPUT, "none.csv"),
+            ("--pairs p/pairs.csv --dim 12", USAGE, "12 dimensions need at least 13 readable images"),
+            ("p/0/0.png p/1/0.png --pairs-from parent", USAGE, "no folder holds two of the 2 images")):
+        failed = place.run("model", "whiten", "tiny", "--kind", "lw", "-o", "x", *words.split())
+        check(f"whiten {words}: {message}", failed.code == code and message in failed.err and failed.out == "", failed)
+    check("no model is made by that", "x" not in models(place))
+
+
+def test_whiten_several_together(place):
+    for name in ("tiny", "other"):
+        place.model(name)
+    place.photographs("p", 12)
+    place.run("model", "whiten", "other", "p", "--kind", "pca", "--dim", 5, "-o", "short")
+    done = place.run("model", "whiten", "tiny:1", "short:0.5", "p", "-o", "both", "--kind", "pcaw", "--power", "0.5", "--dim", 6)
+    check("two models make a third", done == (DONE, "learned pcaw from 12 images: both\n", ""), done)
+    known = about(place, "both")
+    check("which is known as JSON", known["kind"] == "ensemble" and known["dim"] == 6 and known["network"] is None
+          and known["whitening"] == "pcaw" and [(m["name"], m["weight"]) for m in known["members"]] == [("tiny", 1), ("short", 0.5)]
+          and known["members"][1]["fingerprint"] == about(place, "short")["fingerprint"], known)
+    text = place.run("model", "info", "both").out
+    check("and as text", "kind         ensemble\n" in text and "members      tiny (weight 1)\n             short (weight 0.5)\n" in text
+          and "network" not in text, text)
+    listed = place.run("model", "list").out
+    check("and listed", re.search(r"^both +ensemble +6 ", listed, re.M) is not None, listed)
+    check("it holds no network", sorted(os.listdir(place.home / "cairn/models/both")) == ["mean.npy", "model.json", "projection.npy"])
+    photos = place.photographs("q", 3, first=30)
+    made = place.run("init", "c", "--model", "both", "--local", "none")
+    check("a collection is made with it", made.code == DONE and place.run("add", "c", *photos).code == DONE, made)
+    found = place.run("search", "c", photos[1], "--format", "json").json["queries"][0]["results"][0]
+    check("and searched", found["path"] == str(photos[1]) and found["similarity"] > 0.999, found)
+    place.write("weird:2/x.txt", "")
+    place.photograph("weird:2/a.png", 3)
+    done = place.run("model", "whiten", "tiny", "p", "weird:2", "-o", "files")
+    check("what is a file is no model", done.code == DONE and "from 13 images" in done.out and about(place, "files")["kind"] == "global",
+          done)
+    for words, code, message in (
+            ("tiny:1 other:1 p", USAGE, "name the ensemble of 2 models with --output"),
+            ("tiny other:0 p -o x", USAGE, "other:0: the weight must be"),
+            ("tiny tiny:2 p -o x", USAGE, "'tiny' is given twice"),
+            ("tiny both:2 p -o x", USAGE, "'both' is an ensemble itself"),
+            ("tiny nothing:2 p -o x", INPUT, "no model 'nothing'"),
+            ("tiny other:1 p -o other --replace", USAGE, "needs its member 'other'"),
+            ("tiny other:1 p -o x --dim 33", USAGE, "has 32 dimensions"),
+            ("tiny other:1 p -o both", INPUT, "'both' is there already")):
+        failed = place.run("model", "whiten", *words.split())
+        check(f"whiten {words}: {message}", failed.code == code and message in failed.err and failed.out == "", failed)
+    failed = place.run("model", "import", "x", "tiny-bundle/model.onnx", place.home / "cairn/models/both/model.json")
+    check("an ensemble is not imported", failed.code == INPUT and 'has no "network"' in failed.err, failed)
+    benched = place.run("model", "bench", "both")
+    check("an ensemble is not timed", benched.code == USAGE and "is an ensemble" in benched.err, benched)
+    place.run("model", "whiten", "short", "p", "--kind", "centre")
+    for words in (("search", "c", photos[0]), ("model", "info", "both")):
+        failed = place.run(*words)
+        check(f"{words[0]}: a member that changed is told", failed.code == INPUT and "'both' has the member 'short', which is not the model"
+              in failed.err and "learn the ensemble again" in failed.err, failed)
+    shutil.rmtree(place.home / "cairn/models/tiny")
+    failed = place.run("search", "c", photos[0])
+    check("so is one that is gone", failed.code == INPUT and "has the member 'tiny'" in failed.err and "no model 'tiny'" in failed.err,
+          failed)
+    listed = place.run("model", "list")
+    check("and the list goes on", "no model 'tiny'" in listed.err and "other" in listed.out, listed)
+
+
 def test_whiten_failures(place):
     place.model()
     place.photographs("p", 3)
@@ -254,6 +368,64 @@ def test_whiten_failures(place):
         failed = place.run("model", "whiten", *words.split())
         check(f"whiten {words}: {message}", failed.code == code and message in failed.err and failed.out == "", failed)
     check("no model is made by that", models(place) == ["tiny"] and len(bad) == 2)
+
+
+# ---- pca ----
+
+
+def attentive(place, name="points", **members):
+    """The tiny network as a local model: its map's positions, by their norm."""
+    bundle = place / "tiny-bundle"
+    if not bundle.exists():
+        place.model()
+    document = json.loads((bundle / "model.json").read_text())
+    del document["global"]
+    document["kind"] = "local"
+    document["local"] = {"method": "attentive", "descriptors": "map", "attention": "norm", "dim": 16, "max_points": 100, **members}
+    path = place.write(f"{name}-bundle/model.json", json.dumps(document))
+    return place.run("model", "import", name, bundle / "model.onnx", path)
+
+
+def test_pca(place):
+    made = attentive(place)
+    check("a local model is imported", made.code == DONE and about(place, "points")["dim"] == 16, made)
+    place.photographs("p", 5)
+    done = place.run("model", "pca", "points", "p", "--dim", 4, "-o", "short")
+    check("pca", done == (DONE, "learned 4 dimensions from 5 images: short\n", ""), done)
+    check("keeps as many", about(place, "short")["dim"] == 4 and about(place, "points")["dim"] == 16)
+    refused = place.run("model", "pca", "points", "p", "--dim", 4, "-o", "short")
+    check("another model is not overwritten", refused.code == INPUT and "'short' is there already; --replace" in refused.err, refused)
+    first = about(place, "short")["fingerprint"]
+    done = place.run("model", "pca", "points", "p", "--dim", 5, "-o", "short", "--replace")
+    check("but with --replace", done.code == DONE and about(place, "short")["fingerprint"] != first, done)
+    done = place.run("model", "pca", "short", "p", "--dim", 4)
+    check("without --output the model itself, as if for the first time",
+          done.code == DONE and about(place, "short")["fingerprint"] == first, done)
+    bundle = place.home / "cairn/models/short"
+    again = place.run("model", "import", "again", bundle / "model.onnx", bundle / "model.json")
+    check("its arrays are imported along", again.code == DONE and about(place, "again")["fingerprint"] == first, again)
+    made = place.run("init", "c", "--model", "none", "--local", "short")
+    added = place.run("add", "c", "p")
+    check("a collection takes its features", made.code == DONE and added.code == DONE and place.run("check", "c").code == DONE, added)
+
+
+def test_pca_failures(place):
+    attentive(place)
+    attentive(place, "wide", receptive_field={"size": 4, "stride": 4, "pad": 0})
+    place.photographs("p", 2)
+    place.write("bad/0.jpg", "no photograph")
+    for words, code, message in (
+            ("points nothing", INPUT, "no image was found to learn from"),
+            ("points bad --dim 4", USAGE, "4 dimensions need at least 5 descriptors; the images gave 0"),
+            ("points p --dim 17", USAGE, "has descriptors of 16 dimensions; 17 cannot be kept"),
+            ("tiny p --dim 4", USAGE, "'cairn model whiten' learns for those"),
+            ("./points p", USAGE, "name the new model with --output"),
+            ("points p -o ../x", USAGE, "cannot name a model")):
+        failed = place.run("model", "pca", *words.split())
+        check(f"pca {words}: {message}", failed.code == code and message in failed.err and failed.out == "", failed)
+    check("no model is made by that", models(place) == ["points", "tiny", "wide"], models(place))
+    failed = attentive(place, "neither", method="dense")
+    check("a model.json that is at fault", failed.code == INPUT and 'unknown member "attention"' in failed.err, failed)
 
 
 # ---- collections and their models ----

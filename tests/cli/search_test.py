@@ -234,7 +234,7 @@ def test_ids(place):
 def test_empty_collection(place):
     place.collection()
     answer = place.run("search", "c", place.photograph("q.png", 1))
-    check("an empty collection has nothing, which is no failure", answer.code == DONE and ": 0 found in" in answer.out, answer)
+    check("an empty collection has nothing, which is no failure", answer.code == DONE and ": 0 found in" in answer.out and "has no images" in answer.err, answer)
 
 
 # ---- several queries ----
