@@ -5,7 +5,7 @@ DESTDIR ?=
 MESON = PKG_CONFIG_PATH="$(CURDIR)/.deps/pkgconfig:$$PKG_CONFIG_PATH" meson
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup setup-checks demo check check-slow fuzz accuracy calibrate bench install format clean
+.PHONY: all help setup setup-checks demo check check-slow fuzz accuracy ladder calibrate bench install format clean
 
 all: setup ## set up the machine and build the command: build/cairn
 	@test -f $(BUILD)/build.ninja || $(MESON) setup $(BUILD) -Dtests=false --prefix=$(PREFIX)
@@ -35,6 +35,9 @@ fuzz: setup-checks ## run every fuzz target for SECONDS_EACH seconds (default 60
 
 accuracy: all ## mAP on real photographs (CAIRN_DATA) into docs/results.md
 	@scripts/accuracy.py
+
+ladder: all ## mAP as descriptors are made better step by step (CAIRN_DATA) into docs/results.md
+	@scripts/ladder.py
 
 calibrate: all ## the minimum and boost of inliers, on ukbench-sample (CAIRN_DATA)
 	@scripts/bench.sh --script scripts/calibrate.py

@@ -7,9 +7,7 @@ counted. cairn's time is that of the whole command, in the precision that `auto`
 each network alone at each of its input sizes (`cairn model bench`), and both networks on inputs of the images' sizes in the
 images' order, by OpenVINO's own Python package with two streams and two requests; neither decodes or computes anything else."""
 import json
-import multiprocessing
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +19,7 @@ import onnxruntime
 import openvino
 import PIL.Image
 
-from common import BUILD, CAIRN, HOME, Ratios, in_turn, need_data, need_models
+from common import BUILD, CAIRN, HOME, Ratios, in_turn, need_data, need_models, run_workers, timed_add
 
 WORKERS = 2
 ROUNDS = 5
@@ -98,40 +96,6 @@ def peer_worker(paths, models, ready, go, done):
     done.release()
 
 
-def run_peer(paths, models):
-    # A forked worker would wait for threads of OpenCV and ONNX Runtime that it has not.
-    spawn = multiprocessing.get_context("spawn")
-    ready, done, go = spawn.Semaphore(0), spawn.Semaphore(0), spawn.Event()
-    workers = [spawn.Process(target=peer_worker, args=(paths[i::WORKERS], models, ready, go, done)) for i in range(WORKERS)]
-    for worker in workers:
-        worker.start()
-    for _ in workers:
-        ready.acquire()
-    start = time.perf_counter()
-    go.set()
-    for _ in workers:
-        done.acquire()
-    seconds = time.perf_counter() - start
-    for worker in workers:
-        worker.join()
-    return seconds
-
-
-def run_cairn(paths):
-    folder = tempfile.mkdtemp(prefix="cairn-bench-", dir=BUILD)
-    try:
-        listed = os.path.join(folder, "list.txt")
-        with open(listed, "w") as file:
-            file.writelines(path + "\n" for path in paths)
-        collection = os.path.join(folder, "collection")
-        subprocess.run([CAIRN, "init", collection, "--model", "efficientnet-lite0", "--local", "xfeat"], check=True, capture_output=True)
-        start = time.perf_counter()
-        subprocess.run([CAIRN, "add", collection, "@" + listed, "--threads", str(WORKERS)], check=True, capture_output=True)
-        return time.perf_counter() - start
-    finally:
-        shutil.rmtree(folder)
-
-
 def raw_seconds(sizes):
     """Seconds of raw inference for all images, from `cairn model bench` at each network's input sizes."""
     total = 0.0
@@ -181,7 +145,7 @@ def precision_in_use():
 
 def measure(ratios, case, paths, models, counts):
     sizes, precision, count = sizes_of(paths), precision_in_use(), len(paths)
-    cairn, peer, raw, openvinos = in_turn(ROUNDS, lambda: run_cairn(paths), lambda: run_peer(paths, models), lambda: raw_seconds(sizes),
+    cairn, peer, raw, openvinos = in_turn(ROUNDS, lambda: timed_add(["--model", "efficientnet-lite0", "--local", "xfeat"], paths, WORKERS), lambda: run_workers(peer_worker, WORKERS, paths, models), lambda: raw_seconds(sizes),
                                           lambda: raw_openvino(sizes, precision))
     print(f"{case}: {count} images; cairn {count / cairn:.1f}/s, ONNX Runtime {count / peer:.1f}/s; raw inference in {precision}: "
           f"each network alone {count / raw:.1f}/s, cairn takes {cairn / raw:.2f} of that time; OpenVINO's Python package, both networks in the "

@@ -51,8 +51,8 @@ def prepare_models():
         cairn("model", "whiten", "efficientnet-lite0", folder, "--kind", "centre", "-o", name, "--replace")
 
 
-def collection(models, kinds, folders, name):
-    folder = WORK / name
+def collection(models, kinds, folders, name, work=WORK):
+    folder = work / name
     cairn("init", folder, *sum((["--model", model] for model in models or ["none"]), []), *sum((["--local", kind] for kind in kinds), []))
     cairn("add", folder, *folders)
     return folder
@@ -104,23 +104,27 @@ def ladder(folders, suffix, codebooks):
     return lines
 
 
-def write_results(lines):
+def write_results(lines, begin=BEGIN):
     path = ROOT / "docs" / "results.md"
     text = path.read_text()
-    made = BEGIN + "\n\n" + "\n".join(lines) + "\n\n" + END
-    path.write_text(re.sub(re.escape(BEGIN) + ".*?" + re.escape(END), lambda _: made, text, flags=re.S))
+    made = begin + "\n\n" + "\n".join(lines) + "\n\n" + END
+    path.write_text(re.sub(re.escape(begin) + ".*?" + re.escape(END), lambda _: made, text, flags=re.S))
+
+
+def start_anew(work):
+    """What an older program computed must not be compared with this one's; installed models stay."""
+    for old in work.glob("*"):
+        if old.is_dir() and old.name != "home":
+            shutil.rmtree(old)
+    work.mkdir(parents=True, exist_ok=True)
+    os.environ["CAIRN_HOME"] = str(WORK / "home")
 
 
 def main():
     if not ROXFORD.is_dir():
         print(f"skipped: {ROXFORD} is not there; set CAIRN_DATA")
         return 0
-    # What an older program computed must not be compared with this one's.
-    for old in WORK.glob("*"):
-        if old.name != "home":
-            shutil.rmtree(old)
-    os.environ["CAIRN_HOME"] = str(WORK / "home")
-    WORK.mkdir(parents=True, exist_ok=True)
+    start_anew(WORK)
     prepare_models()
     codebooks = train_codebooks()
     lines = ["### 775 database images", ""] + ladder([ROXFORD / "jpg"], "", codebooks)
