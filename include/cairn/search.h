@@ -116,6 +116,15 @@ CAIRN_API int cairn_query_from_image(cairn_query **out, cairn_searcher *searcher
  * needed. @return 0; CAIRN_ENOTFOUND; CAIRN_EDAMAGED */
 CAIRN_API int cairn_query_from_id(cairn_query **out, cairn_searcher *searcher, int64_t id);
 
+/**
+ * An image of another collection as a query, by what that one keeps of it. Nothing is described anew.
+ *
+ * @param from must keep what the searcher needs, made by the same models; borrowed for the call
+ * @return 0; CAIRN_EINVALID naming what differs between the two collections; CAIRN_ENOTFOUND; CAIRN_EDAMAGED
+ */
+CAIRN_API int cairn_query_from_collection(cairn_query **out, cairn_searcher *searcher, cairn_collection *from,
+					  int64_t id);
+
 /** Free a query; NULL is allowed. */
 CAIRN_API void cairn_query_free(cairn_query *query);
 

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "collection/keymap.h"
+#include "data/label_table.h"
 #include "index/row_segment.h"
 #include "util/progress.h"
 
@@ -138,6 +139,10 @@ int cn_catalogue_ids_of_label(cn_catalogue *catalogue, const char *label, int64_
  */
 int cn_catalogue_ids_where(cn_catalogue *catalogue, const char *expression, cn_progress *progress, int64_t **ids,
 			   size_t *count);
+
+/** The labels of table->ids, which are those of all images that are not removed: fills in the rest of the table, also
+ * in part where it fails. */
+int cn_catalogue_labels(cn_catalogue *catalogue, cn_label_table *table);
 
 /* Finding: id 0 where there is no such image; removed ones are never found. */
 int cn_catalogue_find_id(cn_catalogue *catalogue, int64_t id, cn_image_entry *out);

@@ -2,6 +2,7 @@
  * The catalogue's images.
  */
 #include "collection/sql.h"
+#include "util/ids.h"
 #include "util/memory.h"
 
 static int count_rows(cn_catalogue *catalogue, cn_sql_statement which, uint64_t *out)
@@ -30,6 +31,59 @@ int cn_catalogue_ids(cn_catalogue *catalogue, int64_t first, int64_t last, int r
 	int status = cn_sql_gather(statement, ids, count, &result);
 	int ended = cn_sql_finish(catalogue, statement, result, "reading the ids");
 	return status < 0 ? status : ended;
+}
+
+static int add_name(cn_label_table *table, sqlite3_stmt *statement, size_t *capacity)
+{
+	if (table->name_count == *capacity) {
+		size_t larger = *capacity ? 2 * *capacity : 64;
+		char **names = cn_realloc(table->names, larger, sizeof(*names));
+		if (!names)
+			return CAIRN_ENOMEM;
+		table->names = names;
+		*capacity = larger;
+	}
+	char *name = cn_sql_column_copy(statement, 0);
+	if (!name)
+		return CAIRN_ENOMEM;
+	table->names[table->name_count++] = name;
+	return 0;
+}
+
+static int read_names(cn_catalogue *catalogue, cn_label_table *table)
+{
+	sqlite3_stmt *statement;
+	size_t capacity = 0;
+	int result, status = 0;
+	CN_TRY(cn_sql_use(catalogue, CN_SQL_LABELS, &statement));
+	while (status == 0 && (result = sqlite3_step(statement)) == SQLITE_ROW)
+		status = add_name(table, statement, &capacity);
+	int ended = cn_sql_finish(catalogue, statement, status < 0 ? SQLITE_DONE : result, "reading the labels");
+	return status < 0 ? status : ended;
+}
+
+static void set_label(cn_label_table *table, sqlite3_stmt *statement)
+{
+	const char *name = (const char *)sqlite3_column_text(statement, 1);
+	size_t at = cn_ids_find(table->ids, table->count, sqlite3_column_int64(statement, 0));
+	if (name && at < table->count && table->ids[at] == sqlite3_column_int64(statement, 0))
+		table->labels[at] = cn_label_table_number(table, name);
+}
+
+int cn_catalogue_labels(cn_catalogue *catalogue, cn_label_table *table)
+{
+	sqlite3_stmt *statement;
+	int result;
+	CN_TRY(read_names(catalogue, table));
+	table->labels = cn_alloc(table->count, sizeof(*table->labels));
+	if (!table->labels)
+		return CAIRN_ENOMEM;
+	for (size_t i = 0; i < table->count; i++)
+		table->labels[i] = CN_NO_LABEL;
+	CN_TRY(cn_sql_use(catalogue, CN_SQL_LABELLED_IDS, &statement));
+	while ((result = sqlite3_step(statement)) == SQLITE_ROW)
+		set_label(table, statement);
+	return cn_sql_finish(catalogue, statement, result, "reading the labels");
 }
 
 static int keep_text(cn_text *text, sqlite3_stmt *statement, int at)

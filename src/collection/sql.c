@@ -27,6 +27,8 @@ static const char *const statement_text[CN_SQL_STATEMENTS] = {
 	[CN_SQL_REMOVED_IDS] = "SELECT id FROM images INDEXED BY images_removed WHERE removed = 1 AND id BETWEEN ? AND ? ORDER BY id",
 	[CN_SQL_IDS_OF_LABEL] = "SELECT id FROM images WHERE removed = 0 AND label = ? ORDER BY id",
 	[CN_SQL_IDS_WITHOUT_LABEL] = "SELECT id FROM images WHERE removed = 0 AND label IS NULL ORDER BY id",
+	[CN_SQL_LABELS] = "SELECT DISTINCT label FROM images INDEXED BY images_label WHERE removed = 0 AND label IS NOT NULL ORDER BY label",
+	[CN_SQL_LABELLED_IDS] = "SELECT id, label FROM images INDEXED BY images_label WHERE removed = 0 AND label IS NOT NULL ORDER BY label, id",
 	[CN_SQL_FIND_ID] = IMAGE_COLUMNS "id = ? AND removed = 0",
 	[CN_SQL_FIND_PATH] = IMAGE_COLUMNS "path = ? AND removed = 0",
 	[CN_SQL_FIND_HASH] = IMAGE_COLUMNS "hash = ? AND removed = 0 ORDER BY id LIMIT 1",

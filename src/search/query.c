@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "collection/identity.h"
 #include "math/dot.h"
 #include "search/search.h"
 #include "util/memory.h"
@@ -89,36 +90,49 @@ int cairn_query_open(cairn_query **out, cairn_searcher *searcher, const char *pa
 	return status;
 }
 
-static int kept_descriptor(const cairn_query *query, int64_t id)
+static int kept_descriptor(const cairn_query *query, cairn_collection *from, int64_t id)
 {
-	const cairn_searcher *searcher = query->searcher;
-	CN_TRY(cairn_collection_descriptor(searcher->collection, id, query->descriptor));
-	if (cn_all_finite(query->descriptor, searcher->info.dim))
+	CN_TRY(cairn_collection_descriptor(from, id, query->descriptor));
+	if (cn_all_finite(query->descriptor, query->searcher->info.dim))
 		return 0;
 	return cn_fail(CAIRN_EDAMAGED,
 		       "'%s': the descriptor of image %lld holds a number that is not finite; 'cairn check' tells what "
 		       "mends it",
-		       searcher->info.folder, (long long)id);
+		       from->folder, (long long)id);
 }
 
-int cairn_query_from_id(cairn_query **out, cairn_searcher *searcher, int64_t id)
+/* What a collection keeps of an image, as a query. */
+static int query_from(cairn_query **out, cairn_searcher *searcher, cairn_collection *from, int64_t id)
 {
 	cairn_image_record record;
 	cairn_query *query;
-	*out = NULL;
-	CN_TRY(cairn_collection_find_id(searcher->collection, id, &record));
+	CN_TRY(cairn_collection_find_id(from, id, &record));
 	CN_TRY(query_new(&query, searcher, record.path));
-	query->id = id;
 	int status = 0;
 	if (query->descriptor)
-		CN_GOTO(status, kept_descriptor(query, id));
+		CN_GOTO(status, kept_descriptor(query, from, id));
 	if (searcher->local)
-		CN_GOTO(status, cairn_collection_features(searcher->collection, id, searcher->local, &query->features));
+		CN_GOTO(status, cairn_collection_features(from, id, searcher->local, &query->features));
 	*out = query;
 	return 0;
 done:
 	cairn_query_free(query);
 	return status;
+}
+
+int cairn_query_from_id(cairn_query **out, cairn_searcher *searcher, int64_t id)
+{
+	*out = NULL;
+	CN_TRY(query_from(out, searcher, searcher->collection, id));
+	(*out)->id = id;
+	return 0;
+}
+
+int cairn_query_from_collection(cairn_query **out, cairn_searcher *searcher, cairn_collection *from, int64_t id)
+{
+	*out = NULL;
+	CN_TRY(cn_collection_expect_alike(searcher->collection, from, searcher->needs_global, searcher->local));
+	return query_from(out, searcher, from, id);
 }
 
 void cairn_query_free(cairn_query *query)

@@ -23,7 +23,7 @@ void photo_save_plain(const char *path);
 /** Photographs place-PP-view-V.png of places with seeds from `seed` on, in a new folder; each view is moved a bit. */
 const char *photo_views(size_t places, size_t views, uint64_t seed);
 
-/** The photographs 0.png to (count-1).png with seeds from `seed` on, in a new folder. */
+/** The photographs 000.png, 001.png and so on with seeds from `seed` on, in a new folder. */
 const char *photo_folder(size_t count, uint64_t seed);
 
 /** A bundle with a tiny network of random weights (one convolution, GeM pooling, 16 dimensions) in a new folder. The

@@ -66,6 +66,33 @@ static void describes_as_the_collection_does(void **state)
 	tear_down(&scene);
 }
 
+static void an_image_of_another_collection(void **state)
+{
+	(void)state;
+	struct scene scene;
+	cairn_query *own, *others;
+	cairn_collection *other;
+	const char *model = model_new("tiny", 3);
+	set_up(&scene, model, NULL);
+	assert_ok(cairn_collection_open(&other, collection_made(model, NULL, photos, 0), 0));
+	assert_ok(cairn_query_from_id(&own, scene.searcher, 2));
+	assert_ok(cairn_query_from_collection(&others, scene.searcher, other, 2));
+	assert_memory_equal(own->descriptor, others->descriptor, DIM * sizeof(float));
+	assert_int_equal(cairn_features_count(own->features), cairn_features_count(others->features));
+	/* It is none of the images that are searched, though it has the number of one. */
+	assert_int_equal(others->id, 0);
+	cairn_query_free(own);
+	cairn_query_free(others);
+	assert_fails(cairn_query_from_collection(&others, scene.searcher, other, 99), CAIRN_ENOTFOUND, "99");
+	assert_null(others);
+	cairn_collection_free(other);
+	assert_ok(cairn_collection_open(&other, collection_made(model_new("other", 4), NULL, photos, 0), 0));
+	assert_fails(cairn_query_from_collection(&others, scene.searcher, other, 2), CAIRN_EINVALID,
+		     "different models");
+	cairn_collection_free(other);
+	tear_down(&scene);
+}
+
 static void describes_a_part(void **state)
 {
 	(void)state;
@@ -279,10 +306,15 @@ static int make_photos(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(describes_as_the_collection_does), cmocka_unit_test(describes_a_part),
-		cmocka_unit_test(refuses_what_is_no_query),         cmocka_unit_test(refuses_a_model_that_changed),
-		cmocka_unit_test(opens_a_local_model_where_it_is),  cmocka_unit_test(options_are_copied),
-		cmocka_unit_test(extracts_only_what_is_needed),     cmocka_unit_test(survives_lack_of_memory),
+		cmocka_unit_test(describes_as_the_collection_does),
+		cmocka_unit_test(an_image_of_another_collection),
+		cmocka_unit_test(describes_a_part),
+		cmocka_unit_test(refuses_what_is_no_query),
+		cmocka_unit_test(refuses_a_model_that_changed),
+		cmocka_unit_test(opens_a_local_model_where_it_is),
+		cmocka_unit_test(options_are_copied),
+		cmocka_unit_test(extracts_only_what_is_needed),
+		cmocka_unit_test(survives_lack_of_memory),
 	};
 	return cmocka_run_group_tests_name("search/query", tests, make_photos, NULL);
 }
