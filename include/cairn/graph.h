@@ -80,6 +80,37 @@ typedef struct {
 CAIRN_API int cairn_graph_write(const cairn_index *images, const cairn_index *among, size_t k, const char *prefix,
 				const cairn_graph_options *options, cairn_graph_report *report);
 
+/* ---- reading ---- */
+
+/** The nearest neighbours of N images: arrays of the caller's, or those of a graph's files. Borrowed. */
+typedef struct {
+	const int64_t *images; /**< N: the image that each line is of */
+	const int64_t *ids;    /**< N x k, C order: its neighbours, best first; a negative id is no image */
+	const float *scores;   /**< N x k: their similarities */
+	size_t count;          /**< N */
+	size_t k;
+} cairn_neighbours;
+
+typedef struct cairn_graph cairn_graph;
+
+/**
+ * Map the files that cairn_graph_write() wrote.
+ *
+ * @param[out] out    the caller frees it with cairn_graph_free()
+ * @param      prefix path, as it was given to cairn_graph_write()
+ * @return 0; CAIRN_ENOTFOUND; CAIRN_EFORMAT naming the file whose type or shape does not fit; CAIRN_EIO; CAIRN_ENOMEM
+ *
+ * Thread-safety: a graph may be read from any number of threads. One that is written anew with the same prefix leaves
+ * an open one as it was.
+ */
+CAIRN_API int cairn_graph_open(cairn_graph **out, const char *prefix);
+
+/** Free a graph; NULL is allowed. */
+CAIRN_API void cairn_graph_free(cairn_graph *graph);
+
+/** Its lines, borrowed until it is freed. What ids and scores hold is not checked. */
+CAIRN_API const cairn_neighbours *cairn_graph_neighbours(const cairn_graph *graph);
+
 #ifdef __cplusplus
 }
 #endif
