@@ -12,6 +12,7 @@
  *     index.h        nearest neighbours
  *     graph.h        the nearest neighbours of every image
  *     ivf.h          lists of descriptors that make their search faster
+ *     rerank.h       query expansion, augmentation of all images, fusion of rankings
  *     asmk.h         search by local features: codebooks, ASMK files
  *     collection.h   images remembered on disk
  *     search.h       one question answered; reports
@@ -32,6 +33,7 @@
 #include "cairn/ivf.h"
 #include "cairn/model.h"
 #include "cairn/ranking.h"
+#include "cairn/rerank.h"
 #include "cairn/search.h"
 #include "cairn/verify.h"
 #include "cairn/whitening.h"

@@ -1,0 +1,121 @@
+/*
+ * cairn/rerank.h - better rankings from those that were found: query expansion, database-side augmentation, fusion.
+ *
+ * docs/methods.md, "Query expansion", "Database-side augmentation" and "Fusion of rankings", has the formulas. Vectors
+ * are float32 in C order, of unit length.
+ *
+ * Thread-safety: all functions may be called from any number of threads, each of which has threads of its own in the
+ * call. Results do not depend on their number.
+ */
+#ifndef CAIRN_RERANK_H
+#define CAIRN_RERANK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cairn/error.h"
+#include "cairn/export.h"
+#include "cairn/graph.h"
+#include "cairn/index.h"
+#include "cairn/ranking.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What a neighbour counts for in a weighted sum, beside the vector itself, whose weight is 1. */
+typedef enum {
+	CAIRN_WEIGHTS_AVERAGE, /**< 1: average query expansion, AQE (Chum, Philbin, Sivic, Isard and Zisserman, ICCV
+				  2007) */
+	CAIRN_WEIGHTS_DECAY,   /**< (n - r) / n at rank r = 1 to n, AQE with decay: nothing for the last (Gordo,
+				  Almazan, Revaud and Larlus, IJCV 2017) */
+	CAIRN_WEIGHTS_ALPHA    /**< max(0, s)^alpha of its similarity s: alpha-QE, 0 where s is not above 0 (Radenovic,
+				  Tolias and Chum, TPAMI 2018) */
+} cairn_neighbour_weights;
+
+#define CAIRN_MOST_NEIGHBOURS 65536
+
+/* ---- query expansion ---- */
+
+/**
+ * Searches with some vectors.
+ *
+ * @param[out] out     a new ranking of `count` rows; who called it frees it
+ * @param      vectors count x dim
+ * @param      k       the depth wanted
+ * @return 0, or a negative status, with which the work ends
+ */
+typedef int (*cairn_search_cb)(cairn_ranking **out, const float *vectors, size_t count, size_t k, void *payload);
+
+/** How queries are expanded. */
+typedef struct {
+	uint32_t version; /**< CAIRN_EXPANSION_OPTIONS_VERSION */
+	cairn_neighbour_weights weights;
+	/** n: how many of the first images of a ranking count, at most CAIRN_MOST_NEIGHBOURS; fewer where it holds
+	 * fewer, which does not change the decay. 0: 10 for the average, 20 for decay (both of Gordo et al.), 50 for
+	 * alpha (Radenovic et al.) */
+	size_t neighbours;
+	double alpha;     /**< >= 0; 3 is of Radenovic et al. */
+	float inliers;    /**< verified images count if their inliers are above; 40 */
+	uint32_t times;   /**< of cairn_search_expanded(): how often to expand, 0: 1 */
+	uint32_t threads; /**< 0: one for each core */
+	/** NULL: cairn_search_expanded() searches in the index; else by this. The index then only has the
+	 * images' vectors. */
+	cairn_search_cb search;
+	void *search_payload;
+} cairn_expansion_options;
+
+#define CAIRN_EXPANSION_OPTIONS_VERSION 1
+#define CAIRN_EXPANSION_OPTIONS_INIT                                                                                   \
+	{                                                                                                              \
+		CAIRN_EXPANSION_OPTIONS_VERSION, CAIRN_WEIGHTS_ALPHA, 0, 3, 40, 0, 0, NULL, NULL                       \
+	}
+
+/**
+ * Expand queries by their neighbours: L2(q + sum of w x) over the first n images x of each row of a ranking, by their
+ * (first) rows in the index. An image that comes again counts once, as at its first place.
+ *
+ * Verified images join the n: those that are not among them, and those that are, count as below.
+ *
+ * | weights | a verified image's |
+ * |---|---|
+ * | average | 1 |
+ * | decay | 1, at whatever rank it is |
+ * | alpha | max(0, s)^alpha, with s made from the vectors where it is not among the n |
+ *
+ * Where the sum vanishes, to less than a thousandth of the weights together, the query itself is the result.
+ *
+ * @param[out] out        count x dim; may be `queries`
+ * @param      index      where the images' vectors are
+ * @param      queries    count x dim, unit, finite
+ * @param      neighbours count rows, scores are similarities
+ * @param      verified   NULL, or count rows: images that were verified, with the number of inliers as score; their
+ *                        order does not matter
+ * @param      options    NULL for the defaults
+ * @return 0; CAIRN_EINVALID where sizes do not fit, a number is not finite or an option is out of range;
+ * CAIRN_ENOTFOUND naming an image with a weight that the index does not have; CAIRN_ENOMEM
+ */
+CAIRN_API int cairn_expand_queries(float *out, const cairn_index *index, const float *queries, size_t count,
+				   const cairn_ranking *neighbours, const cairn_ranking *verified,
+				   const cairn_expansion_options *options);
+
+/**
+ * Search, expand, and search again with the expanded queries, `times` times; each time the queries are those of the
+ * time before, and the verified images the same.
+ *
+ * @param[out] out      a new ranking of depth k, of the last search; the caller frees it
+ * @param[out] expanded NULL, or count x dim: the queries of the last search; may be `queries`
+ * @param      k        1 to 2^31 - 1
+ * @param      verified as above
+ * @param      search   NULL for the defaults; how the index is searched
+ * @param      options  NULL for the defaults
+ * @return 0, or as above; errors of the searches
+ */
+CAIRN_API int cairn_search_expanded(cairn_ranking **out, float *expanded, const cairn_index *index,
+				    const float *queries, size_t count, size_t k, const cairn_ranking *verified,
+				    const cairn_index_options *search, const cairn_expansion_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
