@@ -115,6 +115,67 @@ CAIRN_API int cairn_search_expanded(cairn_ranking **out, float *expanded, const 
 				    const float *queries, size_t count, size_t k, const cairn_ranking *verified,
 				    const cairn_index_options *search, const cairn_expansion_options *options);
 
+/* ---- database-side augmentation ---- */
+
+/**
+ * Takes augmented vectors, in the order of the lines they are of, from the thread that called cairn_augment().
+ *
+ * @param images count ids
+ * @param rows   count x dim, unit; borrowed for the call
+ * @return 0, or a negative status, with which the work ends
+ */
+typedef int (*cairn_rows_cb)(const int64_t *images, const float *rows, size_t count, void *payload);
+
+/** How images are augmented. */
+typedef struct {
+	uint32_t version; /**< CAIRN_AUGMENTATION_OPTIONS_VERSION */
+	cairn_neighbour_weights weights;
+	size_t neighbours;          /**< as in cairn_expansion_options; at most those that the lines hold count */
+	double alpha;               /**< as there */
+	const uint8_t *only;        /**< NULL, or a flag a line: those with 0 are passed over */
+	uint32_t threads;           /**< 0: one for each core */
+	cairn_progress_cb progress; /**< NULL: none. Told of images */
+	void *progress_payload;
+} cairn_augmentation_options;
+
+#define CAIRN_AUGMENTATION_OPTIONS_VERSION 1
+#define CAIRN_AUGMENTATION_OPTIONS_INIT                                                                                \
+	{                                                                                                              \
+		CAIRN_AUGMENTATION_OPTIONS_VERSION, CAIRN_WEIGHTS_ALPHA, 0, 3, NULL, 0, NULL, NULL                     \
+	}
+
+/**
+ * Database-side augmentation: x' = L2(x + sum of w x_j) for every image, over its n nearest neighbours x_j
+ * (Arandjelovic and Zisserman, CVPR 2012; weights as in Gordo et al., IJCV 2017). An image that is its own neighbour is
+ * passed over, and takes no rank. Where the sum vanishes L2(x) is the result.
+ *
+ * Needs some 16 MB and what the lines are, however many there are. To search the result, encode it
+ * (cairn_index_encode()) and make an index of it, and expand and search in that.
+ *
+ * @param index      where the vectors are: those before augmentation, for all images
+ * @param neighbours lines, as of cairn_graph_neighbours()
+ * @param take       told of all lines, or those of `only`
+ * @param options    NULL for the defaults
+ * @return 0; CAIRN_EINVALID where an option is out of range or a weight is not finite; CAIRN_ENOTFOUND naming an image
+ *         with a weight that the index does not have; CAIRN_ECANCELLED; CAIRN_ENOMEM; what `take` returned
+ */
+CAIRN_API int cairn_augment(const cairn_index *index, const cairn_neighbours *neighbours, cairn_rows_cb take,
+			    void *payload, const cairn_augmentation_options *options);
+
+/**
+ * Which augmented vectors are others than before: those of new images, and those whose neighbours, or weights of them,
+ * are. An image's own vector is taken to be the same as long as its id is. Images that are no more are not told of.
+ *
+ * @param[out] changed now->count flags, for cairn_augmentation_options.only
+ * @param      before  lines in ascending order of images
+ * @param      now     likewise
+ * @param      options NULL for the defaults; those that the vectors were and will be augmented with
+ * @return 0; CAIRN_EINVALID where images do not ascend, an option is out of range or a weight is not finite;
+ *         CAIRN_ENOMEM
+ */
+CAIRN_API int cairn_augmentation_changes(uint8_t *changed, const cairn_neighbours *before, const cairn_neighbours *now,
+					 const cairn_augmentation_options *options);
+
 #ifdef __cplusplus
 }
 #endif
