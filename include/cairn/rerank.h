@@ -176,6 +176,63 @@ CAIRN_API int cairn_augment(const cairn_index *index, const cairn_neighbours *ne
 CAIRN_API int cairn_augmentation_changes(uint8_t *changed, const cairn_neighbours *before, const cairn_neighbours *now,
 					 const cairn_augmentation_options *options);
 
+/* ---- fusion ---- */
+
+/** How the places of an image in several rankings become one score. */
+typedef enum {
+	CAIRN_FUSE_SUM,             /**< sum of w s (Fox and Shaw, TREC-2, 1994: CombSUM) */
+	CAIRN_FUSE_PRODUCT,         /**< product of max(s, 1e-6)^w */
+	CAIRN_FUSE_RECIPROCAL_RANKS /**< sum of w / (c + rank), ranks from 1 (Cormack, Clarke and Buettcher, SIGIR
+				       2009); scores are not read */
+} cairn_fusion_rule;
+
+/** What is done before to the scores that one ranking has for one query. */
+typedef enum {
+	CAIRN_NORMALISE_NONE,
+	CAIRN_NORMALISE_MIN_MAX, /**< (s - min) / (max - min); 1 where all are equal */
+	CAIRN_NORMALISE_Z_SCORE, /**< (s - mean) / standard deviation; 0 where all are equal. Not for products */
+	CAIRN_NORMALISE_BEST     /**< s / max |s|; 0 where all are 0 */
+} cairn_normalisation;
+
+/** The score of an image in a ranking that does not have it, for a query for which that has others. */
+typedef enum {
+	CAIRN_MISSING_LEAST, /**< the least that the ranking has after normalisation, 0 for min-max: right where
+				rankings were cut off, since what is beyond their end would not have more */
+	CAIRN_MISSING_ZERO   /**< 0 after normalisation */
+} cairn_missing_score;
+
+/** How rankings are fused. */
+typedef struct {
+	uint32_t version; /**< CAIRN_FUSION_OPTIONS_VERSION */
+	cairn_fusion_rule rule;
+	cairn_normalisation normalisation;
+	cairn_missing_score missing;
+	double rank_constant;  /**< c of reciprocal ranks, >= 0; 60 */
+	const double *weights; /**< NULL: 1 each; else one a ranking, >= 0 and not all 0 */
+	uint32_t threads;      /**< 0: one for each core */
+} cairn_fusion_options;
+
+#define CAIRN_FUSION_OPTIONS_VERSION 1
+#define CAIRN_FUSION_OPTIONS_INIT                                                                                      \
+	{                                                                                                              \
+		CAIRN_FUSION_OPTIONS_VERSION, CAIRN_FUSE_SUM, CAIRN_NORMALISE_NONE, CAIRN_MISSING_LEAST, 60, NULL, 0   \
+	}
+
+/**
+ * Fuse several rankings of the same queries: for each query the k best of all images that any of them has. An image
+ * that a ranking has twice counts once, as at its first place. Equal scores are ordered by ascending id.
+ *
+ * A missing image adds nothing to reciprocal ranks. A ranking that has no image for a query says nothing about it.
+ *
+ * @param[out] out      a new ranking of depth k; the caller frees it. Its scores are the fused ones
+ * @param      rankings n of them, n >= 1, with equal numbers of queries; depths may differ
+ * @param      options  NULL for the defaults
+ * @return 0; CAIRN_EINVALID where sizes do not fit, an option is out of range, or a score is infinite that is needed;
+ *         CAIRN_ENOMEM
+ */
+CAIRN_API int cairn_fuse(cairn_ranking **out, const cairn_ranking *const *rankings, size_t n, size_t k,
+			 const cairn_fusion_options *options);
+
 #ifdef __cplusplus
 }
 #endif
