@@ -3,7 +3,7 @@
 
 #include "data/vectors.h"
 #include "index/rows.h"
-#include "lists.h"
+#include "weighted_sums.h"
 #include "rank/augment.h"
 #include "torture.h"
 

@@ -4,7 +4,7 @@
 #include "data/vectors.h"
 #include "index/rows.h"
 #include "levels.h"
-#include "lists.h"
+#include "weighted_sums.h"
 #include "rank/expand.h"
 #include "torture.h"
 

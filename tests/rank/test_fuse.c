@@ -1,7 +1,7 @@
 /* Fusion of rankings against its definition, and by what it must keep. */
 #include <string.h>
 
-#include "lists.h"
+#include "weighted_sums.h"
 #include "torture.h"
 
 enum { MOST = 5, QUERIES = 40, IMAGES = 50 };

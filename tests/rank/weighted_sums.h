@@ -1,8 +1,8 @@
 /*
- * lists.h - random rankings and vectors, and weighted sums of neighbours in double by their definition.
+ * weighted_sums.h - random rankings and vectors, and weighted sums of neighbours in double by their definition.
  */
-#ifndef CN_TESTS_RANK_LISTS_H
-#define CN_TESTS_RANK_LISTS_H
+#ifndef CN_TESTS_RANK_WEIGHTED_SUMS_H
+#define CN_TESTS_RANK_WEIGHTED_SUMS_H
 
 #include <math.h>
 #include <stdlib.h>
