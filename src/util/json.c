@@ -84,7 +84,8 @@ static int add_bytes(const char *bytes, size_t length, void *payload)
 int cn_json_text(cn_text *out, const json_t *value, unsigned indentation)
 {
 	if (value && json_dump_callback(value, add_bytes, out,
-					(indentation ? JSON_INDENT(indentation) : 0) | JSON_REAL_PRECISION(9)) == 0)
+					(indentation ? JSON_INDENT(indentation) : 0) | JSON_REAL_PRECISION(9) |
+						JSON_ENCODE_ANY) == 0)
 		return 0;
 	return cn_fail(CAIRN_ENOMEM, "out of memory while writing JSON");
 }

@@ -21,7 +21,7 @@ int cn_json_parse(json_t **out, const char *bytes, size_t length, const char *na
 /** Write indented, atomically. */
 int cn_json_write(const char *path, const json_t *value);
 
-/** Append as text of this indentation; 0: one line. */
+/** Append any value as text of this indentation; 0: one line. */
 int cn_json_text(cn_text *out, const json_t *value, unsigned indentation);
 
 int cn_json_get_object(const json_t *object, const char *where, const char *key, const json_t **out);

@@ -50,6 +50,9 @@ static void text_is_one_line_or_indented(void **state)
 	assert_string_equal(lines.data, "{\n  \"b\": 1,\n  \"a\": [\n    0.1\n  ]\n}");
 	assert_fails(cn_json_text(&line, NULL, 0), CAIRN_ENOMEM, "JSON");
 	cn_text_free(&line);
+	assert_ok(cn_json_text(&line, json_array_get(json_object_get(value, "a"), 0), 0));
+	assert_string_equal(line.data, "0.1");
+	cn_text_free(&line);
 	cn_text_free(&lines);
 	json_decref(value);
 }
