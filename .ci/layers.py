@@ -15,6 +15,7 @@ LAYERS = [
     ["global", "local", "rank", "eval"],
     ["collection"],
     ["search"],
+    ["recipe"],
 ]
 LEVEL = {room: level for level, row in enumerate(LAYERS) for room in row}
 # A dependency that one room alone may include.

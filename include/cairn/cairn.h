@@ -16,6 +16,7 @@
  *     asmk.h         search by local features: codebooks, ASMK files
  *     collection.h   images remembered on disk
  *     search.h       one question answered; reports
+ *     recipe.h       whole runs written down in a file
  *     eval.h         benchmark scores
  */
 #ifndef CAIRN_CAIRN_H
@@ -34,6 +35,7 @@
 #include "cairn/model.h"
 #include "cairn/ranking.h"
 #include "cairn/rerank.h"
+#include "cairn/recipe.h"
 #include "cairn/search.h"
 #include "cairn/verify.h"
 #include "cairn/whitening.h"
