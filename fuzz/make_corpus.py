@@ -450,11 +450,49 @@ def graph_faulty():
     yield "start", b"CAIRNKNN"
 
 
+# ---- recipes ----
+
+def stage(name, kind, **members):
+    return dict(name=name, stage=kind, **members)
+
+
+NEAR = stage("near", "search", k=1000, recall=0.5)
+VERIFIED = stage("verified", "verify", ranking="near", order="keep", protocol="delf", seed=9007199254740992)
+
+
+def recipe(*stages, **members):
+    return json.dumps({"recipe": 1, "title": "t", "stages": stages, **members}).encode()
+
+
+def recipe_good():
+    yield "search", recipe(NEAR)
+    yield "backwards", recipe(VERIFIED, NEAR, output="verified")
+    yield "expanded", recipe(NEAR, VERIFIED, stage("larger", "augment", rule="alpha"), stage("asked", "expand", ranking="verified", min_inliers=40),
+                             stage("again", "search", queries="asked", index="larger"), stage("end", "diffuse", tolerance=1e-3, queries_in_graph=True),
+                             about=["one", "two"], models={"global": "m", "local": "xfeat"})
+    yield "fused", recipe(NEAR, stage("asmk", "search", by="asmk"), stage("both", "fuse", rankings=["near", "asmk"], weights=[1, 0.25]),
+                          stage("cut", "cut", min_score=-1.5), stage("end", "discriminate"), output="end")
+    yield "walks", recipe(NEAR, stage("a", "explore"), stage("b", "reciprocal"), stage("c", "superglobal"), about="text", output="c")
+
+
+def recipe_faulty():
+    yield "circle", recipe(stage("a", "verify", ranking="b"), stage("b", "verify", ranking="a"))
+    yield "twice", recipe(NEAR, NEAR)
+    yield "no-such", recipe(stage("a", "serach"))
+    yield "no-ranking", recipe(VERIFIED)
+    yield "outside", recipe(stage("a", "search", k=0))
+    yield "type", recipe(NEAR, stage("a", "search", queries="near"))
+    yield "given", recipe(stage("queries", "search"))
+    yield "infinite", recipe(stage("a", "search", recall=1)).replace(b'"recall": 1', b'"recall": 1e999')
+    yield "deep", b'{"recipe":' * 5000
+    yield "empty", b""
+
+
 # ---- all ----
 
 SEEDS = {"npy": (npy_good, npy_faulty), "image": (image_good, image_faulty), "checkpoint": (checkpoint_good, checkpoint_faulty),
          "asmk": (asmk_good, asmk_faulty), "bundle": (bundle_good, bundle_faulty), "features": (features_good, features_faulty),
-         "graph": (graph_good, graph_faulty), "ivf": (ivf_good, ivf_faulty)}
+         "graph": (graph_good, graph_faulty), "ivf": (ivf_good, ivf_faulty), "recipe": (recipe_good, recipe_faulty)}
 FLIPS = 8
 
 
