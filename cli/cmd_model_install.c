@@ -96,7 +96,7 @@ static int run(const struct arguments *arguments)
 }
 
 static const struct operand operands[] = {
-	{ "NAME", COMPLETE_RECIPE, 0, 1 },
+	{ "NAME", COMPLETE_PACKAGE, 0, 1 },
 	{ .name = NULL },
 };
 

@@ -8,7 +8,15 @@
 #include <stdint.h>
 
 /** What a shell offers in the place of a value or an operand. */
-enum complete { COMPLETE_NOTHING, COMPLETE_FILE, COMPLETE_FOLDER, COMPLETE_MODEL, COMPLETE_RECIPE, COMPLETE_COMMAND };
+enum complete {
+	COMPLETE_NOTHING,
+	COMPLETE_FILE,
+	COMPLETE_FOLDER,
+	COMPLETE_MODEL,   /**< an installed model */
+	COMPLETE_PACKAGE, /**< a model that can be installed */
+	COMPLETE_RECIPE,  /**< a recipe by name, or a file */
+	COMPLETE_COMMAND
+};
 
 enum option_kind { OPTION_FLAG, OPTION_OPTIONAL, OPTION_TEXT, OPTION_LIST, OPTION_CHOICE, OPTION_WHOLE, OPTION_REAL };
 
@@ -119,6 +127,7 @@ struct command {
 extern const struct command cairn_command; /* all of them hang below it; main.c */
 extern const struct command cmd_init, cmd_add, cmd_index, cmd_remove, cmd_compact, cmd_check, cmd_info, cmd_search,
 	cmd_verify, cmd_knn, cmd_eval, cmd_eval_roxford, cmd_model, cmd_model_list, cmd_model_install, cmd_model_import,
-	cmd_model_propose, cmd_model_info, cmd_model_bench, cmd_model_whiten, cmd_model_pca, cmd_help;
+	cmd_model_propose, cmd_model_info, cmd_model_bench, cmd_model_whiten, cmd_model_pca, cmd_recipe,
+	cmd_recipe_list, cmd_recipe_show, cmd_recipe_check, cmd_help;
 
 #endif

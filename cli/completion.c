@@ -33,7 +33,7 @@ static void words(FILE *file, const char *const *list)
 		fprintf(file, "%s%s", word > list ? " " : "", *word);
 }
 
-static void recipe_names(FILE *file)
+static void package_names(FILE *file)
 {
 	const cairn_model_recipe *recipes = cairn_model_recipes();
 	for (size_t i = 0; recipes[i].name; i++)
@@ -67,7 +67,7 @@ static void bash_path(const struct command *command, void *payload)
 
 static void bash_kind(FILE *file, enum complete kind)
 {
-	static const char *const names[] = { "nothing", "file", "folder", "model", "recipe", "command" };
+	static const char *const names[] = { "nothing", "file", "folder", "model", "package", "recipe", "command" };
 	fprintf(file, "kind=%s", names[kind]);
 }
 
@@ -161,9 +161,10 @@ static void bash_completion(FILE *file)
 	      "\tfi\n"
 	      "\tcase ${kind:-$operandkind} in\n"
 	      "\tmodel) list=$(\"${COMP_WORDS[0]}\" model list --names 2>/dev/null) ;;\n"
-	      "\trecipe) list='",
+	      "\trecipe) list=$(\"${COMP_WORDS[0]}\" recipe list --names 2>/dev/null) ;;\n"
+	      "\tpackage) list='",
 	      file);
-	recipe_names(file);
+	package_names(file);
 	fputs("' ;;\n\tcommand) list='", file);
 	command_names(file, &cairn_command);
 	fputs("' ;;\n"
@@ -175,6 +176,10 @@ static void bash_completion(FILE *file)
 	      "\t\tif [[ ${kind:-$operandkind} == folder ]]; then how=-d; fi\n"
 	      "\t\tcompopt -o filenames 2>/dev/null\n"
 	      "\t\tmapfile -t COMPREPLY < <(compgen \"$how\" -- \"$current\")\n"
+	      "\t\t;;\n"
+	      "\trecipe)\n"
+	      "\t\tcompopt -o filenames 2>/dev/null\n"
+	      "\t\tmapfile -t COMPREPLY < <(compgen -f -W \"$list\" -- \"$current\")\n"
 	      "\t\t;;\n"
 	      "\t*) mapfile -t COMPREPLY < <(compgen -W \"$list\" -- \"$current\") ;;\n"
 	      "\tesac\n"
@@ -198,8 +203,11 @@ static void zsh_action(FILE *file, enum complete kind)
 		fputs("_cairn_models", file);
 		break;
 	case COMPLETE_RECIPE:
+		fputs("_cairn_recipes", file);
+		break;
+	case COMPLETE_PACKAGE:
 		putc('(', file);
-		recipe_names(file);
+		package_names(file);
 		putc(')', file);
 		break;
 	case COMPLETE_COMMAND:
@@ -299,7 +307,10 @@ static void zsh_completion(FILE *file)
 	fputs("#compdef cairn\n# zsh completion for cairn; printed by: cairn help --completion zsh\n\n"
 	      "_cairn_models() {\n\tlocal -a models=(${(f)\"$(_call_program models cairn model list --names "
 	      "2>/dev/null)\"})\n"
-	      "\tcompadd -a models\n}\n",
+	      "\tcompadd -a models\n}\n\n"
+	      "_cairn_recipes() {\n\tlocal -a recipes=(${(f)\"$(_call_program recipes cairn recipe list --names "
+	      "2>/dev/null)\"})\n"
+	      "\tcompadd -a recipes\n\t_files\n}\n",
 	      file);
 	for_each_command(&cairn_command, zsh_command, file);
 	fputs("\n_cairn \"$@\"\n", file);
@@ -322,6 +333,8 @@ static void fish_value(FILE *file, const struct option *option)
 		fputs(" -x -a '(__fish_complete_directories)'", file);
 	else if (option->complete == COMPLETE_MODEL)
 		fputs(" -x -a '(cairn model list --names 2>/dev/null)'", file);
+	else if (option->complete == COMPLETE_RECIPE)
+		fputs(" -r -F -a '(cairn recipe list --names 2>/dev/null)'", file);
 	else if (option->kind != OPTION_FLAG)
 		fputs(" -x", file);
 }
@@ -348,17 +361,18 @@ static void fish_options(FILE *file, const char *condition, const struct option 
 static void fish_operands(FILE *file, const char *condition, const struct command *command)
 {
 	enum complete kind = operand_kind(command);
-	if (kind == COMPLETE_FILE || kind == COMPLETE_FOLDER) {
-		fprintf(file, "complete -c cairn%s -F\n", condition);
+	if (kind == COMPLETE_FILE || kind == COMPLETE_FOLDER || kind == COMPLETE_RECIPE) {
+		fprintf(file, "complete -c cairn%s -F%s\n", condition,
+			kind == COMPLETE_RECIPE ? " -a '(cairn recipe list --names 2>/dev/null)'" : "");
 		return;
 	}
 	fprintf(file, "complete -c cairn%s -f", condition);
 	if (kind == COMPLETE_MODEL)
 		fputs(" -a '(cairn model list --names 2>/dev/null)'", file);
-	if (kind == COMPLETE_RECIPE || kind == COMPLETE_COMMAND) {
+	if (kind == COMPLETE_PACKAGE || kind == COMPLETE_COMMAND) {
 		fputs(" -a '", file);
-		if (kind == COMPLETE_RECIPE)
-			recipe_names(file);
+		if (kind == COMPLETE_PACKAGE)
+			package_names(file);
 		else
 			command_names(file, &cairn_command);
 		putc('\'', file);

@@ -184,7 +184,10 @@ static void environment(FILE *file)
 	static const struct {
 		const char *name, *meaning;
 	} variables[] = {
-		{ "CAIRN_HOME", "models live in $CAIRN_HOME/models; by default in ~/.local/share/cairn/models" },
+		{ "CAIRN_HOME", "models live in $CAIRN_HOME/models, recipes in $CAIRN_HOME/recipes; by default it is "
+				"~/.local/share/cairn" },
+		{ "CAIRN_RECIPES",
+		  "the folder of the recipes that came with cairn, where it is not to find them itself" },
 		{ "CAIRN_PROGRESS", "seconds between lines of progress where stderr is no terminal (10)" },
 		{ "NO_COLOR", "if set and not empty, no colours on a terminal" },
 	};

@@ -14,6 +14,7 @@ libdir=$(dirname "$(find "$prefix" -name libcairn.so)")
 mv .deps .deps-hidden
 trap 'mv .deps-hidden .deps' EXIT
 "$prefix/bin/cairn" --version
+"$prefix/bin/cairn" recipe check nii-2018
 if "$prefix/bin/cairn" model info efficientnet-lite0; then
 	"$prefix/bin/cairn" model bench efficientnet-lite0 --size 64x64 --seconds 0.2
 fi

@@ -1,11 +1,12 @@
 """Help, man pages and completion of every command, and what a command line that is wrong is answered."""
+import os
 import re
 import shutil
 import subprocess
 
-from support import DONE, INPUT, USAGE, check, run_tests, skip
+from support import DONE, INPUT, USAGE, check, program, run_tests, skip
 
-GROUPS = ("", "model", "eval")
+GROUPS = ("", "model", "recipe", "eval")
 MAN = shutil.which("man")
 MANDOC = shutil.which("mandoc")
 
@@ -71,6 +72,11 @@ WRONG = (
     ("model rm", "unknown command 'rm'"),
     ("model", "a command is missing"),
     ("model instal", "did you mean 'install'?"),
+    ("recipe", "a command is missing"),
+    ("recipe chekc", "did you mean 'check'?"),
+    ("recipe show", "NAME|FILE is missing"),
+    ("recipe show a b", "'b' is too much"),
+    ("recipe list --format csv", "--format takes one of text, json"),
     ("eval oxford", "did you mean 'roxford'?"),
     ("help serch", "did you mean 'search'?"),
     ("help model instal", "did you mean 'model install'?"),
@@ -216,8 +222,9 @@ def completed(place, *words):
     quoted = " ".join(f"'{word}'" for word in words)
     lines = (f"source {script}", f"COMP_WORDS=({quoted})", f"COMP_CWORD={len(words) - 1}", "_cairn",
              'printf "%s\\n" "${COMPREPLY[@]}"')
+    path = f"{os.path.dirname(program)}:{place.environment['PATH']}"
     done = subprocess.run(["bash", "-c", "\n".join(lines)], capture_output=True, text=True, cwd=place.folder,
-                          env=place.environ())
+                          env=place.environ({"PATH": path}))
     return done.stdout.split(), done.stderr
 
 
@@ -228,6 +235,9 @@ COMPLETIONS = (
     (("cairn", "eval", ""), {"roxford"}),
     (("cairn", "help", "se"), {"search"}),
     (("cairn", "model", "install", "x"), {"xfeat"}),
+    (("cairn", "recipe", ""), {"list", "show", "check"}),
+    (("cairn", "recipe", "show", "nii"), {"nii-2018"}),
+    (("cairn", "recipe", "check", "a-fi"), {"a-file.png"}),
     (("cairn", "search", "c", "--min-"), {"--min-score", "--min-inliers"}),
     (("cairn", "search", "c", "--format", ""), {"text", "json", "csv"}),
     (("cairn", "search", "c", "--form"), {"--format"}),
