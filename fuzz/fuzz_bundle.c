@@ -130,6 +130,14 @@ static void check_local(const cn_local_spec *spec)
 	FUZZ_CHECK(!spec->mean_file == !spec->projection_file);
 }
 
+static void check_detector(const cn_detector_spec *spec)
+{
+	FUZZ_CHECK(spec->boxes && spec->scores && isfinite(spec->threshold) && spec->iou >= 0 && spec->iou <= 1);
+	FUZZ_CHECK(spec->max_boxes >= 1 && spec->max_boxes <= 1000 && spec->class_count <= CN_MOST_CLASSES);
+	for (uint32_t i = 0; i < spec->class_count; i++)
+		FUZZ_CHECK(spec->class_ids[i] <= 65535);
+}
+
 static void check_model(const cairn_model *model)
 {
 	if (model->ensemble.count) {
@@ -138,7 +146,9 @@ static void check_model(const cairn_model *model)
 	}
 	FUZZ_CHECK(model->name && model->name[0] && model->network_name && model->network_name[0]);
 	check_input(&model->input);
-	if (model->is_local)
+	if (model->is_detector)
+		check_detector(&model->detector);
+	else if (model->is_local)
 		check_local(&model->local);
 	else
 		check_global(&model->global);

@@ -40,7 +40,7 @@ typedef struct {
 typedef struct {
 	const char *name;
 	const char *kind;        /**< "global": one vector an image; "local": keypoints and descriptors; "ensemble":
-				  * one vector of several global models */
+				  * one vector of several global models; "detector": boxes */
 	const char *folder;      /**< where the bundle lies */
 	const char *network;     /**< path of the ONNX file; empty for an ensemble */
 	const char *licence;     /**< of the weights; empty if unknown */
@@ -48,7 +48,7 @@ typedef struct {
 	const char *precision; /**< "f32" or "bf16": what it runs in here; "mixed" where that differs among the members
 				* of an ensemble; empty where the model was only looked at */
 	const char *whitening; /**< "none", "centre", "pca", "pcaw" or "lw" */
-	uint32_t dim;          /**< dimensions of the descriptor it gives */
+	uint32_t dim;          /**< dimensions of the descriptor it gives; 0 for a detector */
 	uint32_t longest;      /**< images are reduced to this longest side */
 	uint64_t parameters;   /**< number of weights in the network; 0 where the network was not read */
 	double bf16_cosine;  /**< least cosine between bf16 and f32 outputs in the recorded check; NAN where not checked

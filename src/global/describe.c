@@ -223,9 +223,9 @@ static int add_part(cairn_describer *describer, const cairn_describer_model *wan
 	struct part *part = &describer->parts[describer->count];
 	CN_TRY(cairn_model_open(&part->model, wanted->name, &how));
 	describer->count++;
-	if (part->model->is_local)
-		return cn_fail(CAIRN_EINVALID, "model '%s' gives local features, not a global descriptor",
-			       wanted->name);
+	if (part->model->is_local || part->model->is_detector)
+		return cn_fail(CAIRN_EINVALID, "model '%s' gives %s, not a global descriptor", wanted->name,
+			       cn_model_gives(part->model));
 	part->factor = wanted->weight;
 	describer->dim += part->model->global.kept;
 	uint32_t longest = cn_model_longest(part->model);

@@ -193,9 +193,9 @@ static int check_options(const cairn_whitening_options *options, size_t count)
 
 static int check_model(const cairn_model *model, const char *name, uint32_t dim)
 {
-	if (model->is_local)
-		return cn_fail(CAIRN_EINVALID, "model '%s' gives local features; only global models are whitened",
-			       name);
+	if (model->is_local || model->is_detector)
+		return cn_fail(CAIRN_EINVALID, "model '%s' gives %s; only global models are whitened", name,
+			       cn_model_gives(model));
 	if (dim > model->global.dim)
 		return cn_fail(CAIRN_EINVALID, "model '%s' has %u dimensions; %u cannot be kept", name,
 			       model->global.dim, dim);

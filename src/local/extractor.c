@@ -39,7 +39,8 @@ static int open_model(cairn_extractor *extractor, const char *name, const cairn_
 	how.precision = options->precision;
 	CN_TRY(cairn_model_open(&extractor->model, name, &how));
 	if (!extractor->model->is_local)
-		return cn_fail(CAIRN_EINVALID, "model '%s' gives a global descriptor, not local features", name);
+		return cn_fail(CAIRN_EINVALID, "model '%s' gives %s, not local features", name,
+			       cn_model_gives(extractor->model));
 	if (strlen(extractor->model->name) >= sizeof(extractor->kind))
 		return cn_fail(CAIRN_EINVALID, "model '%s': the name of a local model has at most 63 bytes", name);
 	if (extractor->model->local.kept > CN_FEATURES_DIM_MAX)

@@ -128,6 +128,8 @@ static int open_local(struct learning *learning, const char *name, uint32_t dim,
 	how.precision = options->precision;
 	CN_TRY(cairn_model_open(&learning->model, name, &how));
 	cairn_model *model = learning->model;
+	if (model->is_detector)
+		return cn_fail(CAIRN_EINVALID, "model '%s' gives boxes, not local features", name);
 	if (!model->is_local)
 		return cn_fail(CAIRN_EINVALID,
 			       "model '%s' gives a global descriptor; 'cairn model whiten' learns for those", name);

@@ -79,8 +79,14 @@ void cairn_model_free(cairn_model *model)
 		cn_free(texts[i]);
 	cn_global_free(&model->global);
 	cn_local_free(&model->local);
+	cn_detector_free(&model->detector);
 	cn_ensemble_free(&model->ensemble);
 	cn_free(model);
+}
+
+const char *cn_model_gives(const cairn_model *model)
+{
+	return model->is_detector ? "boxes" : model->is_local ? "local features" : "a global descriptor";
 }
 
 /* ---- model.json ---- */
@@ -230,8 +236,9 @@ static int parse_source(const json_t *root, const char *file)
 /* Before anything else, so that a member's misspelt name is what is told. */
 static int check_members(const json_t *root, const char *file)
 {
-	static const char *const of_networks[] = { "format", "name",   "kind",  "network", "cache",  "licence",
-						   "input",  "global", "local", "check",   "source", NULL };
+	static const char *const of_networks[] = { "format",  "name",   "kind",   "network", "cache",
+						   "licence", "input",  "global", "local",   "detector",
+						   "check",   "source", NULL };
 	static const char *const of_ensembles[] = { "format",  "name",      "kind",   "licence",
 						    "members", "whitening", "source", NULL };
 	const char *kind = json_string_value(json_object_get(root, "kind"));
@@ -256,7 +263,7 @@ static int parse_ensemble(cairn_model *model, const json_t *root, const char *fi
 
 static int parse_network(cairn_model *model, const json_t *root, const char *file)
 {
-	static const char *const kinds[] = { "global", "local" };
+	static const char *const kinds[] = { "global", "local", "detector" };
 	const char *text = "";
 	const json_t *part;
 	char where[512];
@@ -270,20 +277,22 @@ static int parse_network(cairn_model *model, const json_t *root, const char *fil
 	CN_TRY(cn_json_get_object(root, file, "input", &part));
 	snprintf(where, sizeof(where), "%.400s: input", file);
 	CN_TRY(parse_input(&model->input, part, where));
-	const char *kind = kinds[model->is_local];
-	if (json_object_get(root, kinds[!model->is_local]))
-		return cn_fail(CAIRN_EFORMAT, "%s: a model of kind \"%s\" has no member \"%s\"", file, kind,
-			       kinds[!model->is_local]);
+	const char *kind = kinds[model->is_detector ? 2 : model->is_local];
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (kinds[i] != kind && json_object_get(root, kinds[i]))
+			return cn_fail(CAIRN_EFORMAT, "%s: a model of kind \"%s\" has no member \"%s\"", file, kind,
+				       kinds[i]);
 	CN_TRY(cn_json_get_object(root, file, kind, &part));
 	snprintf(where, sizeof(where), "%.400s: %s", file, kind);
-	CN_TRY(model->is_local ? cn_local_parse(&model->local, part, where)
-			       : cn_global_parse(&model->global, part, where));
+	CN_TRY(model->is_detector ? cn_detector_parse(&model->detector, part, where)
+	       : model->is_local  ? cn_local_parse(&model->local, part, where)
+				  : cn_global_parse(&model->global, part, where));
 	return parse_check(model, root, file);
 }
 
 static int parse_root(cairn_model *model, const json_t *root, const char *file)
 {
-	static const char *const kinds[] = { "global", "local", "ensemble", NULL };
+	static const char *const kinds[] = { "global", "local", "ensemble", "detector", NULL };
 	const char *text = "";
 	int64_t format;
 	int kind;
@@ -294,6 +303,7 @@ static int parse_root(cairn_model *model, const json_t *root, const char *file)
 	CN_TRY(copy_text(&model->name, text));
 	CN_TRY(cn_json_get_choice(root, file, "kind", kinds, &kind));
 	model->is_local = kind == 1;
+	model->is_detector = kind == 3;
 	text = "";
 	CN_TRY(cn_json_opt_text(root, file, "licence", &text));
 	CN_TRY(copy_text(&model->licence, text));
@@ -337,7 +347,9 @@ static void hash_spec(XXH3_state_t *state, const cairn_model *model)
 	XXH3_128bits_update(state, numbers, sizeof(numbers));
 	XXH3_128bits_update(state, in->bin_ratios, sizeof(in->bin_ratios));
 	XXH3_128bits_update(state, in->bin_sizes, sizeof(in->bin_sizes));
-	if (model->is_local)
+	if (model->is_detector)
+		cn_detector_hash(state, &model->detector);
+	else if (model->is_local)
 		cn_local_hash(state, &model->local);
 	else
 		cn_global_hash(state, &model->global);
@@ -491,6 +503,8 @@ static int check_outputs(const cairn_model *model, const cn_onnx_info *info)
 {
 	char where[128];
 	snprintf(where, sizeof(where), "model '%.100s'", model->name);
+	if (model->is_detector)
+		return cn_detector_check_outputs(&model->detector, info, where, model->onnx);
 	return model->is_local ? cn_local_check_outputs(&model->local, info, where, model->onnx)
 			       : check_global_outputs(model, info, where);
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "cairn/model.h"
+#include "model/detector_spec.h"
 #include "model/ensemble.h"
 #include "model/global_spec.h"
 #include "model/infer.h"
@@ -41,13 +42,14 @@ struct cairn_model {
 	char *network_name; /* as model.json says: a name inside the folder, or an absolute path */
 	char *onnx;         /* where the ONNX file is */
 	char fingerprint[33];
-	int is_local;
+	int is_local, is_detector; /* neither: global */
 	int cache;
 	double bf16_cosine; /* NAN: not checked */
 	uint64_t parameters;
 	cn_input_spec input;
 	cn_global_spec global;
 	cn_local_spec local;
+	cn_detector_spec detector;
 	cn_ensemble ensemble;  /* with members: no network and no input; of `global` whitening and dimensions only */
 	int bf16;              /* in use */
 	unsigned threads;      /* that it was opened for */
@@ -76,6 +78,9 @@ int cn_model_load(cairn_model *model, const cairn_model_options *options);
 
 /** Load the network of a bundle that was read, and check that it takes and gives what model.json says. */
 int cn_bundle_load(cairn_model *model, unsigned threads, int bf16);
+
+/** For errors: "a global descriptor", "local features" or "boxes". */
+const char *cn_model_gives(const cairn_model *model);
 
 /** CAIRN_EINVALID unless it may name a bundle: 1 to 63 letters, digits, '.', '_', '-', not beginning with '.'. */
 int cn_bundle_check_name(const char *name);

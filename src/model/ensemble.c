@@ -161,9 +161,9 @@ int cn_ensemble_read(cairn_model *model)
 	for (size_t i = 0; i < ensemble->count; i++) {
 		cn_member *member = &ensemble->members[i];
 		CN_TRY(read_member(model, member));
-		if (member->model->is_local)
-			return cn_fail(CAIRN_EINVALID, "model '%s' gives local features, not a global descriptor",
-				       member->name);
+		if (member->model->is_local || member->model->is_detector)
+			return cn_fail(CAIRN_EINVALID, "model '%s' gives %s, not a global descriptor", member->name,
+				       cn_model_gives(member->model));
 		dim += member->model->global.kept;
 		squares += (double)member->weight * (double)member->weight;
 	}

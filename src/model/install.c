@@ -492,8 +492,9 @@ static int write_derived(const cairn_model *model, const char *target, const cn_
 
 int cn_bundle_set_whitening(const cairn_model *model, const char *target, const cn_whitening *whitening)
 {
-	if (model->is_local)
-		return cn_fail(CAIRN_EINVALID, "model '%s' gives local features, which are not whitened", model->name);
+	if (model->is_local || model->is_detector)
+		return cn_fail(CAIRN_EINVALID, "model '%s' gives %s, which are not whitened", model->name,
+			       cn_model_gives(model));
 	return write_derived(model, target, whitening);
 }
 

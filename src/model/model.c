@@ -111,7 +111,10 @@ static double bf16_cosine_of(const cairn_model *model)
 
 static const char *kind_of(const cairn_model *model)
 {
-	return model->ensemble.count ? "ensemble" : model->is_local ? "local" : "global";
+	return model->ensemble.count ? "ensemble"
+	       : model->is_detector  ? "detector"
+	       : model->is_local     ? "local"
+				     : "global";
 }
 
 static uint32_t longest_of(const cairn_model *model)

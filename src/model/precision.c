@@ -185,8 +185,8 @@ int cn_precision_check(cairn_model *model, double *out)
 	cn_map wide[CN_PRECISION_INPUTS] = { 0 }, narrow[CN_PRECISION_INPUTS] = { 0 };
 	int status = 0;
 	*out = NAN;
-	/* Keypoints that a network chose itself are not the same ones in both. */
-	if (model->is_local && model->local.method == CN_LOCAL_KEYPOINTS)
+	/* Keypoints or boxes that a network chose itself are not the same ones in both. */
+	if (model->is_detector || (model->is_local && model->local.method == CN_LOCAL_KEYPOINTS))
 		return cn_bundle_load(model, 1, 0);
 	if (cn_cpu_has_bf16())
 		CN_GOTO(status, run_all(model, 1, narrow));

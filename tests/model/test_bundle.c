@@ -125,6 +125,75 @@ static void every_method_of_local_features(void **state)
 	cairn_model_free(model);
 }
 
+#define BOXES               "\"outputs\":{\"boxes\":\"b\",\"scores\":\"s\"}"
+#define FORM                ",\"format\":\"yxyx\",\"coordinates\":\"normalised\""
+#define WITH_DETECTOR(text) "{" HEAD ",\"kind\":\"detector\"," INPUT ",\"detector\":{" text "}}"
+
+static void detectors(void **state)
+{
+	(void)state;
+	cairn_model *model = NULL;
+	assert_ok(parse(&model, WITH_DETECTOR(BOXES FORM)));
+	const cn_detector_spec *spec = &model->detector;
+	assert_int_equal(model->is_detector, 1);
+	assert_int_equal(model->is_local, 0);
+	assert_string_equal(spec->boxes, "b");
+	assert_string_equal(spec->scores, "s");
+	assert_null(spec->classes);
+	assert_int_equal(spec->format, CN_BOX_YXYX);
+	assert_int_equal(spec->normalised, 1);
+	assert_true(spec->threshold == 0.1f && spec->iou == 1);
+	assert_int_equal(spec->max_boxes, 100);
+	assert_int_equal(spec->class_count, 0);
+	assert_int_equal(cn_model_longest(model), 512);
+	cairn_model_free(model);
+	assert_ok(parse(&model, WITH_DETECTOR("\"outputs\":{\"boxes\":\"b\",\"scores\":\"s\",\"classes\":\"c\"},"
+					      "\"format\":\"cxcywh\",\"coordinates\":\"pixels\",\"threshold\":0.3,"
+					      "\"iou\":0.5,\"max_boxes\":7,\"class_ids\":[3,65535]")));
+	spec = &model->detector;
+	assert_string_equal(spec->classes, "c");
+	assert_int_equal(spec->format, CN_BOX_CXCYWH);
+	assert_int_equal(spec->normalised, 0);
+	assert_true(spec->threshold == 0.3f && spec->iou == 0.5f);
+	assert_int_equal(spec->max_boxes, 7);
+	assert_int_equal(spec->class_count, 2);
+	assert_int_equal(spec->class_ids[1], 65535);
+	cairn_model_free(model);
+}
+
+static void detectors_that_make_no_sense(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *error;
+	} cases[] = {
+		{ WITH_DETECTOR("\"format\":\"xyxy\",\"coordinates\":\"pixels\""), "member \"outputs\" is missing" },
+		{ WITH_DETECTOR("\"outputs\":{\"boxes\":\"b\"}" FORM), "outputs: member \"scores\" is missing" },
+		{ WITH_DETECTOR("\"outputs\":{\"boxes\":\"b\",\"scores\":\"s\",\"masks\":\"m\"}" FORM), "\"masks\"" },
+		{ WITH_DETECTOR("\"outputs\":{\"boxes\":\"b\",\"scores\":\"s\",\"classes\":3}" FORM),
+		  "\"classes\" must be" },
+		{ WITH_DETECTOR(BOXES ",\"coordinates\":\"pixels\""), "member \"format\" is missing" },
+		{ WITH_DETECTOR(BOXES ",\"format\":\"xywh\",\"coordinates\":\"pixels\""), "\"format\"" },
+		{ WITH_DETECTOR(BOXES ",\"format\":\"xyxy\",\"coordinates\":\"unit\""), "\"coordinates\"" },
+		{ WITH_DETECTOR(BOXES FORM ",\"iou\":1.5"), "\"iou\"" },
+		{ WITH_DETECTOR(BOXES FORM ",\"max_boxes\":0"), "\"max_boxes\"" },
+		{ WITH_DETECTOR(BOXES FORM ",\"max_boxes\":1001"), "\"max_boxes\"" },
+		{ WITH_DETECTOR(BOXES FORM ",\"threshold\":\"high\""), "\"threshold\"" },
+		{ WITH_DETECTOR(BOXES FORM ",\"class_ids\":[]"), "has 0 numbers" },
+		{ WITH_DETECTOR(BOXES FORM ",\"class_ids\":[1,-1]"), "number 1 of \"class_ids\"" },
+		{ WITH_DETECTOR(BOXES FORM ",\"class_ids\":[65536]"), "number 0 of \"class_ids\"" },
+		{ WITH_DETECTOR(BOXES FORM ",\"class_ids\":[0.5]"), "number 0 of \"class_ids\"" },
+		{ "{" HEAD ",\"kind\":\"detector\"," INPUT "," GLOBAL "}",
+		  "kind \"detector\" has no member \"global\"" },
+		{ "{" HEAD ",\"kind\":\"global\"," INPUT "," GLOBAL ",\"detector\":{}}",
+		  "kind \"global\" has no member \"detector\"" },
+		{ "{" HEAD ",\"kind\":\"detector\"," INPUT "}", "member \"detector\" is missing" },
+	};
+	cairn_model *model;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_fails(parse(&model, cases[i].text), CAIRN_EFORMAT, cases[i].error);
+}
+
 #define WITH_INPUT(text)  "{" HEAD ",\"kind\":\"global\",\"input\":{" text "}," GLOBAL "}"
 #define F32_RGB           "\"type\":\"f32\",\"layout\":\"NCHW\",\"channels\":\"RGB\","
 #define MEAN_STD          "\"mean\":[0,0,0],\"std\":[1,1,1],"
@@ -528,6 +597,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everything_that_may_be_said),
 		cmocka_unit_test(every_method_of_local_features),
+		cmocka_unit_test(detectors),
+		cmocka_unit_test(detectors_that_make_no_sense),
 		cmocka_unit_test(faults_are_named),
 		cmocka_unit_test(input_sizes),
 		cmocka_unit_test(pixels_become_numbers),
