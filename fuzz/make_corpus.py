@@ -41,6 +41,29 @@ def npy_faulty():
     yield "header", b"\x93NUMPY\2\0\xff\xff\xff\xff{"
 
 
+# ---- boxes ----
+
+def box_lines(*lines):
+    return npy("<f8", (len(lines), 6), b"".join(struct.pack("<6d", *line) for line in lines))
+
+
+def boxes_good():
+    yield "three", box_lines((1, 0, 0, 640, 480, 0.9), (1, 5, 5.5, 6, 7, 0.9), (7, 1, 2, 3, 4, -1))
+    yield "none", npy("<f8", (0, 6), b"")
+
+
+def boxes_faulty():
+    yield "infinite", box_lines((1, 0, 0, float("inf"), 1, 0.5))
+    yield "not-a-number", box_lines((float("nan"), 0, 0, 1, 1, 0.5))
+    yield "no-id", box_lines((0.5, 0, 0, 1, 1, 0.5))
+    yield "huge-id", box_lines((1e300, 0, 0, 1, 1, 0.5))
+    yield "backwards", box_lines((2, 0, 0, 1, 1, 0.5), (1, 0, 0, 1, 1, 0.5))
+    yield "better-later", box_lines((2, 0, 0, 1, 1, 0.5), (2, 0, 0, 1, 1, 0.6))
+    yield "empty-box", box_lines((2, 3, 0, 3, 1, 0.5))
+    yield "five-columns", npy("<f8", (1, 5), bytes(40))
+    yield "floats", npy("<f4", (1, 6), bytes(24))
+
+
 # ---- images ----
 
 def png(width, height, depth, colour, rows, *more):
@@ -263,6 +286,11 @@ def local(**members):
 TOKENS = {"prefix": 5, "patch": 14}
 
 
+def detector(**members):
+    part = dict({"outputs": {"boxes": "b", "scores": "s"}, "format": "yxyx", "coordinates": "normalised"}, **members)
+    return json.dumps(dict({key: GLOBAL[key] for key in GLOBAL if key != "global"}, kind="detector", detector=part)).encode()
+
+
 def bundle_good():
     yield "xfeat", local(method="xfeat", keypoints="k", reliability="r", threshold=0.05)
     yield "attentive", local(method="attentive", attention={"output": "a"}, scales=[0.25, 1, 2], threshold=100, iou=0.5,
@@ -286,12 +314,19 @@ def bundle_good():
         "output": "v", "pool": "none", "dim": 4, "whitening": {"kind": "pcaw", "mean": "mean.npy", "projection": "projection.npy"}}})).encode()
     yield "local", json.dumps(LOCAL, indent=1).encode()
     yield "ensemble", json.dumps(ENSEMBLE).encode()
+    yield "detector", detector()
+    yield "detector-classes", detector(outputs={"boxes": "b", "scores": "s", "classes": "c"}, format="cxcywh", coordinates="pixels",
+                                       threshold=0.3, iou=0.5, max_boxes=10, class_ids=[0, 65535])
 
 
 def bundle_faulty():
     yield "unknown", json.dumps(dict(GLOBAL, surprise=1)).encode()
     yield "no-deviation", json.dumps(dict(GLOBAL, input=dict(GLOBAL["input"], std=[0, 0, 0]))).encode()
     yield "outside", json.dumps(dict(GLOBAL, network="../model.onnx")).encode()
+    yield "no-boxes", detector(outputs={"scores": "s"})
+    yield "no-format", detector(format="xywh")
+    yield "many-classes", detector(class_ids=[1] * 257)
+    yield "negative-class", detector(class_ids=[-1])
     yield "no-method", local(method="sparse", keypoints="k")
     yield "other-members", local(method="dense", keypoints="heat", threshold=0.1, scores="s")
     yield "no-attention", local(method="attentive", attention="sum")
@@ -490,7 +525,7 @@ def recipe_faulty():
 
 # ---- all ----
 
-SEEDS = {"npy": (npy_good, npy_faulty), "image": (image_good, image_faulty), "checkpoint": (checkpoint_good, checkpoint_faulty),
+SEEDS = {"boxes": (boxes_good, boxes_faulty), "npy": (npy_good, npy_faulty), "image": (image_good, image_faulty), "checkpoint": (checkpoint_good, checkpoint_faulty),
          "asmk": (asmk_good, asmk_faulty), "bundle": (bundle_good, bundle_faulty), "features": (features_good, features_faulty),
          "graph": (graph_good, graph_faulty), "ivf": (ivf_good, ivf_faulty), "recipe": (recipe_good, recipe_faulty)}
 FLIPS = 8
