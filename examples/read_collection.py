@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Print what a collection holds of each image: its path, its descriptors, its local features. The files are read as
+"""Print what a collection holds of each image: its path, its descriptors, its local features, its boxes. The files are read as
 docs/format.md describes them, without cairn. Usage: read_collection.py DIR
 
 Checksums in plain Python take some half a second an image; a package for CRC-32C is faster by far. With NumPy, numpy.load(path, mmap_mode="r") does what read_array() does here, and faster."""
@@ -50,7 +50,7 @@ def read_array(path):
         raise ValueError(f"{path}: no NumPy file of version 1.0")
     start = 10 + struct.unpack_from("<H", data, 8)[0]
     header = ast.literal_eval(data[10:start].decode("latin-1"))
-    letter = {"<f2": "e", "|i1": "b", "<f4": "f", "<i8": "q"}[header["descr"]]
+    letter = {"<f2": "e", "|i1": "b", "<f4": "f", "<f8": "d", "<i8": "q"}[header["descr"]]
     return header["shape"], struct.unpack(f"<{math.prod(header['shape'])}{letter}", data[start:])
 
 
@@ -64,14 +64,21 @@ def read_rows(files):
         yield images[i], rows[dim * i:dim * (i + 1)], codes[dim * i:dim * (i + 1)], scales[i]
 
 
+def read_boxes(path):
+    """Yields (image, (x0, y0, x1, y1, score)) for each box of a detector."""
+    (count, columns), numbers = read_array(path)
+    for i in range(0, count * columns, columns):
+        yield int(numbers[i]), numbers[i + 1:i + columns]
+
+
 def read_collection(folder):
-    """Yields (id, path, rows, {kind: features}) for each image that is not removed."""
+    """Yields (id, path, rows, {kind: features}, boxes) for each image that is not removed."""
     folder = pathlib.Path(folder)
     catalogue = sqlite3.connect(f"{folder.absolute().as_uri()}/catalogue.sqlite?mode=ro", uri=True)
     for segment, first, last in catalogue.execute("SELECT id, first, last FROM segments ORDER BY first").fetchall():
         files = {role: folder / "segments" / name
                  for role, name in catalogue.execute("SELECT role, name FROM files WHERE segment = ?", (segment,))}
-        rows, features = {}, {}
+        rows, features, boxes = {}, {}, {}
         if "rows" in files:
             for image, row, *_ in read_rows(files):
                 rows.setdefault(image, []).append(row)
@@ -79,15 +86,18 @@ def read_collection(folder):
             if role.startswith("features:"):
                 for image, kind, *what in read_features(path):
                     features.setdefault(image, {})[kind] = what
+        if "boxes" in files:
+            for image, box in read_boxes(files["boxes"]):
+                boxes.setdefault(image, []).append(box)
         images = "SELECT id, path FROM images WHERE removed = 0 AND id BETWEEN ? AND ? ORDER BY id"
         for image, path in catalogue.execute(images, (first, last)):
-            yield image, path.decode(errors="replace"), rows.get(image, []), features.get(image, {})
+            yield image, path.decode(errors="replace"), rows.get(image, []), features.get(image, {}), boxes.get(image, [])
 
 
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    for image, path, rows, features in read_collection(sys.argv[1]):
+    for image, path, rows, features, boxes in read_collection(sys.argv[1]):
         print(image, path)
         for row in rows:
             print(f"  descriptor of {len(row)} dimensions, norm {math.hypot(*row):.4f}")
@@ -96,6 +106,8 @@ def main():
             for (x, y, scale, angle, score), code in list(zip(keypoints, codes))[:3]:
                 norm = math.hypot(*(value * code_scale for value in struct.unpack(f"{len(code)}b", code)))
                 print(f"    ({x:.2f}, {y:.2f}) radius {scale:.2f} angle {math.degrees(angle):.1f} score {score:.3f} norm {norm:.3f}")
+        for x0, y0, x1, y1, score in boxes:
+            print(f"  box from ({x0:.1f}, {y0:.1f}) to ({x1:.1f}, {y1:.1f}) score {score:.3f}")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ typedef struct {
 	size_t model_count;
 	const char *const *locals; /**< local feature kinds: "rootsift", "xfeat", a bundle's name; may be NULL */
 	size_t local_count;
+	const char *detector; /**< a model whose boxes of each image are kept as regions for ASMK; NULL: none */
 } cairn_collection_options;
 
 #define CAIRN_COLLECTION_OPTIONS_VERSION 1
@@ -44,7 +45,7 @@ typedef struct {
  * Make a collection in a new or empty folder.
  *
  * @return 0; CAIRN_EEXISTS where the folder holds anything; CAIRN_EINVALID where neither a model nor a local kind is
- * given; CAIRN_ENOTFOUND where a model is not installed; CAIRN_EIO; CAIRN_ENOSPACE
+ * given, or a detector without a local kind; CAIRN_ENOTFOUND where a model is not installed; CAIRN_EIO; CAIRN_ENOSPACE
  */
 CAIRN_API int cairn_collection_create(const char *folder, const cairn_collection_options *options);
 
@@ -76,7 +77,7 @@ typedef struct {
 	uint64_t trained;    /**< images, of lists rows, that it was trained on; 0: it was copied from elsewhere */
 	uint64_t covered;    /**< images of the segments that have it, removed ones included */
 	uint64_t total;      /**< images of all segments: where fewer are covered, it is not used */
-	const char *regions; /**< of ASMK, what is aggregated besides whole images: "grid"; NULL: nothing */
+	const char *regions; /**< of ASMK, what is aggregated besides whole images: "grid" or "boxes"; NULL: none */
 	uint64_t bytes;      /**< size of its files */
 } cairn_structure_info;
 
@@ -94,6 +95,7 @@ typedef struct {
 	size_t model_count;
 	const char *const *locals;
 	size_t local_count;
+	const char *detector;                   /**< the bundle whose boxes are kept; NULL: none */
 	const cairn_structure_info *structures; /**< borrowed until the collection is refreshed or written to */
 	size_t structure_count;
 } cairn_collection_info;
@@ -238,9 +240,9 @@ typedef struct {
 	const char
 		*codebook; /**< for asmk: a .npy file, or the folder of another collection that keeps this kind,
 				whose codebook is copied; NULL: one is trained on the collection, unless it has one */
-	/** For asmk: "grid" aggregates parts of images too, which favours images that show a place among other things
-	 * (docs/methods.md, "Regions"); "none": whole images alone; NULL: as before, "none" at first. A codebook that
-	 * there is stays. */
+	/** For asmk: "grid" aggregates parts of images too, which favours images that show a place among other things,
+	 * "boxes" those that a detector found (docs/methods.md, "Regions"); "none": whole images alone; NULL: as
+	 * before, "none" at first. A codebook that there is stays. */
 	const char *regions;
 	uint32_t words;   /**< of a codebook that is trained, at most CAIRN_CODEBOOK_MAX_WORDS; 0: the largest power
 			       of two up to 65536 with at least 20 descriptors a word, and none below 256 */

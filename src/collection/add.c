@@ -329,7 +329,7 @@ static int open_describers(struct add *add, unsigned threads)
 	CN_TRY(cn_describers_need_global(describers));
 	for (size_t i = 0; i < add->collection->sources.local_count; i++)
 		CN_TRY(cn_describers_need_local(describers, i));
-	return 0;
+	return cn_describers_need_detector(describers);
 }
 
 /* Networks are opened when the first image needs them, so that a run that finds all in already is over at once. The

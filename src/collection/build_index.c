@@ -186,6 +186,11 @@ static int check_options(const cairn_collection *collection, const cairn_build_o
 			       CAIRN_BUILD_OPTIONS_VERSION);
 	if (options->regions && strcmp(options->regions, "none") != 0)
 		CN_TRY(cn_regions_check(options->regions));
+	if (options->regions && strcmp(options->regions, "boxes") == 0 && !collection->sources.detector.name)
+		return cn_fail(CAIRN_EINVALID,
+			       "'%s' keeps no boxes; 'cairn init --detector' makes a collection that does, and regions "
+			       "'grid' need none",
+			       collection->folder);
 	if (options->words > CAIRN_CODEBOOK_MAX_WORDS)
 		return cn_fail(CAIRN_EINVALID, "a codebook of %u words, at most %u are possible", options->words,
 			       CAIRN_CODEBOOK_MAX_WORDS);

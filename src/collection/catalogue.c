@@ -15,16 +15,17 @@
 #define BUSY_TIMEOUT_MS 10000
 
 /* clang-format off */
-static const char schema[] =
-	"CREATE TABLE sources("
-	"  role TEXT NOT NULL CHECK(role IN ('global', 'local')),"
-	"  position INTEGER NOT NULL,"
-	"  name TEXT NOT NULL,"
-	"  kind TEXT NOT NULL,"
-	"  fingerprint TEXT NOT NULL,"
-	"  weight REAL NOT NULL,"
-	"  dim INTEGER NOT NULL,"
+#define SOURCES \
+	"CREATE TABLE sources(" \
+	"  role TEXT NOT NULL CHECK(role IN (%s))," \
+	"  position INTEGER NOT NULL," \
+	"  name TEXT NOT NULL," \
+	"  kind TEXT NOT NULL," \
+	"  fingerprint TEXT NOT NULL," \
+	"  weight REAL NOT NULL," \
+	"  dim INTEGER NOT NULL," \
 	"  PRIMARY KEY(role, position)) WITHOUT ROWID;"
+static const char schema[] =
 	"CREATE TABLE segments("
 	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	"  first INTEGER NOT NULL DEFAULT 0,"
@@ -175,9 +176,10 @@ static int check_header(cn_catalogue *catalogue)
 			       "'%s' is not a catalogue of cairn, or its first page is damaged; restore it from a "
 			       "backup, or make the collection anew",
 			       catalogue->path);
-	if (version != CN_CATALOGUE_VERSION)
-		return cn_fail(CAIRN_EUNSUPPORTED, "'%s' has format version %lld, this cairn knows version %d: %s",
-			       catalogue->path, (long long)version, CN_CATALOGUE_VERSION,
+	if (version != CN_CATALOGUE_VERSION && version != CN_CATALOGUE_VERSION_DETECTOR)
+		return cn_fail(CAIRN_EUNSUPPORTED,
+			       "'%s' has format version %lld, this cairn knows versions %d and %d: %s", catalogue->path,
+			       (long long)version, CN_CATALOGUE_VERSION, CN_CATALOGUE_VERSION_DETECTOR,
 			       version > CN_CATALOGUE_VERSION ? "use a newer cairn"
 							      : "make the collection anew with 'cairn init' and "
 								"'cairn add'");
@@ -211,26 +213,39 @@ static int add_source(cn_catalogue *catalogue, const char *role, size_t position
 	return cn_sql_run(catalogue, statement, "writing what describes the images");
 }
 
+/* Without a detector the tables are as they were before there were any. */
+static int make_tables(cn_catalogue *catalogue, int has_detector)
+{
+	char *tables = cn_textf(SOURCES, has_detector ? "'global', 'local', 'detector'" : "'global', 'local'");
+	char *marks = cn_textf("PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID,
+			       has_detector ? CN_CATALOGUE_VERSION_DETECTOR : CN_CATALOGUE_VERSION);
+	int status = tables && marks ? execute(catalogue, tables, "making its tables") : CAIRN_ENOMEM;
+	if (status == 0)
+		status = execute(catalogue, schema, "making its tables");
+	if (status == 0)
+		status = execute(catalogue, marks, "making it");
+	cn_free(tables);
+	cn_free(marks);
+	return status;
+}
+
 int cn_catalogue_create(const char *path, const cn_sources *sources)
 {
 	cn_catalogue *catalogue = NULL;
 	int status;
 	CN_TRY(connect_to(&catalogue, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
-	char *marks =
-		cn_textf("PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID, CN_CATALOGUE_VERSION);
-	CN_GOTO(status, marks ? 0 : CAIRN_ENOMEM);
 	CN_GOTO(status, execute(catalogue, "PRAGMA journal_mode = WAL", "making it"));
 	CN_GOTO(status, cn_catalogue_begin(catalogue));
-	CN_GOTO(status, execute(catalogue, schema, "making its tables"));
-	CN_GOTO(status, execute(catalogue, marks, "making it"));
+	CN_GOTO(status, make_tables(catalogue, sources->detector.name != NULL));
 	for (size_t i = 0; i < sources->global_count; i++)
 		CN_GOTO(status, add_source(catalogue, "global", i, &sources->globals[i]));
 	for (size_t i = 0; i < sources->local_count; i++)
 		CN_GOTO(status, add_source(catalogue, "local", i, &sources->locals[i]));
+	if (sources->detector.name)
+		CN_GOTO(status, add_source(catalogue, "detector", 0, &sources->detector));
 	CN_GOTO(status, cn_catalogue_commit(catalogue));
 	CN_GOTO(status, execute(catalogue, "PRAGMA wal_checkpoint(TRUNCATE)", "making it"));
 done:
-	cn_free(marks);
 	cn_catalogue_free(catalogue);
 	return status;
 }
@@ -284,24 +299,34 @@ void cn_sources_free(cn_sources *sources)
 		free_source(&sources->globals[i]);
 		free_source(&sources->locals[i]);
 	}
+	free_source(&sources->detector);
 	sources->global_count = sources->local_count = 0;
 }
 
-/* One row of SOURCES. */
+/* Where a source of this role goes; NULL where there is no room. */
+static cn_source *next_source(cn_sources *sources, const char *role)
+{
+	if (role && strcmp(role, "detector") == 0)
+		return sources->detector.name ? NULL : &sources->detector;
+	int is_local = role && strcmp(role, "local") == 0;
+	size_t *count = is_local ? &sources->local_count : &sources->global_count;
+	if (*count == CN_MAX_SOURCES)
+		return NULL;
+	return is_local ? &sources->locals[(*count)++] : &sources->globals[(*count)++];
+}
+
+/* One row of the sources. */
 static int read_source(cn_catalogue *catalogue, sqlite3_stmt *statement, cn_sources *out)
 {
-	const char *role = (const char *)sqlite3_column_text(statement, 0);
-	int is_local = role && strcmp(role, "local") == 0;
-	size_t *count = is_local ? &out->local_count : &out->global_count;
-	if (*count == CN_MAX_SOURCES)
-		return cn_fail(CAIRN_EDAMAGED, "'%s': more than %d models", catalogue->path, CN_MAX_SOURCES);
-	cn_source *source = is_local ? &out->locals[*count] : &out->globals[*count];
+	cn_source *source = next_source(out, (const char *)sqlite3_column_text(statement, 0));
+	if (!source)
+		return cn_fail(CAIRN_EDAMAGED, "'%s': more than %d models, or one detector", catalogue->path,
+			       CN_MAX_SOURCES);
 	source->name = cn_sql_column_copy(statement, 1);
 	source->kind = cn_sql_column_copy(statement, 2);
 	source->fingerprint = cn_sql_column_copy(statement, 3);
 	source->weight = (float)sqlite3_column_double(statement, 4);
 	int64_t dim = sqlite3_column_int64(statement, 5);
-	++*count;
 	if (!source->name || !source->kind || !source->fingerprint)
 		return CAIRN_ENOMEM;
 	if (dim < 1 || dim > 1 << 20 || strlen(source->kind) > 63 || strchr(source->kind, '/'))

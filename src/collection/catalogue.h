@@ -20,12 +20,13 @@
 #include "index/row_segment.h"
 #include "util/progress.h"
 
-#define CN_CATALOGUE_VERSION 3
-#define CN_MAX_SOURCES       16
+#define CN_CATALOGUE_VERSION          3
+#define CN_CATALOGUE_VERSION_DETECTOR 4 /* of a collection with a detector, which older versions would misread */
+#define CN_MAX_SOURCES                16
 
 typedef struct cn_catalogue cn_catalogue;
 
-/** A network, or RootSIFT, that describes each image. */
+/** A network, or RootSIFT, that describes each image; or finds boxes in it. */
 typedef struct {
 	char *name; /**< to open it with: name of a bundle or absolute path of its folder */
 	char *kind; /**< what its features are called; for global models the bundle's name */
@@ -38,13 +39,14 @@ typedef struct {
 typedef struct {
 	cn_source globals[CN_MAX_SOURCES], locals[CN_MAX_SOURCES];
 	size_t global_count, local_count;
+	cn_source detector; /**< without a name: none */
 } cn_sources;
 
 void cn_sources_free(cn_sources *sources);
 
 /** A file of a segment. Its index says what is in it: one of the files of descriptors (index/row_segment.h),
  * CN_FILE_LOCAL
- * + index of the local kind, or CN_FILE_DERIVED + number of a structure. */
+ * + index of the local kind, CN_FILE_BOXES, or CN_FILE_DERIVED + number of a structure. */
 typedef struct {
 	char *name; /**< in segments/; NULL where the segment has no such file */
 	uint64_t size;
@@ -59,7 +61,8 @@ enum { CN_STRUCTURE_ASMK = 0, CN_STRUCTURE_LISTS = CN_MAX_SOURCES, CN_STRUCTURES
 
 enum {
 	CN_FILE_LOCAL = CN_ROW_FILES,
-	CN_FILE_DERIVED = CN_FILE_LOCAL + CN_MAX_SOURCES,
+	CN_FILE_BOXES = CN_FILE_LOCAL + CN_MAX_SOURCES,
+	CN_FILE_DERIVED,
 	CN_FILES = CN_FILE_DERIVED + CN_STRUCTURES
 };
 

@@ -15,14 +15,16 @@ void cn_segment_record_free(cn_segment_record *segment)
 	*segment = (cn_segment_record){ 0 };
 }
 
-/* What the catalogue calls a file: "rows", "codes", "scales", "images", "features:KIND", or the
+/* What the catalogue calls a file: "rows", "codes", "scales", "images", "features:KIND", "boxes", or the
  * role of a structure. Caller frees; NULL where memory is short. */
 static char *role_of(const cn_sources *sources, int file)
 {
 	if (file < CN_ROW_FILES)
 		return cn_strdup(cn_row_file_roles[file]);
-	if (file < CN_FILE_DERIVED)
+	if (file < CN_FILE_BOXES)
 		return cn_textf("features:%s", sources->locals[file - CN_FILE_LOCAL].kind);
+	if (file == CN_FILE_BOXES)
+		return cn_strdup("boxes");
 	return cn_structure_role(sources, file - CN_FILE_DERIVED);
 }
 
@@ -30,6 +32,8 @@ static int is_possible(const cn_sources *sources, int file)
 {
 	if (file >= CN_FILE_DERIVED)
 		return cn_structure_is_possible(sources, file - CN_FILE_DERIVED);
+	if (file == CN_FILE_BOXES)
+		return sources->detector.name != NULL;
 	return file < CN_ROW_FILES || (size_t)(file - CN_FILE_LOCAL) < sources->local_count;
 }
 
@@ -87,7 +91,7 @@ static int read_files(cn_catalogue *catalogue, const cn_sources *sources, cn_seg
 static int check_segment(cn_catalogue *catalogue, const cn_sources *sources, const cn_segment_record *segment,
 			 int64_t after)
 {
-	int complete = 1;
+	int complete = !sources->detector.name || segment->files[CN_FILE_BOXES].name;
 	for (size_t i = 0; i < sources->local_count; i++)
 		complete = complete && segment->files[CN_FILE_LOCAL + i].name;
 	for (size_t i = 0; i < CN_ROW_FILES && sources->global_count; i++)

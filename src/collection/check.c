@@ -101,10 +101,15 @@ struct known_ids {
 	size_t live_count, removed_count;
 };
 
+static int is_known(const struct known_ids *known, int64_t id)
+{
+	return cn_ids_have(known->live, known->live_count, id) || cn_ids_have(known->removed, known->removed_count, id);
+}
+
 static int check_row(const cn_row_segment *rows, size_t row, float *values, const struct known_ids *known)
 {
 	int64_t id = rows->images[row];
-	if (!cn_ids_have(known->live, known->live_count, id) && !cn_ids_have(known->removed, known->removed_count, id))
+	if (!is_known(known, id))
 		return cn_fail(CAIRN_EDAMAGED, "row %zu is of image %lld, which the catalogue does not know", row,
 			       (long long)id);
 	cn_halves_to_floats(rows->rows + row * rows->dim, rows->dim, values);
@@ -169,6 +174,20 @@ static int check_features(struct check *check, cn_segment *segment, size_t local
 	return 0;
 }
 
+static int check_boxes(struct check *check, cn_segment *segment, const struct known_ids *known)
+{
+	const cn_box_segment *boxes;
+	CN_TRY(cn_segment_boxes(check->collection, segment, &boxes));
+	for (size_t i = 0; i < boxes->count; i++) {
+		int64_t id;
+		CN_TRY(cn_box_segment_line(boxes, i, &id));
+		if (!is_known(known, id))
+			return cn_fail(CAIRN_EDAMAGED, "line %zu is of image %lld, which the catalogue does not know",
+				       i, (long long)id);
+	}
+	return 0;
+}
+
 static int check_contents(struct check *check, int64_t at, const struct known_ids *known)
 {
 	cairn_collection *collection = check->collection;
@@ -187,7 +206,8 @@ static int check_contents(struct check *check, int64_t at, const struct known_id
 		if (status < 0)
 			CN_TRY(note_error(check, at, CN_FILE_LOCAL + (int)i, status));
 	}
-	return 0;
+	int status = collection->sources.detector.name ? check_boxes(check, segment, known) : 0;
+	return status < 0 ? note_error(check, at, CN_FILE_BOXES, status) : 0;
 }
 
 static int check_segment(struct check *check, int64_t at)

@@ -51,10 +51,18 @@ static size_t images_of_a_segment(const cairn_collection *collection)
 
 /* ---- copying ---- */
 
+static int read_boxes(cairn_collection *collection, const struct item *item, cn_boxes *out)
+{
+	const cn_box_segment *segment;
+	CN_TRY(cn_segment_boxes(collection, item->from, &segment));
+	return cn_box_segment_read(segment, item->id, out);
+}
+
 static int copy_item(struct compaction *compaction, cn_store *store, const struct item *item)
 {
 	cairn_collection *collection = compaction->collection;
 	cairn_features *features[CN_MAX_SOURCES] = { NULL };
+	cn_boxes boxes = { 0 };
 	const cn_row_segment *rows;
 	const uint16_t *row = NULL;
 	int status = 0;
@@ -68,8 +76,12 @@ static int copy_item(struct compaction *compaction, cn_store *store, const struc
 		if (status == 0)
 			status = cn_feature_segment_read(segment, item->id, &features[i]);
 	}
+	if (status == 0 && collection->sources.detector.name)
+		status = read_boxes(collection, item, &boxes);
 	if (status == 0)
-		status = cn_store_add(store, item->id, row, item->row_count, (const cairn_features *const *)features);
+		status = cn_store_add(store, item->id, row, item->row_count, (const cairn_features *const *)features,
+				      &boxes);
+	cn_boxes_free(&boxes);
 	for (size_t i = 0; i < collection->sources.local_count; i++)
 		cairn_features_free(features[i]);
 	return status;

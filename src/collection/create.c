@@ -40,7 +40,7 @@ static int look_at_model(cn_source *out, const char *name, const char *kind)
 	out->fingerprint = cn_strdup(info.fingerprint);
 	if (!out->kind || !out->fingerprint)
 		status = CAIRN_ENOMEM;
-	else if ((strcmp(info.kind, "local") == 0) != (strcmp(kind, "local") == 0))
+	else if (strcmp(strcmp(info.kind, "ensemble") == 0 ? "global" : info.kind, kind) != 0)
 		status = cn_fail(CAIRN_EINVALID, "model '%s' is a %s model, a %s one is needed here", name, info.kind,
 				 kind);
 	else if (strlen(info.name) > 63)
@@ -85,6 +85,19 @@ static int add_local(cn_sources *out, const char *name)
 	return expect_new_kind(out->locals, out->local_count);
 }
 
+/* `dim` is what each box has: its four sides. */
+static int add_detector(cn_sources *out, const char *name)
+{
+	if (out->local_count == 0)
+		return cn_fail(CAIRN_EINVALID,
+			       "the boxes of detector '%s' are regions of local features, and none are kept: give a "
+			       "kind of them as well",
+			       name);
+	CN_TRY(look_at_model(&out->detector, name, "detector"));
+	out->detector.dim = 4;
+	return 0;
+}
+
 static int look_at_sources(cn_sources *out, const cairn_collection_options *options)
 {
 	if (options->version != CAIRN_COLLECTION_OPTIONS_VERSION)
@@ -99,7 +112,7 @@ static int look_at_sources(cn_sources *out, const cairn_collection_options *opti
 		CN_TRY(add_global(out, &options->models[i]));
 	for (size_t i = 0; i < options->local_count; i++)
 		CN_TRY(add_local(out, options->locals[i]));
-	return 0;
+	return options->detector ? add_detector(out, options->detector) : 0;
 }
 
 /* Is it something that a killed attempt to make a collection left? */

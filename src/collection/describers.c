@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "cairn/model.h"
 #include "local/rootsift.h"
 #include "model/bundle.h"
 
@@ -78,7 +77,8 @@ int cn_describers_start(cn_describers *describers, const cairn_collection *colle
 				       .threads = threads,
 				       .decoding = CAIRN_IMAGE_OPTIONS_INIT };
 	CN_TRY(add_longest(describers, sources->globals, sources->global_count));
-	return add_longest(describers, sources->locals, sources->local_count);
+	CN_TRY(add_longest(describers, sources->locals, sources->local_count));
+	return add_longest(describers, &sources->detector, sources->detector.name != NULL);
 }
 
 void cn_describers_free(cn_describers *describers)
@@ -86,6 +86,7 @@ void cn_describers_free(cn_describers *describers)
 	cairn_describer_free(describers->describer);
 	for (size_t i = 0; i < CN_MAX_SOURCES; i++)
 		cairn_extractor_free(describers->extractors[i]);
+	cairn_model_free(describers->detector);
 	*describers = (cn_describers){ 0 };
 }
 
@@ -122,4 +123,17 @@ int cn_describers_need_local(cn_describers *describers, size_t local)
 		return 0;
 	CN_TRY(check_source(source, collection->folder));
 	return cairn_extractor_new(&describers->extractors[local], source->name, &how);
+}
+
+int cn_describers_need_detector(cn_describers *describers)
+{
+	const cairn_collection *collection = describers->collection;
+	const cn_source *source = &collection->sources.detector;
+	cairn_model_options how = CAIRN_MODEL_OPTIONS_INIT;
+	how.threads = describers->threads;
+	how.precision = describers->precision;
+	if (describers->detector || !source->name)
+		return 0;
+	CN_TRY(check_source(source, collection->folder));
+	return cairn_model_open(&describers->detector, source->name, &how);
 }

@@ -4,6 +4,7 @@
 #ifndef CN_COLLECTION_DESCRIBERS_H
 #define CN_COLLECTION_DESCRIBERS_H
 
+#include "cairn/model.h"
 #include "collection/handle.h"
 
 /** Once opened, it may be used by several threads at once. */
@@ -13,6 +14,7 @@ typedef struct {
 	unsigned threads;
 	cairn_describer *describer;                  /* NULL until needed */
 	cairn_extractor *extractors[CN_MAX_SOURCES]; /* likewise */
+	cairn_model *detector;                       /* likewise */
 	/** Images are reduced as far as the most demanding of all the collection's networks allows, whichever are
 	 * opened: a query is then decoded as the images were. */
 	cairn_image_options decoding;
@@ -24,11 +26,13 @@ int cn_describers_start(cn_describers *describers, const cairn_collection *colle
 void cn_describers_free(cn_describers *describers);
 
 /**
- * Open the global models, if the collection has any and they are not open; the local features numbered `local`.
+ * Open the global models, if the collection has any and they are not open; the local features numbered `local`; the
+ * detector, if there is one.
  *
  * @return 0; CAIRN_ENOTFOUND where a model is missing or no longer the one that the collection was made with
  */
 int cn_describers_need_global(cn_describers *describers);
 int cn_describers_need_local(cn_describers *describers, size_t local);
+int cn_describers_need_detector(cn_describers *describers);
 
 #endif

@@ -3,7 +3,7 @@
  *
  *   folder/lock               see util/lock.h; taken by the one who writes
  *   folder/catalogue.sqlite   see catalogue.h
- *   folder/segments/NNNNNNNN.rows.npy, .codes.npy, .scales.npy, .images.npy, .KIND.features
+ *   folder/segments/NNNNNNNN.rows.npy, .codes.npy, .scales.npy, .images.npy, .KIND.features, .boxes.npy
  *   folder/segments/NNNNNNNN.KIND.codebook.npy, .KIND.asmk, .quantizer.ivf, .lists   see structures.h
  *
  * Segment files are mapped as soon as the catalogue is read, so that a compaction by another process, which deletes
@@ -18,6 +18,7 @@
 #include "cairn/collection.h"
 #include "cairn/ivf.h"
 #include "collection/catalogue.h"
+#include "index/box_segment.h"
 #include "index/feature_segment.h"
 #include "index/row_segment.h"
 #include "util/text.h"
@@ -25,12 +26,13 @@
 #define CN_CATALOGUE_NAME "catalogue.sqlite"
 #define CN_SEGMENTS_NAME  "segments"
 
-/** A segment and its mapped files. A file that could not be mapped is left zeroed; cn_segment_rows() and
- *  cn_segment_features() then try again and say why. */
+/** A segment and its mapped files. A file that could not be mapped is left zeroed; cn_segment_rows(),
+ *  cn_segment_features() and cn_segment_boxes() then try again and say why. */
 typedef struct {
 	cn_segment_record record;
 	cn_row_segment rows;
 	cn_feature_segment *features[CN_MAX_SOURCES];
+	cn_box_segment boxes;
 	int rows_mapped;
 } cn_segment;
 
@@ -107,7 +109,7 @@ int cn_fail_damaged(void);
 /** Index of the segment whose range holds the id; segment_count if there is none. */
 size_t cn_snapshot_segment(const cn_snapshot *snapshot, int64_t id);
 
-/** Map what can be mapped. @return 0; CAIRN_ENOTFOUND where a file is not there; other faults show again in the two
+/** Map what can be mapped. @return 0; CAIRN_ENOTFOUND where a file is not there; other faults show again in the three
  * below */
 int cn_segment_map(cairn_collection *collection, cn_segment *segment);
 
@@ -122,6 +124,8 @@ int cn_segment_file_compare(const cairn_collection *collection, const cn_segment
  * the only thread. */
 int cn_segment_rows(cairn_collection *collection, cn_segment *segment, const cn_row_segment **out);
 int cn_segment_features(cairn_collection *collection, cn_segment *segment, size_t local, cn_feature_segment **out);
+/** Of a collection with a detector. */
+int cn_segment_boxes(cairn_collection *collection, cn_segment *segment, const cn_box_segment **out);
 
 /** Its rows as an index takes them. */
 int cn_segment_part(cairn_collection *collection, cn_segment *segment, cairn_index_part *out);

@@ -167,7 +167,7 @@ static int write_segment(struct intake *intake, cn_store *store, const cn_image_
 	for (size_t i = 0; i < count; i++) {
 		const cairn_features *const *features = (const cairn_features *const *)slots[i].features;
 		if (slots[i].id)
-			CN_TRY(cn_store_add(store, slots[i].id, slots[i].row, 1, features));
+			CN_TRY(cn_store_add(store, slots[i].id, slots[i].row, 1, features, &slots[i].boxes));
 	}
 	CN_TRY(cn_store_finish(store, &record));
 	int status = cn_catalogue_set_segment(intake->catalogue, &intake->collection->sources, &record);

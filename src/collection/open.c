@@ -26,6 +26,7 @@ static void close_segment(cn_segment *segment)
 	cn_row_segment_close(&segment->rows);
 	for (size_t i = 0; i < CN_MAX_SOURCES; i++)
 		cn_feature_segment_free(segment->features[i]);
+	cn_box_segment_close(&segment->boxes);
 	cn_segment_record_free(&segment->record);
 }
 
@@ -329,6 +330,7 @@ int cairn_collection_get_info(cairn_collection *collection, cairn_collection_inf
 		.model_count = collection->sources.global_count,
 		.locals = collection->locals,
 		.local_count = collection->sources.local_count,
+		.detector = collection->sources.detector.kind,
 		.structures = now->infos,
 		.structure_count = now->info_count,
 	};

@@ -29,8 +29,10 @@ char *cn_segment_file_name(const cn_sources *sources, int64_t segment, int file)
 {
 	if (file < CN_ROW_FILES)
 		return cn_textf("%08lld.%s.npy", (long long)segment, cn_row_file_roles[file]);
-	if (file < CN_FILE_DERIVED)
+	if (file < CN_FILE_BOXES)
 		return cn_textf("%08lld.%s.features", (long long)segment, sources->locals[file - CN_FILE_LOCAL].kind);
+	if (file == CN_FILE_BOXES)
+		return cn_textf("%08lld.boxes.npy", (long long)segment);
 	int structure = file - CN_FILE_DERIVED;
 	return cn_structure_file_name(sources, segment, structure, cn_structure_type_of(structure)->name);
 }
@@ -96,6 +98,19 @@ static int map_features(cairn_collection *collection, cn_segment *segment, size_
 	return status;
 }
 
+static int map_boxes(cairn_collection *collection, cn_segment *segment)
+{
+	char *path = cn_collection_file(collection, segment->record.files[CN_FILE_BOXES].name);
+	int status = path ? cn_box_segment_open(&segment->boxes, path) : CAIRN_ENOMEM;
+	cn_free(path);
+	return status;
+}
+
+static int worse(int status, int worst)
+{
+	return status == CAIRN_ENOTFOUND || worst == 0 ? status : worst;
+}
+
 int cn_segment_map(cairn_collection *collection, cn_segment *segment)
 {
 	int worst = 0;
@@ -105,10 +120,9 @@ int cn_segment_map(cairn_collection *collection, cn_segment *segment)
 		int status = map_features(collection, segment, i);
 		if (status == CAIRN_ENOMEM)
 			return status;
-		if (status == CAIRN_ENOTFOUND || worst == 0)
-			worst = status;
+		worst = worse(status, worst);
 	}
-	return worst;
+	return collection->sources.detector.name ? worse(map_boxes(collection, segment), worst) : worst;
 }
 
 int cn_fail_damaged(void)
@@ -158,6 +172,14 @@ int cn_segment_features(cairn_collection *collection, cn_segment *segment, size_
 	if (!segment->features[local])
 		CN_TRY(as_damage(map_features(collection, segment, local)));
 	*out = segment->features[local];
+	return 0;
+}
+
+int cn_segment_boxes(cairn_collection *collection, cn_segment *segment, const cn_box_segment **out)
+{
+	if (!segment->boxes.lines)
+		CN_TRY(as_damage(map_boxes(collection, segment)));
+	*out = &segment->boxes;
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "local/boxes.h"
 #include "math/half.h"
 #include "util/memory.h"
 #include "util/text.h"
@@ -18,6 +19,7 @@ static void drop_results(cn_image_slot *slot)
 		cairn_features_free(slot->features[i]);
 		slot->features[i] = NULL;
 	}
+	cn_boxes_free(&slot->boxes);
 }
 
 void cn_slot_clear(cn_image_slot *slot)
@@ -74,7 +76,7 @@ static int run_networks(cn_image_slot *slot, const cn_describers *describers, co
 		CN_TRY(run_describer(slot, describers, image));
 	for (size_t i = 0; i < describers->collection->sources.local_count; i++)
 		CN_TRY(cairn_extractor_run(describers->extractors[i], image, NULL, &slot->features[i]));
-	return 0;
+	return describers->detector ? cn_boxes_detect(&slot->boxes, describers->detector, image) : 0;
 }
 
 int cn_slot_describe(cn_image_slot *slot, const cn_describers *describers)

@@ -28,6 +28,7 @@ typedef struct {
 	uint32_t width, height; /* 0 until they are known */
 	uint16_t *row;          /* its descriptor, float16 */
 	cairn_features *features[CN_MAX_SOURCES];
+	cn_boxes boxes; /* none without a detector */
 	int status;
 	char *message;
 } cn_image_slot;

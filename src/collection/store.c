@@ -18,6 +18,7 @@ struct cn_store {
 	int64_t first, last;
 	cn_row_writer row_writer;
 	cn_feature_writer *features[CN_MAX_SOURCES];
+	cn_box_writer boxes;
 	char *paths[CN_FILES]; /* of the files; NULL where there is none */
 };
 
@@ -46,7 +47,7 @@ static int open_files(cn_store *store)
 		CN_TRY(cn_feature_writer_new(&store->features[i], store->paths[CN_FILE_LOCAL + i],
 					     sources->locals[i].kind, sources->locals[i].dim));
 	}
-	return 0;
+	return sources->detector.name ? make_path(store, CN_FILE_BOXES) : 0;
 }
 
 int cn_store_new(cn_store **out, const cairn_collection *collection, int64_t segment, uint64_t rows)
@@ -66,13 +67,15 @@ int cn_store_new(cn_store **out, const cairn_collection *collection, int64_t seg
 }
 
 int cn_store_add(cn_store *store, int64_t id, const uint16_t *rows, size_t row_count,
-		 const cairn_features *const *features)
+		 const cairn_features *const *features, const cn_boxes *boxes)
 {
 	const cairn_collection *collection = store->collection;
 	for (size_t i = 0; i < row_count && collection->sources.global_count; i++)
 		CN_TRY(cn_row_writer_add(&store->row_writer, id, rows + i * collection->dim));
 	for (size_t i = 0; i < collection->sources.local_count; i++)
 		CN_TRY(cn_feature_writer_add(store->features[i], id, features[i]));
+	if (collection->sources.detector.name)
+		CN_TRY(cn_box_writer_add(&store->boxes, id, boxes));
 	if (store->images++ == 0)
 		store->first = id;
 	store->last = id;
@@ -101,7 +104,7 @@ static int commit_files(cn_store *store)
 		CN_TRY(cn_row_writer_commit(&store->row_writer));
 	for (size_t i = 0; i < store->collection->sources.local_count; i++)
 		CN_TRY(cn_feature_writer_commit(store->features[i]));
-	return 0;
+	return store->paths[CN_FILE_BOXES] ? cn_box_writer_commit(&store->boxes, store->paths[CN_FILE_BOXES]) : 0;
 }
 
 int cn_store_finish(cn_store *store, cn_segment_record *record)
@@ -135,6 +138,7 @@ void cn_store_free(cn_store *store)
 	cn_row_writer_abort(&store->row_writer);
 	for (size_t i = 0; i < CN_MAX_SOURCES; i++)
 		cn_feature_writer_free(store->features[i]);
+	cn_box_writer_free(&store->boxes);
 	for (size_t i = 0; i < CN_FILES; i++)
 		cn_free(store->paths[i]);
 	cn_free(store);

@@ -1,5 +1,6 @@
 /*
- * collection/store.h - writing one segment: descriptors, their image ids, and the features of each local kind.
+ * collection/store.h - writing one segment: descriptors, their image ids, the features of each local kind,
+ * boxes.
  */
 #ifndef CN_COLLECTION_STORE_H
 #define CN_COLLECTION_STORE_H
@@ -21,9 +22,10 @@ int cn_store_new(cn_store **out, const cairn_collection *collection, int64_t seg
  *
  * @param rows     row_count x dim float16, C order, finite; not looked at without global model
  * @param features one set for each local kind
+ * @param boxes    not looked at without a detector
  */
 int cn_store_add(cn_store *store, int64_t id, const uint16_t *rows, size_t row_count,
-		 const cairn_features *const *features);
+		 const cairn_features *const *features, const cn_boxes *boxes);
 
 /**
  * Join a structure's files of the segments that the images come from. A fault in one of them is told to the log, and

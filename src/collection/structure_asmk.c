@@ -95,19 +95,25 @@ struct aggregation {
 	const cn_feature_segment *features;
 	const cairn_codebook *codebook;
 	const cairn_asmk_options *options;
-	size_t first; /* image in the segment */
+	const cn_box_segment *boxes; /* NULL where regions are others */
+	size_t first;                /* image in the segment */
 	cairn_asmk_aggregate *aggregates[CHUNK];
 };
 
-static int aggregate(const struct aggregation *work, const cairn_features *features, cairn_asmk_aggregate **out)
+static int aggregate(const struct aggregation *work, int64_t id, const cairn_features *features,
+		     cairn_asmk_aggregate **out)
 {
 	cn_region_sets regions = { 0 };
+	cn_boxes boxes = { 0 };
 	if (!work->options->regional)
 		return cairn_asmk_aggregate_new(out, work->codebook, &features, 1, work->options);
-	int status = cn_region_sets_make(&regions, features);
+	if (work->boxes)
+		CN_TRY(cn_box_segment_read(work->boxes, id, &boxes));
+	int status = cn_region_sets_make(&regions, features, work->boxes ? &boxes : NULL);
 	if (status == 0)
 		status = cairn_asmk_aggregate_new(out, work->codebook, regions.sets, regions.count, work->options);
 	cn_region_sets_free(&regions);
+	cn_boxes_free(&boxes);
 	return status;
 }
 
@@ -119,7 +125,7 @@ static int aggregate_range(void *context, size_t begin, size_t end, unsigned wor
 		int64_t id = cn_feature_segment_image(work->features, work->first + i);
 		cairn_features *features;
 		CN_TRY(cn_feature_segment_read(work->features, id, &features));
-		int status = aggregate(work, features, &work->aggregates[i]);
+		int status = aggregate(work, id, features, &work->aggregates[i]);
 		cairn_features_free(features);
 		CN_TRY(status);
 	}
@@ -148,13 +154,16 @@ static int write_inverted(const cn_building *building, cn_segment *segment, size
 	cn_feature_segment *features;
 	CN_TRY(cn_segment_features(collection, segment, local, &features));
 	cairn_asmk_options options = CAIRN_ASMK_OPTIONS_INIT;
-	options.regional = collection->now.structures[CN_STRUCTURE_ASMK + local].regions != NULL;
+	const char *regions = collection->now.structures[CN_STRUCTURE_ASMK + local].regions;
+	options.regional = regions != NULL;
 	struct aggregation work = { .features = features,
 				    .codebook = collection->now.codebooks[local],
 				    .options = &options };
 	size_t images = cn_feature_segment_count(features);
 	cairn_asmk_writer *writer;
 	int status = 0;
+	if (regions && strcmp(regions, "boxes") == 0)
+		CN_TRY(cn_segment_boxes(collection, segment, &work.boxes));
 	CN_TRY(cairn_asmk_writer_new(&writer, path, collection->locals[local], work.codebook, &options));
 	for (; work.first < images && status == 0; work.first += CHUNK) {
 		size_t rest = images - work.first;

@@ -11,22 +11,10 @@
 #include "util/heap.h"
 #include "util/memory.h"
 
-static double number_at(const cn_tensor *tensor, size_t i)
-{
-	switch (tensor->type) {
-	case CN_TENSOR_I64:
-		return (double)((const int64_t *)tensor->data)[i];
-	case CN_TENSOR_I32:
-		return ((const int32_t *)tensor->data)[i];
-	default:
-		return (double)((const float *)tensor->data)[i];
-	}
-}
-
 /* One coordinate in pixels; 0 where it lies outside of the image. */
 static int place_of(const cn_detections *from, size_t i, int axis, int unit, uint32_t side, float *out)
 {
-	double place = number_at(&from->places, 2 * i + (size_t)axis);
+	double place = cn_local_number(&from->places, 2 * i + (size_t)axis);
 	if (unit)
 		place = (place + 1) / 2 * ((double)side - 1);
 	*out = (float)place;
@@ -61,25 +49,6 @@ int cn_detections_choose(const cn_detections *from, const cn_detections_rule *ru
 
 /* ---- from the network's outputs ---- */
 
-/* An output of 1 x count x columns, or without the 1; with 0 columns of 1 x count. */
-static int read_list(const cairn_model *model, cn_request *request, const char *name, size_t columns, int integers,
-		     cn_tensor *out, size_t *count)
-{
-	CN_TRY(cn_request_output(request, name, out));
-	size_t rank = columns ? 2 : 1, first = out->rank > rank ? 1 : 0;
-	int fits = out->rank == rank + first && (!first || out->shape[0] == 1) &&
-		   (!columns || out->shape[first + 1] == columns);
-	if (!fits && columns)
-		return cn_fail(CAIRN_EFORMAT, "model '%s': output '%s' is not 1 x N x %zu", model->name, name, columns);
-	if (!fits)
-		return cn_fail(CAIRN_EFORMAT, "model '%s': output '%s' is not 1 x N", model->name, name);
-	if (out->type != CN_TENSOR_F32 && !(integers && out->type != CN_TENSOR_U8))
-		return cn_fail(CAIRN_EFORMAT, "model '%s': output '%s' is not float32%s", model->name, name,
-			       integers ? ", int32 or int64" : "");
-	*count = out->shape[first];
-	return out->type == CN_TENSOR_F32 ? cn_local_check(model, out->data, out->count) : 0;
-}
-
 int cn_detections_points(const cairn_model *model, cn_request *request, uint32_t width, uint32_t height,
 			 uint32_t max_points, cn_points *points)
 {
@@ -88,9 +57,9 @@ int cn_detections_points(const cairn_model *model, cn_request *request, uint32_t
 	cn_detections from = { .dim = spec->dim };
 	cn_tensor scores, descriptors;
 	size_t count_of_scores = 0, count_of_descriptors = 0;
-	CN_TRY(read_list(model, request, spec->keypoints, 2, 1, &from.places, &from.count));
-	CN_TRY(read_list(model, request, spec->scores, 0, 0, &scores, &count_of_scores));
-	CN_TRY(read_list(model, request, spec->descriptors, spec->dim, 0, &descriptors, &count_of_descriptors));
+	CN_TRY(cn_local_list(model, request, spec->keypoints, 2, 1, &from.places, &from.count));
+	CN_TRY(cn_local_list(model, request, spec->scores, 0, 0, &scores, &count_of_scores));
+	CN_TRY(cn_local_list(model, request, spec->descriptors, spec->dim, 0, &descriptors, &count_of_descriptors));
 	if (from.count != count_of_scores || from.count != count_of_descriptors)
 		return cn_fail(CAIRN_EFORMAT, "model '%s' lists %zu keypoints, %zu scores and %zu descriptors",
 			       model->name, from.count, count_of_scores, count_of_descriptors);

@@ -8,8 +8,9 @@
 #include <stddef.h>
 
 #include "cairn/features.h"
+#include "data/boxes.h"
 
-/** CAIRN_EINVALID unless it names what regions can be: "grid". */
+/** CAIRN_EINVALID unless it names what regions can be: "grid", "boxes". */
 int cn_regions_check(const char *name);
 
 /** Sets that an image is aggregated from: itself, and its regions that have any features. */
@@ -18,8 +19,8 @@ typedef struct {
 	size_t count;
 } cn_region_sets;
 
-/** @return 0; CAIRN_ENOMEM; free `out` either way */
-int cn_region_sets_make(cn_region_sets *out, const cairn_features *features);
+/** @param boxes of a detector; NULL: the squares of the grid. @return 0; CAIRN_ENOMEM; free `out` either way */
+int cn_region_sets_make(cn_region_sets *out, const cairn_features *features, const cn_boxes *boxes);
 void cn_region_sets_free(cn_region_sets *sets);
 
 #endif

@@ -3,7 +3,9 @@
  * stdout.
  *
  *   driver model DIR                 a tiny global model
+ *   driver detector DIR              a tiny detector
  *   driver create DIR [MODEL...]     RootSIFT, and these global models
+ *   driver create-boxes DIR DETECTOR RootSIFT, and boxes of this detector
  *   driver add DIR BATCH PATH...     "added A unchanged U failed F", exit status 3 where the disk is full
  *   driver index DIR WORDS            ASMK with as many words
  *   driver index DIR COLLECTION       ASMK with that one's codebook
@@ -26,13 +28,13 @@ static int report(int status)
 	return status >= 0 ? 0 : status == CAIRN_ENOSPACE ? 3 : 1;
 }
 
-static int create(const char *folder, char **names, size_t count)
+static int create(const char *folder, char **names, size_t count, const char *detector)
 {
 	static const char *const locals[] = { "rootsift" };
 	cairn_describer_model models[8];
 	for (size_t i = 0; i < count && i < 8; i++)
 		models[i] = (cairn_describer_model){ names[i], 1 };
-	cairn_collection_options options = { CAIRN_COLLECTION_OPTIONS_VERSION, models, count, locals, 1 };
+	cairn_collection_options options = { CAIRN_COLLECTION_OPTIONS_VERSION, models, count, locals, 1, detector };
 	return report(cairn_collection_create(folder, &options));
 }
 
@@ -109,11 +111,17 @@ int main(int argc, char **argv)
 	const char *action = argv[1], *folder = argv[2];
 	size_t count = (size_t)argc - 3;
 	if (strcmp(action, "create") == 0)
-		return create(folder, argv + 3, count);
+		return create(folder, argv + 3, count, NULL);
+	if (strcmp(action, "create-boxes") == 0 && count == 1)
+		return create(folder, NULL, 0, argv[3]);
 	if (strcmp(action, "photos") == 0 && count == 1)
 		return make_photos(folder, strtoul(argv[3], NULL, 10));
 	if (strcmp(action, "model") == 0) {
 		model_write(folder, "tiny", 1);
+		return 0;
+	}
+	if (strcmp(action, "detector") == 0) {
+		model_write_boxes(folder, "tiny-boxes");
 		return 0;
 	}
 	cairn_collection *collection;

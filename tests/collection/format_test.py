@@ -1,5 +1,5 @@
 """Reads collections as docs/format.md describes them, with examples/read_collection.py, and compares with what the library
-reads: the same images, and to the last bit the same descriptors, keypoints and codes.
+reads: the same images, and to the last bit the same descriptors, keypoints, codes and boxes.
 
 Usage: format_test.py DRIVER FOLDER_OF_EXAMPLES"""
 import os
@@ -26,12 +26,14 @@ def run(*arguments):
     return subprocess.run([driver, *arguments], check=True, capture_output=True, text=True).stdout
 
 
-def as_dumped(image, path, rows, features):
+def as_dumped(image, path, rows, features, boxes):
     """One line as `driver dump` writes it."""
     width, height, keypoints, _, codes = features["rootsift"]
     row = crc32c(b"".join(struct.pack("<f", value) for value in rows[0])) if rows else 0
     crc = crc32c(b"".join(struct.pack("<5f", *point) for point in keypoints) + b"".join(codes))
-    return f"{image} {path} - {width}x{height} row:{row:08x} rootsift:{len(keypoints)}:{crc:08x}\n"
+    box_crc = crc32c(b"".join(struct.pack("<5d", *box) for box in boxes))
+    found = f" boxes:{len(boxes)}:{box_crc:08x}" if boxes else ""
+    return f"{image} {path} - {width}x{height} row:{row:08x} rootsift:{len(keypoints)}:{crc:08x}{found}\n"
 
 
 def single(value):
@@ -67,6 +69,12 @@ with tempfile.TemporaryDirectory(prefix="cairn-format-") as work:
         text = "".join(as_dumped(*image) for image in read_collection(folder))
         told(text == run("dump", folder), f"{name}: images, rows, keypoints and codes are those that the library reads")
         told(text.count("\n") == 5, f"{name}: the removed image is left out")
+    detector, boxed = os.path.join(work, "tiny-boxes"), os.path.join(work, "boxed")
+    run("detector", detector)
+    run("create-boxes", boxed, detector)
+    run("add", boxed, "4", photos)
+    text = "".join(as_dumped(*image) for image in read_collection(boxed))
+    told(text == run("dump", boxed) and text.count(" boxes:2:") == 6, "boxes are those that the library reads")
     files = {role: os.path.join(folder, "segments", f"00000001.{role}.npy") for role in ("rows", "codes", "scales", "images")}
     told(all(encoded(row) == (list(codes), scale) for _, row, codes, scale in read_rows(files)),
          "codes and scales are what the rows give")

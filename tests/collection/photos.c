@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "collection/handle.h"
 #include "collection/store.h"
 #include "math/half.h"
 #include "model/onnx_write.h"
@@ -116,23 +117,76 @@ static void write_network(const char *path, int is_local, uint64_t seed)
 	cn_onnx_graph_free(graph);
 }
 
-static void write_bundle(const char *folder, const char *name, int is_local, uint64_t seed)
+static void write_json(const char *folder, const char *name, const char *kind, const char *part)
 {
 	static const char form[] =
 		"{\"format\": 1, \"name\": \"%s\", \"kind\": \"%s\", \"network\": \"model.onnx\", \"cache\": false,"
 		" \"input\": {\"type\": \"f32\", \"layout\": \"NCHW\", \"channels\": \"RGB\", \"mean\": [127, 127, "
 		"127],"
 		" \"std\": [64, 64, 64], \"longest\": 64, \"multiple\": 16}, %s}";
+	char json[2048];
+	int length = snprintf(json, sizeof(json), form, name, kind, part);
+	if (mkdir(folder, 0700) != 0)
+		abort();
+	cn_test_write(cn_test_path(folder, "model.json"), json, (size_t)length);
+}
+
+static void write_bundle(const char *folder, const char *name, int is_local, uint64_t seed)
+{
 	static const char global[] = "\"global\": {\"output\": \"map\", \"pool\": \"gem\", \"p\": 3, \"dim\": 16}";
 	static const char local[] = "\"local\": {\"descriptors\": \"descriptors\", \"keypoints\": \"keypoints\", "
 				    "\"reliability\": \"reliability\","
 				    " \"dim\": 16, \"max_points\": 200, \"threshold\": 0.01}";
-	char json[1024];
-	snprintf(json, sizeof(json), form, name, is_local ? "local" : "global", is_local ? local : global);
-	if (mkdir(folder, 0700) != 0)
-		abort();
-	cn_test_write(cn_test_path(folder, "model.json"), json, strlen(json));
+	write_json(folder, name, is_local ? "local" : "global", is_local ? local : global);
 	write_network(cn_test_path(folder, "model.onnx"), is_local, seed);
+}
+
+static void write_detector(const char *path, const detector_listing *listing)
+{
+	cn_onnx_graph *graph;
+	size_t count = listing->count, columns = listing->columns;
+	const int64_t n = (int64_t)count;
+	assert_ok(cn_onnx_graph_new(&graph, "detector"));
+	const char *x = cn_onnx_graph_input(graph, "image", CN_TENSOR_F32, 4, (const int64_t[]){ 1, 3, -1, -1 });
+	const char *mean = cn_onnx_op(graph, "ReduceMean", x, NULL);
+	cn_onnx_set_int(graph, "keepdims", 0);
+	const char *zero = cn_onnx_op(graph, "Mul", mean, cn_onnx_float(graph, 0));
+	const char *boxes =
+		cn_onnx_op(graph, "Add", cn_onnx_floats(graph, 3, (const size_t[]){ 1, count, 4 }, listing->boxes),
+			   cn_onnx_op(graph, "Mul", mean, cn_onnx_float(graph, listing->drift)));
+	cn_onnx_graph_output(graph, boxes, "boxes", 3, (const int64_t[]){ 1, n, 4 });
+	const char *scores =
+		cn_onnx_floats(graph, columns ? 3 : 2, (const size_t[]){ 1, count, columns }, listing->scores);
+	cn_onnx_graph_output(graph, cn_onnx_op(graph, "Add", scores, zero), "scores", columns ? 3 : 2,
+			     (const int64_t[]){ 1, n, (int64_t)columns });
+	if (listing->classes) {
+		const char *none = cn_onnx_op(graph, "Cast", zero, NULL);
+		cn_onnx_set_int(graph, "to", 7);
+		cn_onnx_graph_output(graph,
+				     cn_onnx_op(graph, "Add", cn_onnx_integers(graph, count, listing->classes), none),
+				     "classes", 1, &n);
+	}
+	assert_ok(cn_onnx_graph_write(graph, path));
+	cn_onnx_graph_free(graph);
+}
+
+void model_write_detector(const char *folder, const char *name, const char *members, const detector_listing *listing)
+{
+	char part[1024];
+	snprintf(part, sizeof(part), "\"detector\": {%s}", members);
+	write_json(folder, name, "detector", part);
+	write_detector(cn_test_path(folder, "model.onnx"), listing);
+}
+
+void model_write_boxes(const char *folder, const char *name)
+{
+	static const float boxes[] = { 0.05f, 0.1f, 0.5f, 0.6f, 0.4f, 0.3f, 0.9f, 0.95f, 0.2f, 0.2f, 0.8f, 0.7f };
+	static const float scores[] = { 0.5f, 0.9f, 0.05f };
+	const detector_listing listing = { .count = 3, .boxes = boxes, .scores = scores, .drift = 0.05f };
+	model_write_detector(folder, name,
+			     "\"outputs\": {\"boxes\": \"boxes\", \"scores\": \"scores\"}, \"format\": \"yxyx\", "
+			     "\"coordinates\": \"normalised\"",
+			     &listing);
 }
 
 void model_write_local(const char *folder, const char *name, uint64_t seed)
@@ -163,7 +217,7 @@ const char *model_new(const char *name, uint64_t seed)
 const char *collection_new(void)
 {
 	static const char *const locals[] = { "rootsift" };
-	cairn_collection_options options = { CAIRN_COLLECTION_OPTIONS_VERSION, NULL, 0, locals, 1 };
+	cairn_collection_options options = { CAIRN_COLLECTION_OPTIONS_VERSION, NULL, 0, locals, 1, NULL };
 	const char *folder = keep(cn_test_path(cn_test_folder(), "collection"));
 	assert_ok(cairn_collection_create(folder, &options));
 	return folder;
@@ -187,8 +241,9 @@ const char *collection_made(const char *model, const char *second, const char *p
 {
 	static const char *const locals[] = { "rootsift" };
 	const cairn_describer_model models[] = { { model, 2 }, { second, 1 } };
-	const cairn_collection_options options = { CAIRN_COLLECTION_OPTIONS_VERSION, models,
-						   model ? (second ? 2 : 1) : 0, locals, 1 };
+	const cairn_collection_options options = {
+		CAIRN_COLLECTION_OPTIONS_VERSION, models, model ? (second ? 2 : 1) : 0, locals, 1, NULL
+	};
 	const char *folder = keep(cn_test_path(cn_test_folder(), "collection"));
 	cairn_collection *collection;
 	cairn_add_options how = CAIRN_ADD_OPTIONS_INIT;
@@ -219,7 +274,7 @@ int64_t collection_add_rows(cairn_collection *collection, const float *rows, siz
 	assert_ok(cn_catalogue_new_segment(collection->catalogue, &segment));
 	assert_ok(cn_store_new(&store, collection, segment, count));
 	cn_halves_from_floats(rows, numbers, halves);
-	assert_ok(cn_store_add(store, id, halves, count, set));
+	assert_ok(cn_store_add(store, id, halves, count, set, NULL));
 	free(halves);
 	assert_ok(cn_store_finish(store, &record));
 	assert_ok(cn_catalogue_set_segment(collection->catalogue, &collection->sources, &record));
@@ -258,6 +313,18 @@ static void add_features(cn_text *text, cairn_collection *collection, int64_t id
 	cairn_features_free(features);
 }
 
+static void add_boxes(cn_text *text, cairn_collection *collection, int64_t id)
+{
+	const cn_box_segment *file;
+	cn_boxes boxes;
+	cn_segment *segment = &collection->now.segments[cn_snapshot_segment(&collection->now, id)];
+	assert_ok(cn_segment_boxes(collection, segment, &file));
+	assert_ok(cn_box_segment_read(file, id, &boxes));
+	assert_ok(cn_text_addf(text, " boxes:%zu:%08x", boxes.count,
+			       cn_crc32c(0, boxes.items, boxes.count * sizeof(*boxes.items))));
+	cn_boxes_free(&boxes);
+}
+
 char *collection_text(cairn_collection *collection)
 {
 	cn_text text = CN_TEXT_INIT;
@@ -279,6 +346,8 @@ char *collection_text(cairn_collection *collection)
 		assert_ok(cn_text_addf(&text, " row:%08x", cn_crc32c(0, row, info.dim * sizeof(*row))));
 		for (size_t k = 0; k < info.local_count; k++)
 			add_features(&text, collection, ids[i], info.locals[k]);
+		if (info.detector)
+			add_boxes(&text, collection, ids[i]);
 		assert_ok(cn_text_add(&text, "\n"));
 	}
 	cairn_bytes_free(ids);

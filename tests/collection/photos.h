@@ -33,6 +33,22 @@ void model_write(const char *folder, const char *name, uint64_t seed);
 /** A bundle with a tiny network of random weights for local features of 16 dimensions. */
 void model_write_local(const char *folder, const char *name, uint64_t seed);
 
+/** What a tiny detector lists, whatever the image. */
+typedef struct {
+	size_t count, columns;  /* columns 0: the scores are 1 x count, otherwise 1 x count x columns */
+	const float *boxes;     /* count x 4 */
+	const float *scores;    /* count x columns */
+	const int64_t *classes; /* count, or NULL: no such output */
+	float drift;            /* times the mean of the input, added to every number of the boxes */
+} detector_listing;
+
+/** A bundle with a detector of outputs "boxes", "scores" and, as a list without the 1, "classes". @param members of
+ * "detector" in model.json */
+void model_write_detector(const char *folder, const char *name, const char *members, const detector_listing *listing);
+
+/** A detector of two boxes, and one of too low a score, whose places depend on the image a little. */
+void model_write_boxes(const char *folder, const char *name);
+
 /** Let models be looked for by name in a new folder; its path is borrowed. */
 const char *model_home_new(void);
 
@@ -58,7 +74,7 @@ int64_t collection_add_rows(cairn_collection *collection, const float *rows, siz
 /** Number of faults that check finds, with repair or without. */
 int collection_faults(cairn_collection *collection, cairn_check_mode mode);
 
-/** All records and features, one line an image; caller frees with free(). */
+/** All records, features and boxes, one line an image; caller frees with free(). */
 char *collection_text(cairn_collection *collection);
 
 /** Change some bytes of a file, from `at` on. */

@@ -379,7 +379,7 @@ static void works_with_the_default_models(void **state)
 	(void)state;
 	static const cairn_describer_model model = { "efficientnet-lite0", 1 };
 	static const char *const locals[] = { "xfeat" };
-	const cairn_collection_options options = { CAIRN_COLLECTION_OPTIONS_VERSION, &model, 1, locals, 1 };
+	const cairn_collection_options options = { CAIRN_COLLECTION_OPTIONS_VERSION, &model, 1, locals, 1, NULL };
 	const char *folder = keep(cn_test_path(cn_test_folder(), "collection")), *photos = photo_folder(IMAGES, 1);
 	cairn_collection *collection;
 	cairn_add_options how = CAIRN_ADD_OPTIONS_INIT;

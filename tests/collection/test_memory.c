@@ -15,7 +15,7 @@ struct scene {
 static int create(struct scene *scene)
 {
 	static const char *const locals[] = { "rootsift" };
-	const cairn_collection_options options = { CAIRN_COLLECTION_OPTIONS_VERSION, NULL, 0, locals, 1 };
+	const cairn_collection_options options = { CAIRN_COLLECTION_OPTIONS_VERSION, NULL, 0, locals, 1, NULL };
 	int status = cairn_collection_create(scene->folder, &options);
 	return status == CAIRN_EEXISTS ? 0 : status;
 }

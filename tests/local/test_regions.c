@@ -40,7 +40,7 @@ static void sets_hold_the_features_of_their_squares(void **state)
 	size_t count = cn_regions(WIDTH, HEIGHT, 3, 0.4, regions), set = 1;
 	(void)state;
 	assert_true(cn_regions_most(3) <= 200);
-	assert_ok(cn_region_sets_make(&sets, features));
+	assert_ok(cn_region_sets_make(&sets, features, NULL));
 	assert_ptr_equal(sets.sets[0], features);
 	for (size_t r = 0; r < count; r++) {
 		size_t within = 0;
@@ -66,12 +66,49 @@ static void sets_hold_the_features_of_their_squares(void **state)
 	cairn_features_free(features);
 }
 
+/* Pixels whose centres are at 0, 9, 10 and 19 of a line: boxes end at edges of pixels, the end is not in them. */
+static void sets_of_boxes_hold_the_features_of_their_pixels(void **state)
+{
+	static const struct {
+		cairn_box place;
+		size_t count, first;
+	} cases[] = {
+		{ { 0, 0, 640, 480 }, 4, 0 }, { { 0, 0, 1, 1 }, 1, 0 },   { { 0, 0, 9.5, 9 }, 1, 0 },
+		{ { 0, 0, 9.6, 9 }, 2, 0 },   { { 10, 0, 20, 1 }, 2, 2 }, { { 0, 1, 640, 480 }, 0, 0 },
+	};
+	cairn_keypoint points[4] = { { .x = 0 }, { .x = 9 }, { .x = 10 }, { .x = 19 } };
+	const float descriptors[4 * DIM] = { 1 };
+	cairn_features *features;
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		points[i].score = (float)(4 - i);
+	assert_ok(cairn_features_new(&features, "test", WIDTH, HEIGHT, 4, DIM, points, descriptors));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		cn_found_box box = { cases[i].place, 1 };
+		const cn_boxes boxes = { &box, 1 };
+		cn_region_sets sets;
+		assert_ok(cn_region_sets_make(&sets, features, &boxes));
+		assert_ptr_equal(sets.sets[0], features);
+		assert_int_equal(sets.count, cases[i].count ? 2 : 1);
+		if (cases[i].count) {
+			assert_int_equal(sets.sets[1]->count, cases[i].count);
+			assert_float_equal(sets.sets[1]->keypoints[0].x, points[cases[i].first].x, 0.02);
+		}
+		cn_region_sets_free(&sets);
+	}
+	cn_region_sets sets;
+	assert_ok(cn_region_sets_make(&sets, features, &(cn_boxes){ NULL, 0 }));
+	assert_int_equal(sets.count, 1);
+	cn_region_sets_free(&sets);
+	cairn_features_free(features);
+}
+
 static void an_image_without_features_has_no_regions(void **state)
 {
 	cairn_features *features = spread_features(0);
 	cn_region_sets sets;
 	(void)state;
-	assert_ok(cn_region_sets_make(&sets, features));
+	assert_ok(cn_region_sets_make(&sets, features, NULL));
 	assert_int_equal(sets.count, 1);
 	cn_region_sets_free(&sets);
 	cairn_features_free(features);
@@ -80,7 +117,7 @@ static void an_image_without_features_has_no_regions(void **state)
 static int make_sets(void *context)
 {
 	cn_region_sets sets;
-	int status = cn_region_sets_make(&sets, context);
+	int status = cn_region_sets_make(&sets, context, NULL);
 	cn_region_sets_free(&sets);
 	return status;
 }
@@ -90,6 +127,7 @@ static void faults_are_reported(void **state)
 	cairn_features *features = spread_features(10);
 	(void)state;
 	assert_ok(cn_regions_check("grid"));
+	assert_ok(cn_regions_check("boxes"));
 	assert_fails(cn_regions_check("squares"), CAIRN_EINVALID, "'squares' are not known");
 	assert_true(cn_torture(make_sets, features) >= 3);
 	cairn_features_free(features);
@@ -99,6 +137,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sets_hold_the_features_of_their_squares),
+		cmocka_unit_test(sets_of_boxes_hold_the_features_of_their_pixels),
 		cmocka_unit_test(an_image_without_features_has_no_regions),
 		cmocka_unit_test(faults_are_reported),
 	};

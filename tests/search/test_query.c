@@ -193,7 +193,7 @@ static void opens_a_local_model_where_it_is(void **state)
 	const char *model = keep(cn_test_path(cn_test_folder(), "folder-of-corners"));
 	const char *other = keep(cn_test_path(cn_test_folder(), "other"));
 	const char *folder = keep(cn_test_path(cn_test_folder(), "collection"));
-	const cairn_collection_options options = { CAIRN_COLLECTION_OPTIONS_VERSION, NULL, 0, &model, 1 };
+	const cairn_collection_options options = { CAIRN_COLLECTION_OPTIONS_VERSION, NULL, 0, &model, 1, NULL };
 	struct scene scene = { .photo = keep(cn_test_path(photos, "001.png")) };
 	cairn_answer *answer;
 	cairn_hit hit;
