@@ -202,10 +202,10 @@ static const struct option options[] = {
 	OPT_WHOLE(0, "words", "N", &word_count, 1, CAIRN_CODEBOOK_MAX_WORDS,
 		  "words of the codebook that is trained (default: as many as a power of two up to 65536 with at "
 		  "least 20 descriptors a word)"),
-	OPT_TEXT(0, "regions", "grid|none", &regions, COMPLETE_NOTHING,
-		 "for --asmk: aggregate parts of images too, squares of three sizes, which finds places that fill a "
-		 "part "
-		 "of a photograph (default: as before, none at first)"),
+	OPT_TEXT(0, "regions", "grid|boxes|none", &regions, COMPLETE_NOTHING,
+		 "for --asmk: aggregate parts of images too, squares of three sizes or the boxes that 'cairn init "
+		 "--detector' has kept, which finds places that fill a part of a photograph (default: as before, none "
+		 "at first)"),
 	OPT_FLAG(0, "ivf", &ivf,
 		 "lists of the global descriptors, of which a search probes a few: faster from some tens of thousands "
 		 "of images on"),

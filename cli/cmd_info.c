@@ -42,6 +42,7 @@ static int print_as_json(const cairn_collection_info *info)
 		add_item(structures, structure_json(&info->structures[i]));
 	set_member(root, "models", models);
 	set_member(root, "locals", locals);
+	set_member(root, "detector", info->detector ? text_json(info->detector) : json_null());
 	set_member(root, "structures", structures);
 	return print_json(root);
 }
@@ -63,6 +64,8 @@ static void print_models(const cairn_collection_info *info)
 	printf("\nfeatures    %s", info->local_count ? "" : "none");
 	for (size_t i = 0; i < info->local_count; i++)
 		printf("%s%s", i ? ", " : "", info->locals[i]);
+	if (info->detector)
+		printf("\nboxes       by %s", info->detector);
 	putchar('\n');
 }
 
@@ -153,7 +156,8 @@ static const struct section sections[] = {
 	{ "json output",
 	  "One object: folder, images, removed (still in the segments), labelled, rows (of descriptors), segments, "
 	  "bytes, dim (of a descriptor, 0 if there is none), models (objects with name and weight), locals (names), "
-	  "structures (objects with structure: asmk or lists; local, the kind of features or null; words or lists, 0 "
+	  "detector (a name or null), structures (objects with structure: asmk or lists; local, the kind of features "
+	  "or null; words or lists, 0 "
 	  "before it is trained; trained_on, images or descriptors, 0 where a codebook was copied; covered, images "
 	  "that "
 	  "are in it, of images; bytes)." },

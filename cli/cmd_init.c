@@ -17,7 +17,7 @@
 #include "text.h"
 
 static struct texts models, locals;
-static const char *asmk;
+static const char *asmk, *detector;
 
 /* "none" stands alone and means an empty list. @return 0, or EXIT_USAGE */
 static int take_none(const struct command *command, struct texts *list, const char *option)
@@ -69,7 +69,8 @@ static void say_made(const char *folder, const cairn_describer_model *list)
 		free(what);
 		what = longer;
 	}
-	say("made the collection %s: %s%s", folder, what, locals.count ? "" : ", no local features");
+	say("made the collection %s: %s%s%s%s", folder, what, locals.count ? "" : ", no local features",
+	    detector ? ", boxes of " : "", detector ? detector : "");
 	say("add photographs with: cairn add %s PATH...", word);
 	free(word);
 	free(what);
@@ -131,7 +132,8 @@ static int make(const char *folder, const cairn_describer_model *list)
 					     .models = list,
 					     .model_count = models.count,
 					     .locals = locals.items,
-					     .local_count = locals.count };
+					     .local_count = locals.count,
+					     .detector = detector };
 	int status = cairn_collection_create(folder, &options);
 	if (status < 0)
 		return say_failure(status);
@@ -150,6 +152,8 @@ static int run(const struct arguments *arguments)
 		code = usage_error(command, "with --model none and --local none nothing would be kept of an image");
 	if (!code && asmk && !locals.count)
 		code = usage_error(command, "--asmk is made of local features, and --local none keeps none");
+	if (!code && detector && !locals.count)
+		code = usage_error(command, "--detector finds regions of local features, and --local none keeps none");
 	if (code)
 		return code;
 	if (asmk && *asmk && (code = check_origin(asmk)) != EXIT_DONE)
@@ -178,6 +182,9 @@ static const struct option options[] = {
 		 "local features to keep for verification, as often as wanted: rootsift, xfeat or a local model's "
 		 "name; none: no "
 		 "local features (default " DEFAULT_LOCAL ")"),
+	OPT_TEXT(0, "detector", "NAME", &detector, COMPLETE_MODEL,
+		 "keep the boxes that a detector model finds in each image, for 'cairn index --asmk --regions boxes' "
+		 "(default: none)"),
 	OPT_OPTIONAL("asmk", ASMK_VALUE, &asmk, COMPLETE_FILE,
 		     "also search by the first kind of local features (ASMK): with a codebook that is copied from a "
 		     "NumPy file or another collection, otherwise trained when the first images are added"),

@@ -110,10 +110,11 @@ static const struct option options[] = {
 };
 
 static const struct section sections[] = {
-	{ "json output", "One object: name, kind (global, local or ensemble), dim, longest, parameters (null where "
-			 "the network was not read), licence, fingerprint, folder, network (null for an ensemble), "
-			 "bf16_cosine (null where no check was made), whitening (none, centre, pca, pcaw or lw) and "
-			 "members, a list of objects with name, weight and fingerprint: those of an ensemble." },
+	{ "json output",
+	  "One object: name, kind (global, local, ensemble or detector), dim, longest, parameters (null where "
+	  "the network was not read), licence, fingerprint, folder, network (null for an ensemble), "
+	  "bf16_cosine (null where no check was made), whitening (none, centre, pca, pcaw or lw) and "
+	  "members, a list of objects with name, weight and fingerprint: those of an ensemble." },
 	{ NULL, NULL },
 };
 

@@ -9,7 +9,8 @@ import shutil
 from support import DAMAGED, DONE, INPUT, check, photograph, png, run_tests
 
 COUNTS = ("added", "updated", "moved", "duplicate", "relabelled", "unchanged", "failed")
-INFO = {"folder", "images", "removed", "labelled", "rows", "segments", "bytes", "dim", "models", "locals", "structures"}
+INFO = {"folder", "images", "removed", "labelled", "rows", "segments", "bytes", "dim", "models", "locals", "detector",
+        "structures"}
 COMPACT = {"images", "cleared", "segments_before", "segments", "bytes_before", "bytes"}
 
 

@@ -66,14 +66,42 @@ def test_regions(place):
     check("info names them", "regions by grid" in place.run("info", "c").out)
     check("the collection is clean", place.run("check", "c").code == DONE)
     check("searches by ASMK and fused find images", search(place, "--by", "asmk") and place.run("search", "c", "--id", 1).code == DONE)
-    unknown = place.run("index", "c", "--asmk", "--regions", "boxes")
-    check("other regions are refused", unknown.code != DONE and "'boxes' are not known" in unknown.err, unknown)
+    unknown = place.run("index", "c", "--asmk", "--regions", "squares")
+    check("other regions are refused", unknown.code != DONE and "'squares' are not known" in unknown.err, unknown)
     check("--regions needs --asmk", place.run("index", "c", "--regions", "grid").code == USAGE)
     place.collection("d", place.photographs("p", 4), add=("--batch", 2))
     index(place, "d", "--asmk", "--words", 32, "--regions", "grid")
     index(place, "d", "--asmk", "--regions", "none")
     check("and back: searches are as before", place.run("search", "d", "--id", 1, "--by", "asmk", "--format", "json").json["queries"][0]["results"][0]["score"]
           == found[0]["score"])
+
+
+def test_boxes(place):
+    place.model("boxes", kind="detector")
+    photos = place.photographs("p", 4)
+    place.collection("c", photos, init=("--model", "none", "--detector", "boxes"), add=("--batch", 2))
+    info = place.run("info", "c")
+    check("info names the detector", "boxes       by boxes" in info.out
+          and place.run("info", "c", "--format", "json").json["detector"] == "boxes", info)
+    check("each segment has a file of boxes", len(list((place / "c" / "segments").glob("*.boxes.npy"))) == 2)
+    regional = index(place, "c", "--asmk", "--words", 32, "--regions", "boxes")
+    check("boxes are aggregated", regional["structures"][0]["regions"] == "boxes", regional)
+    place.run("remove", "c", 2)
+    place.run("compact", "c")
+    check("a compaction carries them", len(list((place / "c" / "segments").glob("*.boxes.npy"))) == 1
+          and index(place, "c")["structures"][0]["covered"] == 3)
+    check("the collection is clean", place.run("check", "c").code == DONE)
+    check("searches by ASMK find images", search(place, "--by", "asmk"))
+    place.collection("plain", photos[:2])
+    none = place.run("index", "plain", "--asmk", "--regions", "boxes")
+    check("without boxes the remedy is told", none.code == USAGE and "keeps no boxes; 'cairn init --detector'" in none.err, none)
+    for words, message in (("--local none --model boxes", "a global one is needed"), ("--detector boxes --local none", "--local none keeps none"),
+                           ("--model none --detector rootsift", "rootsift"), ("--model none --detector nothing", "nothing")):
+        refused = place.run("init", "d", *words.split())
+        check(f"init {words} is refused and makes nothing", refused.code != DONE and message in refused.err and not (place / "d").exists(),
+              refused)
+    told = place.run("model", "info", "boxes")
+    check("model info tells the kind", told.code == DONE and "detector" in told.out, told)
 
 
 def test_growth(place):

@@ -131,10 +131,11 @@ class Place:
         picture = png(*photograph(0, size))
         return [self.write(f"{folder}/slow-{i:04}.png", picture + b"copy %d" % i) for i in range(count)]
 
-    def model(self, name="tiny"):
-        """A tiny global network, installed under that name; the test needs the driver of tests/collection as argument."""
+    def model(self, name="tiny", kind="model"):
+        """A tiny global network, or another kind that the driver of tests/collection makes, installed under that name; the test
+        needs the driver as argument."""
         bundle = self / f"{name}-bundle"
-        subprocess.run([sys.argv[2], "model", bundle], check=True)
+        subprocess.run([sys.argv[2], kind, bundle], check=True)
         made = self.run("model", "import", name, bundle / "model.onnx", bundle / "model.json")
         assert made.code == DONE, made
         return bundle
