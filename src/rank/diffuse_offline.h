@@ -71,6 +71,18 @@ typedef struct {
 int cn_offline_open(cn_offline_rows *out, const char *prefix);
 void cn_offline_close(cn_offline_rows *rows);
 
+/** What searches need besides: a number an image for each thread, kept from search to search. Of one thread at a time.
+ */
+typedef struct {
+	const cn_offline_rows *rows; /**< borrowed */
+	cn_workers *pool;            /**< borrowed; NULL: the calling thread alone */
+	float **sums;                /* a thread each: `count`, all 0 between queries */
+	unsigned threads;
+} cn_offline_searcher;
+
+int cn_offline_searcher_init(cn_offline_searcher *out, const cn_offline_rows *rows, cn_workers *pool);
+void cn_offline_searcher_free(cn_offline_searcher *searcher);
+
 /**
  * Rank by f = sum over the query's kq nearest images j of max(0, s_j)^gamma row_j, which is the paper's search.
  *
@@ -79,8 +91,8 @@ void cn_offline_close(cn_offline_rows *rows);
  * @param options `query_neighbours` and `gamma` are used
  * @param images  as in cn_diffuse()
  */
-int cn_offline_search(cairn_ranking *out, const cn_offline_rows *rows, const cn_neighbours *queries,
-		      const cn_diffusion_options *options, const int64_t *images, cn_workers *pool);
+int cn_offline_search(cairn_ranking *out, cn_offline_searcher *searcher, const cn_neighbours *queries,
+		      const cn_diffusion_options *options, const int64_t *images);
 
 /** Rows brought to unit length, by column: entry (j, i) is what row i has for image j. 8 bytes an entry, in memory. */
 typedef struct {
@@ -96,10 +108,11 @@ void cn_offline_index_free(cn_offline_index *index);
  * Rank by the cosine of rows, for queries that were in the graph from the start: what the authors' later program does.
  *
  * @param out       `count` queries
+ * @param index     of the searcher's rows
  * @param positions count: where the queries are
  * @param images    as in cn_diffuse(); queries have negative numbers unless they are to be found as well
  */
-int cn_offline_compare(cairn_ranking *out, const cn_offline_index *index, const int32_t *positions, size_t count,
-		       const int64_t *images, cn_workers *pool);
+int cn_offline_compare(cairn_ranking *out, cn_offline_searcher *searcher, const cn_offline_index *index,
+		       const int32_t *positions, size_t count, const int64_t *images);
 
 #endif

@@ -125,16 +125,37 @@ void cn_offline_close(cn_offline_rows *rows)
 
 /* ---- searching ---- */
 
-/* Queries are shared by the threads; each thread has sums for all images, which are 0 between queries. */
+int cn_offline_searcher_init(cn_offline_searcher *out, const cn_offline_rows *rows, cn_workers *pool)
+{
+	unsigned threads = cn_workers_threads(pool);
+	*out = (cn_offline_searcher){ .rows = rows, .pool = pool, .sums = cn_alloc_zero(threads, sizeof(float *)) };
+	for (; out->sums && out->threads < threads; out->threads++) {
+		out->sums[out->threads] = cn_alloc_zero(rows->count, sizeof(float));
+		if (!out->sums[out->threads])
+			break;
+	}
+	if (out->threads == threads)
+		return 0;
+	cn_offline_searcher_free(out);
+	return CAIRN_ENOMEM;
+}
+
+void cn_offline_searcher_free(cn_offline_searcher *searcher)
+{
+	for (unsigned i = 0; i < searcher->threads; i++)
+		cn_free(searcher->sums[i]);
+	cn_free(searcher->sums);
+	memset(searcher, 0, sizeof(*searcher));
+}
+
+/* Queries are shared by the threads. */
 struct search {
 	cairn_ranking *out;
 	const int64_t *images;
-	size_t count;
-	float **sums; /* a thread each: N */
-	unsigned threads;
+	const cn_offline_rows *rows;
+	float **sums; /* the searcher's */
 	cn_shortlists lists;
 	/* The paper's way: */
-	const cn_offline_rows *rows;
 	const cn_neighbours *queries;
 	size_t k;
 	float gamma;
@@ -200,42 +221,29 @@ static int compare_some(void *context, size_t begin, size_t end, unsigned worker
 			for (uint64_t j = columns->starts[rows->ids[k]]; j < columns->starts[rows->ids[k] + 1]; j++)
 				sums[columns->column[j]] += weight * columns->values[j];
 		}
-		for (size_t i = 0; i < search->count; i++)
+		for (size_t i = 0; i < rows->count; i++)
 			take_sum(search, sums, i, list);
 		CN_TRY(cn_diffuse_rank(search->out, q, list, search->images));
 	}
 	return 0;
 }
 
-static int make_search(struct search *search, cn_workers *pool)
+static int run_search(struct search *search, const cn_offline_searcher *searcher, size_t queries, cn_loop_body body)
 {
-	CN_TRY(cn_shortlists_init(&search->lists, cn_workers_threads(pool),
-				  cn_diffuse_depth(search->out, search->count)));
-	CN_NEW(search->sums, cn_workers_threads(pool), sizeof(*search->sums));
-	for (; search->threads < cn_workers_threads(pool); search->threads++)
-		CN_NEW(search->sums[search->threads], search->count, sizeof(float));
-	return 0;
-}
-
-static int run_search(struct search *search, size_t queries, cn_loop_body body, cn_workers *pool)
-{
-	int status = make_search(search, pool);
-	if (status == 0)
-		status = cn_parallel_for(pool, queries, 1, body, search);
-	for (unsigned i = 0; i < search->threads; i++)
-		cn_free(search->sums[i]);
-	cn_free(search->sums);
+	CN_TRY(cn_shortlists_init(&search->lists, searcher->threads,
+				  cn_diffuse_depth(search->out, search->rows->count)));
+	int status = cn_parallel_for(searcher->pool, queries, 1, body, search);
 	cn_shortlists_free(&search->lists);
 	return status;
 }
 
-int cn_offline_search(cairn_ranking *out, const cn_offline_rows *rows, const cn_neighbours *queries,
-		      const cn_diffusion_options *options, const int64_t *images, cn_workers *pool)
+int cn_offline_search(cairn_ranking *out, cn_offline_searcher *searcher, const cn_neighbours *queries,
+		      const cn_diffusion_options *options, const int64_t *images)
 {
 	struct search search = { .out = out,
 				 .images = images,
-				 .count = rows->count,
-				 .rows = rows,
+				 .rows = searcher->rows,
+				 .sums = searcher->sums,
 				 .queries = queries,
 				 .k = options->query_neighbours,
 				 .gamma = options->gamma };
@@ -243,9 +251,9 @@ int cn_offline_search(cairn_ranking *out, const cn_offline_rows *rows, const cn_
 		return cn_fail(CAIRN_EINVALID, "diffusion: 0 neighbours a query; at least 1 is needed");
 	CN_TRY(cn_diffusion_check_gamma(options->gamma));
 	CN_TRY(cn_diffuse_check_ranking(out, queries->lines));
-	CN_TRY(cn_neighbours_check(queries, rows->count, 1, pool));
+	CN_TRY(cn_neighbours_check(queries, searcher->rows->count, 1, searcher->pool));
 	search.k = search.k < queries->k ? search.k : queries->k;
-	return run_search(&search, queries->lines, search_some, pool);
+	return run_search(&search, searcher, queries->lines, search_some);
 }
 
 /* ---- rows by column ---- */
@@ -298,19 +306,21 @@ void cn_offline_index_free(cn_offline_index *index)
 	memset(index, 0, sizeof(*index));
 }
 
-int cn_offline_compare(cairn_ranking *out, const cn_offline_index *index, const int32_t *positions, size_t count,
-		       const int64_t *images, cn_workers *pool)
+int cn_offline_compare(cairn_ranking *out, cn_offline_searcher *searcher, const cn_offline_index *index,
+		       const int32_t *positions, size_t count, const int64_t *images)
 {
 	struct search search = { .out = out,
 				 .images = images,
-				 .count = index->rows->count,
-				 .rows = index->rows,
+				 .rows = searcher->rows,
+				 .sums = searcher->sums,
 				 .index = index,
 				 .positions = positions };
 	CN_TRY(cn_diffuse_check_ranking(out, count));
+	if (index->rows != searcher->rows)
+		return cn_fail(CAIRN_EINVALID, "diffusion: the index is of other rows than the searcher");
 	for (size_t i = 0; i < count; i++)
-		if (positions[i] < 0 || (size_t)positions[i] >= search.count)
+		if (positions[i] < 0 || (size_t)positions[i] >= search.rows->count)
 			return cn_fail(CAIRN_EINVALID, "diffusion: query %zu is at position %d, of %zu", i,
-				       positions[i], search.count);
-	return run_search(&search, count, compare_some, pool);
+				       positions[i], search.rows->count);
+	return run_search(&search, searcher, count, compare_some);
 }

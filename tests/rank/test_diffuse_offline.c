@@ -204,7 +204,12 @@ static void searches_add_rows(void **state)
 	cn_neighbours queries = ask(&questions, &dense);
 	for (size_t i = 0; i < 2; i++) {
 		assert_ok(cairn_ranking_new(&rankings[i], QUERIES, 60));
-		assert_ok(cn_offline_search(rankings[i], &rows, &queries, &options, NULL, i ? pool : NULL));
+		cn_offline_searcher searcher;
+		assert_ok(cn_offline_searcher_init(&searcher, &rows, i ? pool : NULL));
+		/* Twice: a search leaves nothing behind. */
+		for (size_t again = 0; again < 2; again++)
+			assert_ok(cn_offline_search(rankings[i], &searcher, &queries, &options, NULL));
+		cn_offline_searcher_free(&searcher);
 	}
 	for (size_t q = 0; q < QUERIES; q++) {
 		double wanted[N] = { 0 };
@@ -231,6 +236,7 @@ static void comparisons_are_cosines_of_rows(void **state)
 	int64_t images[N];
 	cn_offline_rows rows;
 	cn_offline_index index;
+	cn_offline_searcher searcher;
 	struct dense dense;
 	cn_diffusion_graph graph;
 	cairn_ranking *ranking, *others;
@@ -238,12 +244,13 @@ static void comparisons_are_cosines_of_rows(void **state)
 	make_rows(&kept, &rows, &dense, &graph);
 	dense_of_rows(&rows, dense_rows);
 	assert_ok(cn_offline_index_new(&index, &rows));
+	assert_ok(cn_offline_searcher_init(&searcher, &rows, NULL));
 	assert_ok(cairn_ranking_new(&ranking, 4, N));
 	assert_ok(cairn_ranking_new(&others, 4, N));
 	for (int64_t i = 0; i < N; i++)
 		images[i] = i == 3 || i == 118 ? -1 : 1000 + i;
-	assert_ok(cn_offline_compare(ranking, &index, positions, 4, NULL, NULL));
-	assert_ok(cn_offline_compare(others, &index, positions, 4, images, NULL));
+	assert_ok(cn_offline_compare(ranking, &searcher, &index, positions, 4, NULL));
+	assert_ok(cn_offline_compare(others, &searcher, &index, positions, 4, images));
 	for (size_t q = 0; q < 4; q++) {
 		double wanted[N] = { 0 };
 		const double *own = dense_rows + positions[q] * N;
@@ -263,10 +270,11 @@ static void comparisons_are_cosines_of_rows(void **state)
 	}
 	assert_int_equal(cairn_ranking_count(ranking, 1), 1);
 	assert_int_equal(cairn_ranking_count(others, 0) + 1, cairn_ranking_count(ranking, 0));
-	assert_fails(cn_offline_compare(ranking, &index, (const int32_t[]){ 0, 0, N, 0 }, 4, NULL, NULL),
+	assert_fails(cn_offline_compare(ranking, &searcher, &index, (const int32_t[]){ 0, 0, N, 0 }, 4, NULL),
 		     CAIRN_EINVALID, "query 2 is at position 120");
 	cairn_ranking_free(ranking);
 	cairn_ranking_free(others);
+	cn_offline_searcher_free(&searcher);
 	cn_offline_index_free(&index);
 	cn_diffusion_graph_free(&graph);
 	dense_free(&dense);
