@@ -38,6 +38,7 @@ static int extract(struct pair *pair)
 	if (status < 0)
 		return status;
 	decode.shrink_to = cairn_extractor_longest(extractor);
+	decode.shrink_shortest = cairn_extractor_shortest(extractor);
 	if (draw && decode.shrink_to < 2 * height)
 		decode.shrink_to = (uint32_t)(2 * height);
 	for (int i = 0; i < 2 && status == 0; i++) {

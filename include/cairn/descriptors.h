@@ -62,6 +62,10 @@ CAIRN_API size_t cairn_describer_dim(const cairn_describer *describer);
 /** The longest side that any of its networks works on: decode with cairn_image_options.shrink_to at least this. */
 CAIRN_API uint32_t cairn_describer_longest(const cairn_describer *describer);
 
+/** The same of the shortest side, for cairn_image_options.shrink_shortest; 0 where no network has a fixed size or sizes
+ * by aspect. */
+CAIRN_API uint32_t cairn_describer_shortest(const cairn_describer *describer);
+
 /**
  * Describe an image, or a part of it.
  *

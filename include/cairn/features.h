@@ -100,6 +100,10 @@ CAIRN_API const char *cairn_extractor_kind(const cairn_extractor *extractor);
 /** The longest side it works on, in pixels: decode with cairn_image_options.shrink_to at least this. */
 CAIRN_API uint32_t cairn_extractor_longest(const cairn_extractor *extractor);
 
+/** The same of the shortest side, for cairn_image_options.shrink_shortest; 0 where the kind has no fixed size or sizes
+ * by aspect. */
+CAIRN_API uint32_t cairn_extractor_shortest(const cairn_extractor *extractor);
+
 /**
  * Extract the features of an image, or of a part of it.
  *

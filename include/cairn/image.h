@@ -43,12 +43,14 @@ typedef struct {
 			    *   longest side stays at least this many pixels: several times faster for camera JPEGs */
 	int lenient; /**< not 0: of a truncated file give what can be read, with a warning; CAIRN_EFORMAT where that is
 			nothing */
+	uint32_t shrink_shortest; /**< where it reduces, the shortest side, too, stays at least this many pixels; 0: any
+				   */
 } cairn_image_options;
 
-#define CAIRN_IMAGE_OPTIONS_VERSION 1
+#define CAIRN_IMAGE_OPTIONS_VERSION 2
 #define CAIRN_IMAGE_OPTIONS_INIT                                                                                       \
 	{                                                                                                              \
-		CAIRN_IMAGE_OPTIONS_VERSION, 400000000u, 536870912u, 0, 0                                              \
+		CAIRN_IMAGE_OPTIONS_VERSION, 400000000u, 536870912u, 0, 0, 0                                           \
 	}
 
 /**

@@ -49,7 +49,8 @@ typedef struct {
 				* of an ensemble; empty where the model was only looked at */
 	const char *whitening; /**< "none", "centre", "pca", "pcaw" or "lw" */
 	uint32_t dim;          /**< dimensions of the descriptor it gives; 0 for a detector */
-	uint32_t longest;      /**< images are reduced to this longest side */
+	uint32_t longest;      /**< longest side of the image that its largest view asks for: the side that images are
+				* reduced to, times the largest scale above 1, divided by the size of crops */
 	uint64_t parameters;   /**< number of weights in the network; 0 where the network was not read */
 	double bf16_cosine;  /**< least cosine between bf16 and f32 outputs in the recorded check; NAN where not checked
 			      */

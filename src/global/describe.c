@@ -28,7 +28,7 @@ struct cairn_describer {
 	struct part *parts;
 	size_t count;
 	size_t dim;
-	uint32_t longest;
+	uint32_t longest, shortest;
 };
 
 /* The output as a map. @param[out] buffer caller frees */
@@ -228,9 +228,11 @@ static int add_part(cairn_describer *describer, const cairn_describer_model *wan
 			       cn_model_gives(part->model));
 	part->factor = wanted->weight;
 	describer->dim += part->model->global.kept;
-	uint32_t longest = cn_model_longest(part->model);
+	uint32_t longest = cn_model_longest(part->model), shortest = cn_model_shortest(part->model);
 	if (describer->longest < longest)
 		describer->longest = longest;
+	if (describer->shortest < shortest)
+		describer->shortest = shortest;
 	return 0;
 }
 
@@ -280,6 +282,11 @@ size_t cairn_describer_dim(const cairn_describer *describer)
 uint32_t cairn_describer_longest(const cairn_describer *describer)
 {
 	return describer->longest;
+}
+
+uint32_t cairn_describer_shortest(const cairn_describer *describer)
+{
+	return describer->shortest;
 }
 
 int cairn_describer_run(cairn_describer *describer, const cairn_image *image, const cairn_box *box, float *out)

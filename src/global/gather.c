@@ -25,6 +25,7 @@ static int describe_one(struct work *work, size_t i)
 {
 	cairn_image_options how = CAIRN_IMAGE_OPTIONS_INIT;
 	how.shrink_to = cn_model_longest(work->model);
+	how.shrink_shortest = cn_model_shortest(work->model);
 	cairn_image *image;
 	int status = cairn_image_open(&image, work->paths[i], &how);
 	if (status == CAIRN_ENOMEM)

@@ -219,18 +219,19 @@ static int check_size(const struct job *job, const VipsImage *image)
 		       job->name, image->Xsize, image->Ysize, (unsigned long long)job->options->max_pixels);
 }
 
-/* The largest of 1, 2, 4, 8 that keeps the longest side at shrink_to and the shortest at one pixel. */
-static int choose_shrink(const VipsImage *image, uint32_t shrink_to)
+/* The largest of 1, 2, 4, 8 that keeps the longest side at shrink_to and the shortest at shrink_shortest, which is at
+ * least one pixel. */
+static int choose_shrink(const VipsImage *image, const cairn_image_options *options)
 {
-	int longest = image->Xsize > image->Ysize ? image->Xsize : image->Ysize;
-	int shortest = image->Xsize > image->Ysize ? image->Ysize : image->Xsize;
-	int shrink = 1;
+	unsigned width = (unsigned)image->Xsize, height = (unsigned)image->Ysize;
+	unsigned longest = width > height ? width : height, shortest = width > height ? height : width;
+	unsigned least = options->shrink_shortest ? options->shrink_shortest : 1, shrink = 1;
 
-	if (shrink_to == 0)
+	if (options->shrink_to == 0)
 		return 1;
-	while (shrink < MAX_SHRINK && (uint32_t)longest / (2 * (unsigned)shrink) >= shrink_to && shortest >= 2 * shrink)
+	while (shrink < MAX_SHRINK && longest / (2 * shrink) >= options->shrink_to && shortest / (2 * shrink) >= least)
 		shrink *= 2;
-	return shrink;
+	return (int)shrink;
 }
 
 /* The pixel (x, y) as stored goes to pixels[start + x * step_x + y * step_y] of the upright image. */
@@ -343,7 +344,7 @@ static int decode_opened(cairn_image **out, const struct job *job, VipsImage **i
 {
 	struct size full = upright_size(*image);
 	int orientation = vips_image_get_orientation(*image);
-	int shrink = choose_shrink(*image, job->options->shrink_to);
+	int shrink = choose_shrink(*image, job->options);
 
 	CN_TRY(check_samples(job, *image));
 	if (shrink > 1 && job->loader->reduction != BY_NOTHING) {

@@ -23,7 +23,7 @@ struct cairn_extractor {
 	char kind[64];
 	cairn_model *model; /* NULL for rootsift */
 	cn_rootsift *sift;  /* NULL for networks */
-	uint32_t max_points, longest;
+	uint32_t max_points, longest, shortest;
 };
 
 /* Where the working image lies in the full-size image. */
@@ -53,6 +53,7 @@ static int open_model(cairn_extractor *extractor, const char *name, const cairn_
 	if (options->longest)
 		extractor->model->input.longest = options->longest;
 	extractor->longest = cn_model_longest(extractor->model);
+	extractor->shortest = cn_model_shortest(extractor->model);
 	extractor->max_points = options->max_points ? options->max_points : extractor->model->local.max_points;
 	return 0;
 }
@@ -112,6 +113,11 @@ const char *cairn_extractor_kind(const cairn_extractor *extractor)
 uint32_t cairn_extractor_longest(const cairn_extractor *extractor)
 {
 	return extractor->longest;
+}
+
+uint32_t cairn_extractor_shortest(const cairn_extractor *extractor)
+{
+	return extractor->shortest;
 }
 
 /* Reduces to the longest side, never enlarges. */

@@ -35,6 +35,7 @@ static int describe_one(struct learning *learning, size_t i, int *readable)
 	cairn_image *image;
 	uint32_t width, height;
 	how.shrink_to = cn_model_longest(learning->model);
+	how.shrink_shortest = cn_model_shortest(learning->model);
 	int status = cairn_image_open(&image, learning->paths[i], &how);
 	*readable = status >= 0;
 	if (status == CAIRN_ENOMEM)

@@ -111,8 +111,13 @@ void cn_bundle_draft_close(cn_bundle_draft *draft);
 /** The longest side it works on, at scale 1. */
 uint32_t cn_input_longest(const cn_input_spec *spec);
 
-/** The longest side of the largest view that the model takes of an image: it need not be decoded larger. */
+/** The longest side of the largest view that the model takes of an image: it need not be decoded larger than this and
+ * cn_model_shortest(). */
 uint32_t cn_model_longest(const cairn_model *model);
+
+/** The least that the shortest side of an image must have, so that no view with sides of its own, fixed or by aspect,
+ * enlarges what decoding reduced; 0 where views have the image's aspect. */
+uint32_t cn_model_shortest(const cairn_model *model);
 
 /** Size that an image of width x height is resized to before it goes in. @param is_box it was cut out with a box
  * @param scale of that size, which may then enlarge the image */

@@ -31,17 +31,31 @@ uint32_t cn_input_longest(const cn_input_spec *spec)
 	return spec->fixed_width ? longer_of(spec->fixed_width, spec->fixed_height) : spec->longest;
 }
 
-uint32_t cn_model_longest(const cairn_model *model)
+/* The side that an image's shorter one becomes in a size of its own, for images that are wide, high or both. */
+static uint32_t shorter_in(const uint32_t size[2], int wide, int high)
+{
+	return wide && high ? longer_of(size[0], size[1]) : wide ? size[1] : size[0];
+}
+
+/* Of all images that may come. 0: the input has the aspect of the image. */
+static uint32_t input_shortest(const cn_input_spec *spec)
+{
+	const uint32_t fixed[2] = { spec->fixed_width, spec->fixed_height };
+	uint32_t shortest = 0;
+	for (uint32_t i = 0; i < spec->bin_count; i++) {
+		/* Of square ones the longest side is bound enough. */
+		int wide = i == 0 || spec->bin_ratios[i - 1] < 1;
+		int high = i + 1 == spec->bin_count || spec->bin_ratios[i] > 1;
+		shortest = longer_of(shortest, shorter_in(spec->bin_sizes[i], wide, high));
+	}
+	return spec->bin_count ? shortest : shorter_in(fixed, 1, 1);
+}
+
+/* How many times the side at scale 1 the largest view asks for of the whole image. */
+static double largest_view(const cairn_model *model)
 {
 	const cn_views *views = &model->global.views;
-	uint32_t of_members = 0;
-	for (size_t i = 0; i < model->ensemble.count; i++) {
-		uint32_t other = cn_model_longest(model->ensemble.members[i].model);
-		of_members = other > of_members ? other : of_members;
-	}
-	if (model->ensemble.count)
-		return of_members;
-	double longest = cn_input_longest(&model->input), most = 1;
+	double most = 1;
 	const float *scales = model->is_local ? model->local.scales : views->scales;
 	uint32_t count = model->is_local ? model->local.scale_count : views->scale_count;
 	for (uint32_t i = 0; i < count; i++)
@@ -49,7 +63,29 @@ uint32_t cn_model_longest(const cairn_model *model)
 	/* A crop, too, is to have that size. */
 	if (!model->is_local && views->crops != CN_CROPS_NONE)
 		most /= (double)views->crop;
-	return (uint32_t)ceil(longest * most);
+	return most;
+}
+
+static uint32_t largest_of_members(const cn_ensemble *ensemble, uint32_t (*side)(const cairn_model *))
+{
+	uint32_t largest = 0;
+	for (size_t i = 0; i < ensemble->count; i++)
+		largest = longer_of(largest, side(ensemble->members[i].model));
+	return largest;
+}
+
+uint32_t cn_model_longest(const cairn_model *model)
+{
+	if (model->ensemble.count)
+		return largest_of_members(&model->ensemble, cn_model_longest);
+	return (uint32_t)ceil(cn_input_longest(&model->input) * largest_view(model));
+}
+
+uint32_t cn_model_shortest(const cairn_model *model)
+{
+	if (model->ensemble.count)
+		return largest_of_members(&model->ensemble, cn_model_shortest);
+	return (uint32_t)ceil(input_shortest(&model->input) * largest_view(model));
 }
 
 /* The bin that an image belongs to by its aspect. */

@@ -117,16 +117,6 @@ static const char *kind_of(const cairn_model *model)
 				     : "global";
 }
 
-static uint32_t longest_of(const cairn_model *model)
-{
-	uint32_t longest = model->ensemble.count ? 0 : cn_input_longest(&model->input);
-	for (size_t i = 0; i < model->ensemble.count; i++) {
-		uint32_t other = longest_of(model->ensemble.members[i].model);
-		longest = other > longest ? other : longest;
-	}
-	return longest;
-}
-
 void cairn_model_get_info(const cairn_model *model, cairn_model_info *info)
 {
 	*info = (cairn_model_info){
@@ -139,7 +129,7 @@ void cairn_model_get_info(const cairn_model *model, cairn_model_info *info)
 		.precision = precision_of(model),
 		.whitening = cn_whitening_name(model->global.whitening),
 		.dim = model->is_local ? model->local.kept : model->global.kept,
-		.longest = longest_of(model),
+		.longest = cn_model_longest(model),
 		.parameters = model->parameters,
 		.bf16_cosine = bf16_cosine_of(model),
 		.member_count = model->ensemble.count,

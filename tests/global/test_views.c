@@ -421,32 +421,47 @@ static void random_crops_give_the_same_each_time(void **state)
 	cairn_image_free(image);
 }
 
-/* An image that was reduced while it was decoded, to the longest side that is asked for, has pixels enough for crops.
- */
+/* An image that was reduced while it was decoded, to the sides that are asked for, has pixels enough for crops, and for
+ * sizes of another aspect. */
 static void reduced_images_have_pixels_enough(void **state)
 {
 	(void)state;
-	static const char views[] = "\"views\": {\"scales\": [1, 1.25], \"crops\": {\"kind\": \"five\", \"size\": "
-				    "0.25}, \"combine\": \"sum\"}, ";
-	const char *path = keep(cn_test_path(cn_test_folder(), "large.png"));
-	cairn_describer *describer = describer_of(bundle("64", views));
-	cairn_image *image = image_new(1280, 960, 40), *reduced;
-	cairn_image_options how = CAIRN_IMAGE_OPTIONS_INIT;
-	float found[DIM], expected[DIM];
-	double cosine = 0;
-	assert_int_equal(cairn_describer_longest(describer), 320);
-	assert_ok(cairn_image_save(image, path));
-	how.shrink_to = cairn_describer_longest(describer);
-	assert_ok(cairn_image_open(&reduced, path, &how));
-	assert_true(cairn_image_width(reduced) < 1280);
-	assert_ok(cairn_describer_run(describer, image, NULL, expected));
-	assert_ok(cairn_describer_run(describer, reduced, NULL, found));
-	for (size_t k = 0; k < DIM; k++)
-		cosine += (double)found[k] * (double)expected[k];
-	assert_true(cosine > 0.9999);
-	cairn_image_free(reduced);
-	cairn_image_free(image);
-	cairn_describer_free(describer);
+	static const struct {
+		const char *sizes, *views;
+		uint32_t width, height, longest, shortest;
+	} cases[] = {
+		{ "64",
+		  "\"views\": {\"scales\": [1, 1.25], \"crops\": {\"kind\": \"five\", \"size\": 0.25}, "
+		  "\"combine\": \"sum\"}, ",
+		  1280, 960, 320, 0 },
+		{ "64, \"fixed\": [64, 64]", "", 1280, 160, 64, 64 },
+		{ "64, \"fixed\": [32, 64]", "", 160, 1280, 64, 64 },
+		{ "64, \"bins\": {\"ratios\": [1], \"sizes\": [[64, 32], [32, 64]]}", "", 1280, 80, 64, 32 },
+		{ "64, \"bins\": {\"ratios\": [1], \"sizes\": [[64, 32], [32, 64]]}", "", 80, 1280, 64, 32 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *path = keep(cn_test_path(cn_test_folder(), "large.png"));
+		cairn_describer *describer = describer_of(bundle(cases[i].sizes, cases[i].views));
+		cairn_image *image = image_new(cases[i].width, cases[i].height, 20), *reduced;
+		cairn_image_options how = CAIRN_IMAGE_OPTIONS_INIT;
+		float found[DIM], expected[DIM];
+		double cosine = 0;
+		assert_int_equal(cairn_describer_longest(describer), cases[i].longest);
+		assert_int_equal(cairn_describer_shortest(describer), cases[i].shortest);
+		assert_ok(cairn_image_save(image, path));
+		how.shrink_to = cairn_describer_longest(describer);
+		how.shrink_shortest = cairn_describer_shortest(describer);
+		assert_ok(cairn_image_open(&reduced, path, &how));
+		assert_true(cairn_image_width(reduced) < cases[i].width);
+		assert_ok(cairn_describer_run(describer, image, NULL, expected));
+		assert_ok(cairn_describer_run(describer, reduced, NULL, found));
+		for (size_t k = 0; k < DIM; k++)
+			cosine += (double)found[k] * (double)expected[k];
+		assert_true(cosine > 0.9999);
+		cairn_image_free(reduced);
+		cairn_image_free(image);
+		cairn_describer_free(describer);
+	}
 }
 
 /* Down to a single pixel. */

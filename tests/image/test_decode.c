@@ -179,17 +179,33 @@ static void size_is_read_from_the_header(void **state)
 	file_free(&file);
 }
 
-static void shrinking_keeps_the_longest_side(void **state)
+static void shrinking_keeps_the_sides(void **state)
 {
 	static const struct {
 		const char *suffix;
 		uint32_t shrink_to, width, height;
 		int orientation;
+		uint32_t shrink_shortest;
 	} cases[] = {
-		{ ".jpg", 0, 1000, 800, 1 },    { ".jpg", 1000, 1000, 800, 1 }, { ".jpg", 501, 1000, 800, 1 },
-		{ ".jpg", 500, 500, 400, 1 },   { ".jpg", 200, 250, 200, 1 },   { ".jpg", 1, 125, 100, 1 },
-		{ ".jpg", 300, 400, 500, 6 },   { ".webp", 300, 500, 400, 1 },  { ".png", 130, 250, 200, 1 },
-		{ ".tif", 5000, 1000, 800, 1 }, { ".tif", 90, 100, 125, 8 },
+		{ ".jpg", 0, 1000, 800, 1, 0 },
+		{ ".jpg", 1000, 1000, 800, 1, 0 },
+		{ ".jpg", 501, 1000, 800, 1, 0 },
+		{ ".jpg", 500, 500, 400, 1, 0 },
+		{ ".jpg", 200, 250, 200, 1, 0 },
+		{ ".jpg", 1, 125, 100, 1, 0 },
+		{ ".jpg", 300, 400, 500, 6, 0 },
+		{ ".webp", 300, 500, 400, 1, 0 },
+		{ ".png", 130, 250, 200, 1, 0 },
+		{ ".tif", 5000, 1000, 800, 1, 0 },
+		{ ".tif", 90, 100, 125, 8, 0 },
+		/* Both sides count where both are given. */
+		{ ".jpg", 1, 250, 200, 1, 200 },
+		{ ".jpg", 1, 500, 400, 1, 201 },
+		{ ".jpg", 1, 1000, 800, 1, 401 },
+		{ ".jpg", 1, 1000, 800, 1, 5000 },
+		{ ".jpg", 500, 500, 400, 1, 1 },
+		{ ".jpg", 1, 400, 500, 6, 400 },
+		{ ".jpg", 0, 1000, 800, 1, 10 },
 	};
 
 	(void)state;
@@ -203,6 +219,7 @@ static void shrinking_keeps_the_longest_side(void **state)
 		vips_image_set_int(scene, VIPS_META_ORIENTATION, cases[i].orientation);
 		file_encode(&file, scene, cases[i].suffix);
 		options.shrink_to = cases[i].shrink_to;
+		options.shrink_shortest = cases[i].shrink_shortest;
 		assert_ok(cairn_image_decode(&image, file.bytes, file.length, "large", &options));
 		assert_int_equal(cairn_image_width(image), cases[i].width);
 		assert_int_equal(cairn_image_height(image), cases[i].height);
@@ -599,7 +616,7 @@ int main(void)
 		cmocka_unit_test(profile_matters),
 		cmocka_unit_test(orientations_are_undone),
 		cmocka_unit_test(size_is_read_from_the_header),
-		cmocka_unit_test(shrinking_keeps_the_longest_side),
+		cmocka_unit_test(shrinking_keeps_the_sides),
 		cmocka_unit_test(thin_images_keep_a_pixel),
 		cmocka_unit_test(cut_files_fail),
 		cmocka_unit_test(lenient_gives_what_there_is),

@@ -152,8 +152,95 @@ static void longest_sides(void **state)
 		const cairn_model model = { .input = reduced,
 					    .is_local = cases[i].is_local,
 					    .global.views = cases[i].views };
+		cairn_model_info info;
 		assert_int_equal(cn_model_longest(&model), cases[i].expected);
+		assert_int_equal(cn_model_shortest(&model), 0);
+		cairn_model_get_info(&model, &info);
+		assert_int_equal(info.longest, cases[i].expected);
 	}
+}
+
+static void shortest_sides(void **state)
+{
+	(void)state;
+	static const struct {
+		cn_input_spec input;
+		float scale;
+		uint32_t expected;
+	} cases[] = {
+		{ { .longest = 512 }, 2, 0 },
+		{ { .fixed_width = 224, .fixed_height = 224 }, 1, 224 },
+		/* High images must be as wide, wide ones as high. */
+		{ { .fixed_width = 320, .fixed_height = 224 }, 1, 320 },
+		{ { .fixed_width = 224, .fixed_height = 320 }, 1.5f, 480 },
+		{ { .bin_count = 1, .bin_sizes = { { 7, 9 } } }, 1, 9 },
+		/* Wide images get 512 x 352, high ones 352 x 512, and those between 448 x 448. */
+		{ { .bin_count = 3,
+		    .bin_ratios = { 0.75f, 1.5f },
+		    .bin_sizes = { { 512, 352 }, { 448, 448 }, { 352, 512 } } },
+		  1,
+		  448 },
+		{ { .bin_count = 2, .bin_ratios = { 1 }, .bin_sizes = { { 512, 352 }, { 352, 512 } } }, 2, 704 },
+		{ { .bin_count = 2, .bin_ratios = { 1.001f }, .bin_sizes = { { 512, 352 }, { 300, 512 } } }, 1, 512 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const cairn_model model = { .input = cases[i].input,
+					    .global.views = { .scale_count = 1, .scales = { cases[i].scale } } };
+		assert_int_equal(cn_model_shortest(&model), cases[i].expected);
+	}
+	cn_member members[2] = { 0 };
+	cairn_model parts[2] = { 0 };
+	for (size_t i = 0; i < 2; i++) {
+		parts[i].input = cases[i + 1].input;
+		members[i].model = &parts[i];
+	}
+	const cairn_model joined = { .ensemble = { members, 2 } };
+	assert_int_equal(cn_model_shortest(&joined), 320);
+}
+
+/* What decoding leaves of a side: it halves up to three times while both are as long as is asked for. */
+static void reduce(const cairn_model *model, uint32_t sides[2])
+{
+	uint32_t longer = sides[0] > sides[1] ? sides[0] : sides[1], shorter = sides[0] + sides[1] - longer, by = 1;
+	while (by < 8 && longer / (2 * by) >= cn_model_longest(model) && shorter / (2 * by) >= cn_model_shortest(model))
+		by *= 2;
+	sides[0] /= by;
+	sides[1] /= by;
+}
+
+/* Sides are enlarged only where the photograph itself is too small. */
+static void nothing_that_was_reduced_is_enlarged(void **state)
+{
+	(void)state;
+	uint64_t seed = 5;
+	size_t reduced = 0;
+	for (size_t round = 0; round < 20000; round++) {
+		cn_input_spec spec = { .longest = 64, .multiple = 8 };
+		uint32_t sides[2], width, height;
+		spec.bin_count = (uint32_t)(cn_test_random(&seed) % 4);
+		for (uint32_t i = 0; i < 4; i++) {
+			spec.bin_ratios[i] =
+				(i ? spec.bin_ratios[i - 1] : 0) + (float)(cn_test_random(&seed) % 8 + 1) / 8;
+			for (int a = 0; a < 2; a++)
+				spec.bin_sizes[i][a] = (uint32_t)(cn_test_random(&seed) % 300 + 1);
+		}
+		if (spec.bin_count == 0) {
+			spec.fixed_width = spec.bin_sizes[0][0];
+			spec.fixed_height = spec.bin_sizes[0][1];
+		}
+		const float scale = 0.5f + (float)(cn_test_random(&seed) % 8) / 4;
+		const cairn_model model = { .input = spec, .global.views = { .scale_count = 1, .scales = { scale } } };
+		for (int a = 0; a < 2; a++)
+			sides[a] = (uint32_t)(cn_test_random(&seed) % 6000 + 1);
+		const uint32_t whole = sides[0];
+		reduce(&model, sides);
+		if (sides[0] == whole)
+			continue;
+		reduced++;
+		cn_input_size(&spec, sides[0], sides[1], 0, scale, &width, &height);
+		assert_true(sides[0] >= width && sides[1] >= height);
+	}
+	assert_true(reduced > 1000);
 }
 
 /* Which of the pixel's bytes goes into a channel. */
@@ -231,6 +318,8 @@ int main(void)
 		cmocka_unit_test(bins_go_by_aspect),
 		cmocka_unit_test(scales_follow_the_rule),
 		cmocka_unit_test(longest_sides),
+		cmocka_unit_test(shortest_sides),
+		cmocka_unit_test(nothing_that_was_reduced_is_enlarged),
 		cmocka_unit_test(values_are_those_of_a_plain_computation),
 	};
 	return cmocka_run_group_tests_name("model/input", tests, NULL, NULL);
