@@ -13,10 +13,8 @@
 #include "local/points.h"
 #include "model/bundle.h"
 
-/** What a network gives at one scale. Pixels are those of the image at scale 1, the working image. */
+/** Where the positions of a map at one scale lie. Pixels are those of the image at scale 1, the working image. */
 typedef struct {
-	cn_map descriptors;
-	const float *attention; /**< of each position; NULL: the L2 norm of its descriptor */
 	cn_receptive_field field;
 	double step[2]; /**< y, x: pixels of the working image for one at this scale */
 } cn_attentive_scale;
@@ -28,18 +26,39 @@ typedef struct {
 	uint32_t max_points;
 } cn_attentive_rule;
 
-/** Features of some scales; start zeroed. */
-typedef struct {
+/** Features of scales that may drop each other's. */
+struct cn_attentive_set {
 	struct cn_attentive_feature *features;
-	float *descriptors; /* of each feature, unit */
-	size_t count, room;
+	float *descriptors; /* held x dim, unit */
+	size_t count, held;
+	uint32_t scales_left; /* that have not come yet */
+};
+
+/** Features of some scales. */
+typedef struct {
+	cn_attentive_rule rule;
+	cn_attentive_scale scales[CN_MOST_SCALES];
+	uint32_t set_of[CN_MOST_SCALES], count, done;
+	struct cn_attentive_set sets[CN_MOST_SCALES];
 	uint32_t dim;
+	int64_t positions; /* of the scales that are done */
 } cn_attentive;
 
+/** Begin. @param count of scales, 1 to CN_MOST_SCALES; all come, one after the other */
+void cn_attentive_start(cn_attentive *gathered, const cn_attentive_scale *scales, uint32_t count,
+			const cn_attentive_rule *rule);
 void cn_attentive_free(cn_attentive *gathered);
 
-/** Add the features of a scale. Descriptors of zeros are none. All scales have the same number of channels. */
-int cn_attentive_add(cn_attentive *gathered, const cn_attentive_scale *scale, const cn_attentive_rule *rule);
+/** How many descriptors are held: of scales that no scale to come can change, at most max_points a set. */
+size_t cn_attentive_held(const cn_attentive *gathered);
+
+/**
+ * Add the features of the next scale. Descriptors of zeros are none. All maps have the same number of channels.
+ *
+ * @param map       not borrowed beyond the call
+ * @param attention of each position; NULL: the L2 norm of its descriptor
+ */
+int cn_attentive_add(cn_attentive *gathered, const cn_map *map, const float *attention);
 
 /**
  * The best of all scales, by attention; of equals those that were added first, then in reading order.
@@ -47,8 +66,7 @@ int cn_attentive_add(cn_attentive *gathered, const cn_attentive_scale *scale, co
  * @param      width,height of the working image, into which points are moved
  * @param[out] points       the caller frees it with cn_points_free()
  */
-int cn_attentive_choose(const cn_attentive *gathered, const cn_attentive_rule *rule, uint32_t width, uint32_t height,
-			cn_points *points);
+int cn_attentive_choose(const cn_attentive *gathered, uint32_t width, uint32_t height, cn_points *points);
 
 /**
  * Run a model of the method "attentive" on an image.

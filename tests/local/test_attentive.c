@@ -12,14 +12,16 @@ enum { SCALES = 3, DIM = 5, MOST = 600, WIDTH = 200, HEIGHT = 150 };
 
 struct scene {
 	cn_attentive_scale scales[SCALES];
+	cn_map maps[SCALES];
 	float *numbers[SCALES], *attention[SCALES];
+	int has_attention;
 };
 
 /* Attention of few levels, so that many are equal; one descriptor in ten is zero. */
 static struct scene scene_new(uint64_t seed, int has_attention)
 {
 	static const size_t sides[SCALES][2] = { { 4, 6 }, { 9, 7 }, { 15, 20 } };
-	struct scene scene = { 0 };
+	struct scene scene = { .has_attention = has_attention };
 	for (size_t i = 0; i < SCALES; i++) {
 		size_t height = sides[i][0], width = sides[i][1], positions = height * width;
 		float *numbers = malloc(DIM * positions * sizeof(*numbers));
@@ -32,9 +34,8 @@ static struct scene scene_new(uint64_t seed, int has_attention)
 		}
 		scene.numbers[i] = numbers;
 		scene.attention[i] = attention;
+		scene.maps[i] = (cn_map){ numbers, DIM, height, width };
 		scene.scales[i] = (cn_attentive_scale){
-			.descriptors = { numbers, DIM, height, width },
-			.attention = has_attention ? attention : NULL,
 			.field = { { 31, 33 }, { 8, 9 }, { 14, 15 } },
 			.step = { (double)HEIGHT / (double)(8 * height), (double)WIDTH / (double)(9 * width) },
 		};
@@ -52,12 +53,14 @@ static void scene_free(struct scene *scene)
 
 static int find(const struct scene *scene, const cn_attentive_rule *rule, cn_points *points)
 {
-	cn_attentive gathered = { 0 };
+	cn_attentive gathered;
 	int status = 0;
+	cn_attentive_start(&gathered, scene->scales, SCALES, rule);
 	for (size_t i = 0; status == 0 && i < SCALES; i++)
-		status = cn_attentive_add(&gathered, &scene->scales[i], rule);
+		status =
+			cn_attentive_add(&gathered, &scene->maps[i], scene->has_attention ? scene->attention[i] : NULL);
 	if (status == 0)
-		status = cn_attentive_choose(&gathered, rule, WIDTH, HEIGHT, points);
+		status = cn_attentive_choose(&gathered, WIDTH, HEIGHT, points);
 	cn_attentive_free(&gathered);
 	return status;
 }
@@ -73,18 +76,19 @@ static size_t list_plainly(const struct scene *scene, const cn_attentive_rule *r
 	size_t count = 0;
 	for (size_t i = 0; i < SCALES; i++) {
 		const cn_attentive_scale *scale = &scene->scales[i];
-		size_t width = scale->descriptors.width, positions = cn_map_positions(&scale->descriptors);
+		const cn_map *map = &scene->maps[i];
+		size_t width = map->width, positions = cn_map_positions(map);
 		for (size_t k = 0; k < positions; k++) {
 			struct feature *feature = &features[count];
 			const size_t place[2] = { k / width, k % width };
 			double square = 0;
 			for (size_t c = 0; c < DIM; c++) {
-				feature->descriptor[c] = (double)scale->descriptors.data[c * positions + k];
+				feature->descriptor[c] = (double)map->data[c * positions + k];
 				square += feature->descriptor[c] * feature->descriptor[c];
 			}
 			for (size_t c = 0; c < DIM; c++)
 				feature->descriptor[c] /= sqrt(square);
-			feature->attention = scale->attention ? (double)scale->attention[k] : sqrt(square);
+			feature->attention = scene->has_attention ? (double)scene->attention[i][k] : sqrt(square);
 			/* Pixel i reaches from i to i + 1 where the image's edge is 0. */
 			for (size_t a = 0; a < 2; a++) {
 				double first =
@@ -152,8 +156,20 @@ static void against_the_plain_way(void **state)
 {
 	(void)state;
 	static const cn_attentive_rule rules[] = {
-		{ -100, 1, 100000 }, { 0, 1, 50 },   { 3, 1, 7 },      { 2, 0.5f, 100000 }, { -100, 0.3f, 25 },
-		{ 1, 0.9f, 100 },    { 0, 0, 1000 }, { 100, 1, 1000 }, { 0, 1, 1 },
+		{ -100, 1, 100000 },
+		{ 0, 1, 50 },
+		{ 3, 1, 7 },
+		{ 2, 0.5f, 100000 },
+		{ -100, 0.3f, 25 },
+		{ 1, 0.9f, 100 },
+		{ 0, 0, 1000 },
+		{ 100, 1, 1000 },
+		{ 0, 1, 1 },
+		/* Some scales can drop features of others, and some cannot. */
+		{ -100, 0.1f, 1000 },
+		{ 0, 0.2f, 40 },
+		{ -2, 0.35f, 30 },
+		{ -100, 0.25f, 60 },
 	};
 	static struct feature features[MOST], chosen[MOST];
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
@@ -174,14 +190,14 @@ static void places_are_middles_of_boxes(void **state)
 {
 	(void)state;
 	const float numbers[4] = { 0, 0, 0, 1 };
-	const cn_attentive_scale scale = { .descriptors = { numbers, 1, 1, 4 },
-					   .field = { { 291, 291 }, { 32, 32 }, { 145, 145 } },
-					   .step = { 2, 2 } };
+	const cn_map map = { numbers, 1, 1, 4 };
+	const cn_attentive_scale scale = { .field = { { 291, 291 }, { 32, 32 }, { 145, 145 } }, .step = { 2, 2 } };
 	const cn_attentive_rule rule = { 0, 1, 10 };
-	cn_attentive gathered = { 0 };
+	cn_attentive gathered;
 	cn_points points;
-	assert_ok(cn_attentive_add(&gathered, &scale, &rule));
-	assert_ok(cn_attentive_choose(&gathered, &rule, 1000, 1000, &points));
+	cn_attentive_start(&gathered, &scale, 1, &rule);
+	assert_ok(cn_attentive_add(&gathered, &map, NULL));
+	assert_ok(cn_attentive_choose(&gathered, 1000, 1000, &points));
 	assert_int_equal(points.count, 1);
 	assert_float_equal(points.keypoints[0].x, (96 + 0.5) * 2 - 0.5, 1e-4);
 	assert_float_equal(points.keypoints[0].y, 0.5, 1e-4);
@@ -194,14 +210,15 @@ static void the_largest_numbers_do_no_harm(void **state)
 {
 	(void)state;
 	const float numbers[4] = { 3e38f, -3e38f, 1e-38f, 3e38f };
-	const cn_attentive_scale scale = { .descriptors = { numbers, 2, 1, 2 },
-					   .field = { { INT32_MAX, INT32_MAX }, { INT32_MAX, INT32_MAX }, { 0, 0 } },
+	const cn_map map = { numbers, 2, 1, 2 };
+	const cn_attentive_scale scale = { .field = { { INT32_MAX, INT32_MAX }, { INT32_MAX, INT32_MAX }, { 0, 0 } },
 					   .step = { 20, 20 } };
 	const cn_attentive_rule rule = { 0, 0.5f, 10 };
-	cn_attentive gathered = { 0 };
+	cn_attentive gathered;
 	cn_points points;
-	assert_ok(cn_attentive_add(&gathered, &scale, &rule));
-	assert_ok(cn_attentive_choose(&gathered, &rule, 10, 10, &points));
+	cn_attentive_start(&gathered, &scale, 1, &rule);
+	assert_ok(cn_attentive_add(&gathered, &map, NULL));
+	assert_ok(cn_attentive_choose(&gathered, 10, 10, &points));
 	assert_int_equal(points.count, 2);
 	for (size_t i = 0; i < 2; i++) {
 		const cairn_keypoint *point = &points.keypoints[i];
@@ -214,12 +231,47 @@ static void the_largest_numbers_do_no_harm(void **state)
 	cn_attentive_free(&gathered);
 }
 
+/* Three scales whose sides differ by the root of 2: boxes overlap by 1/2 at most, and by 1/4 with one between. */
+static void only_what_may_be_chosen_is_held(void **state)
+{
+	(void)state;
+	static const struct {
+		float iou;
+		size_t held[SCALES];
+	} cases[] = {
+		{ 0.8f, { 9, 18, 27 } },
+		{ 1, { 9, 18, 27 } },
+		/* Neighbours may drop each other's, and so does everything hang together until the last has come. */
+		{ 0.4f, { 40, 120, 9 } },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const cn_attentive_rule rule = { -1, cases[i].iou, 9 };
+		cn_attentive_scale scales[SCALES];
+		float numbers[DIM * 160];
+		cn_attentive gathered;
+		for (size_t k = 0; k < DIM * 160; k++)
+			numbers[k] = (float)(k % 97 + 1);
+		for (size_t k = 0; k < SCALES; k++) {
+			double step = 4 / pow(2, (double)k / 2);
+			scales[k] = (cn_attentive_scale){ { { 9, 9 }, { 8, 8 }, { 0, 0 } }, { step, step } };
+		}
+		cn_attentive_start(&gathered, scales, SCALES, &rule);
+		for (size_t k = 0; k < SCALES; k++) {
+			const cn_map map = { numbers, DIM, 5, (size_t)8 << k };
+			assert_ok(cn_attentive_add(&gathered, &map, NULL));
+			assert_int_equal(cn_attentive_held(&gathered), cases[i].held[k]);
+		}
+		cn_attentive_free(&gathered);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(against_the_plain_way),
 		cmocka_unit_test(places_are_middles_of_boxes),
 		cmocka_unit_test(the_largest_numbers_do_no_harm),
+		cmocka_unit_test(only_what_may_be_chosen_is_held),
 	};
 	return cmocka_run_group_tests_name("local/attentive", tests, NULL, NULL);
 }
