@@ -296,6 +296,16 @@ static int find_input(cn_onnx_info *out, const Onnx__GraphProto *graph, cn_name_
 	return added < 0 ? added : 0;
 }
 
+static int is_quantising(const Onnx__NodeProto *node)
+{
+	static const char *const types[] = { "QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv",
+					     "QLinearMatMul",  "ConvInteger",           "MatMulInteger" };
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcmp(node->op_type, types[i]) == 0)
+			return 1;
+	return 0;
+}
+
 static int check_graph(cn_onnx_info *out, const Onnx__GraphProto *graph, cn_name_set *known, const char *file)
 {
 	if (graph->n_node == 0 || graph->n_output == 0)
@@ -304,8 +314,10 @@ static int check_graph(cn_onnx_info *out, const Onnx__GraphProto *graph, cn_name
 		return cn_fail(CAIRN_EUNSUPPORTED, "%s: sparse weights are not supported", file);
 	CN_TRY(check_initializers(out, graph, known, file));
 	CN_TRY(find_input(out, graph, known, file));
-	for (size_t i = 0; i < graph->n_node; i++)
+	for (size_t i = 0; i < graph->n_node; i++) {
 		CN_TRY(check_node(graph->node[i], known, file));
+		out->is_quantised |= is_quantising(graph->node[i]);
+	}
 	out->nodes = graph->n_node;
 	out->outputs = cn_alloc_zero(graph->n_output, sizeof(*out->outputs));
 	if (!out->outputs)

@@ -34,6 +34,8 @@ typedef struct cn_onnx_info {
 	size_t output_count;
 	size_t nodes;
 	uint64_t parameters; /**< numbers in all initializers */
+	int is_quantised;    /**< it computes in integers of 8 bits in part: QuantizeLinear before DequantizeLinear, or
+				operators that are integer themselves */
 } cn_onnx_info;
 
 /**

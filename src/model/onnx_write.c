@@ -277,6 +277,11 @@ const char *cn_onnx_integers(cn_onnx_graph *graph, size_t count, const int64_t *
 	return add_constant(graph, ONNX__TENSOR_PROTO__DATA_TYPE__INT64, 1, &count, data, sizeof(*data));
 }
 
+const char *cn_onnx_int8s(cn_onnx_graph *graph, size_t rank, const size_t *shape, const int8_t *data)
+{
+	return add_constant(graph, ONNX__TENSOR_PROTO__DATA_TYPE__INT8, rank, shape, data, sizeof(*data));
+}
+
 /* ---- operators ---- */
 
 /* A list of one output and `count` inputs, each in its own memory. */

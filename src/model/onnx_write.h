@@ -44,6 +44,7 @@ int cn_onnx_graph_write(cn_onnx_graph *graph, const char *path);
 const char *cn_onnx_floats(cn_onnx_graph *graph, size_t rank, const size_t *shape, const float *data);
 const char *cn_onnx_float(cn_onnx_graph *graph, float value);
 const char *cn_onnx_integers(cn_onnx_graph *graph, size_t count, const int64_t *data);
+const char *cn_onnx_int8s(cn_onnx_graph *graph, size_t rank, const size_t *shape, const int8_t *data);
 
 /** An operator of one output with up to two inputs (b may be NULL); attributes are added to it by the functions below.
  */

@@ -317,6 +317,15 @@ static int add_steps_of(struct builder *builder, const Onnx__NodeProto *node)
 	return 0;
 }
 
+/* Weights of a quantised network come through operators that keep their shape. */
+static void pass_constant(struct builder *builder, const Onnx__NodeProto *node)
+{
+	static const char *const types[] = { "QuantizeLinear", "DequantizeLinear", "Identity", NULL };
+	const Onnx__TensorProto *constant = constant_input(builder, node, 0);
+	if (constant && is_one_of(node->op_type, types) && node->n_output && node->output[0][0])
+		builder->constants[cn_name_set_number(&builder->names, node->output[0])] = constant;
+}
+
 static int add_steps(struct builder *builder)
 {
 	const Onnx__GraphProto *graph = builder->graph;
@@ -324,6 +333,7 @@ static int add_steps(struct builder *builder)
 		const Onnx__NodeProto *node = graph->node[i];
 		const Onnx__AttributeProto *value = find_attribute(node, "value");
 		CN_TRY(add_steps_of(builder, node));
+		pass_constant(builder, node);
 		if (strcmp(node->op_type, "Constant") == 0 && value && node->n_output && node->output[0][0])
 			builder->constants[cn_name_set_number(&builder->names, node->output[0])] = value->t;
 	}

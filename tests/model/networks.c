@@ -171,6 +171,45 @@ void make_detector(const char *path, uint64_t seed)
 	finish(graph, path);
 }
 
+static const char *rounded(cn_onnx_graph *graph, const char *x, float scale)
+{
+	static const int8_t zero = 0;
+	const char *inputs[3] = { x, cn_onnx_float(graph, scale), cn_onnx_int8s(graph, 0, NULL, &zero) };
+	inputs[0] = cn_onnx_op_n(graph, "QuantizeLinear", inputs, 3);
+	return cn_onnx_op_n(graph, "DequantizeLinear", inputs, 3);
+}
+
+/* As exporters write it: without the kernel's shape, which is that of the weights. */
+static const char *conv_of_int8(cn_onnx_graph *graph, const char *x, size_t inputs, size_t outputs, int64_t stride,
+				uint64_t *seed)
+{
+	static int8_t weights[QUANTISED_CHANNELS * QUANTISED_CHANNELS * 9];
+	float scales[QUANTISED_CHANNELS];
+	for (size_t i = 0; i < outputs * inputs * 9; i++)
+		weights[i] = (int8_t)((int)(cn_test_random(seed) % 255) - 127);
+	for (size_t i = 0; i < outputs; i++)
+		scales[i] = (float)(i + 1) / (float)outputs / 100 / sqrtf((float)inputs * 9);
+	const char *weight = cn_onnx_op(graph, "DequantizeLinear",
+					cn_onnx_int8s(graph, 4, (const size_t[]){ outputs, inputs, 3, 3 }, weights),
+					cn_onnx_floats(graph, 1, &outputs, scales));
+	cn_onnx_set_int(graph, "axis", 0);
+	x = cn_onnx_op(graph, "Conv", x, weight);
+	cn_onnx_set_ints(graph, "strides", 2, (const int64_t[]){ stride, stride });
+	cn_onnx_set_ints(graph, "pads", 4, (const int64_t[]){ 1, 1, 1, 1 });
+	return cn_onnx_op(graph, "Relu", x, NULL);
+}
+
+void make_quantised(const char *path, int is_quantised, uint64_t seed)
+{
+	const char *x;
+	cn_onnx_graph *graph = start(&x, CN_TENSOR_F32, (const int64_t[]){ 1, 3, -1, -1 });
+	x = is_quantised ? rounded(graph, x, 3.0f / 127) : x;
+	x = conv_of_int8(graph, x, 3, 8, 2, &seed);
+	x = is_quantised ? rounded(graph, x, 3.0f / 127) : x;
+	map_output(graph, conv_of_int8(graph, x, 8, QUANTISED_CHANNELS, 1, &seed), "map", QUANTISED_CHANNELS);
+	finish(graph, path);
+}
+
 static const char *linear(cn_onnx_graph *graph, const char *x, size_t inputs, size_t outputs, uint64_t *seed)
 {
 	return cn_onnx_op(graph, "MatMul", x,

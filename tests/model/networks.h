@@ -38,6 +38,15 @@ void make_detector(const char *path, uint64_t seed);
  * patches that change places change places. */
 void make_vit(const char *path, uint64_t seed);
 
+#define QUANTISED_CHANNELS 16
+
+/** "image" 1 x 3 x H x W -> "map" 1 x 16 x H/2 x W/2: two convolutions with kernel 3 and padding 1, the first with
+ * stride 2, each with ReLU behind, of random int8 weights that DequantizeLinear makes numbers of, with a scale a
+ * channel.
+ * @param is_quantised 1: QuantizeLinear and DequantizeLinear before each convolution; 0: the same weights, nothing is
+ * rounded */
+void make_quantised(const char *path, int is_quantised, uint64_t seed);
+
 /** What make_sums() gives as "sum" at (y, x) for this input. */
 float sum_at(const float *image, size_t height, size_t width, size_t y, size_t x);
 

@@ -8,6 +8,7 @@
 
 #include "math/dispatch.h"
 #include "model/infer.h"
+#include "model/onnx_read.h"
 #include "model/onnx_write.h"
 #include "networks.h"
 #include "support.h"
@@ -240,6 +241,46 @@ static void shapes_that_do_not_fit(void **state)
 }
 
 /* The inference library's exceptions end at its wrapper. */
+static double cosine_of(const float *a, const float *b, size_t count)
+{
+	double product = 0, of_a = 0, of_b = 0;
+	for (size_t i = 0; i < count; i++) {
+		product += (double)a[i] * (double)b[i];
+		of_a += (double)a[i] * (double)a[i];
+		of_b += (double)b[i] * (double)b[i];
+	}
+	return product / sqrt(of_a * of_b);
+}
+
+/* Weights of int8 give what they stand for; numbers that are rounded between come near, and are not the same. */
+static void quantised_networks_run(void **state)
+{
+	(void)state;
+	static const size_t shape[] = { 1, 3, 40, 56 };
+	enum { COUNT = QUANTISED_CHANNELS * 20 * 28 };
+	static float found[2][COUNT];
+	for (int is_quantised = 0; is_quantised < 2; is_quantised++) {
+		const char *path = cn_test_path(cn_test_folder(), "quantised.onnx");
+		cn_network *network;
+		cn_request *request;
+		cn_tensor tensor;
+		make_quantised(path, is_quantised, 3);
+		assert_ok(cn_network_open(&network, path, &(cn_network_options){ .threads = 1 }));
+		assert_int_equal(cn_network_info(network)->is_quantised, is_quantised);
+		assert_ok(cn_network_acquire(network, shape, 4, &request));
+		assert_ok(cn_request_input(request, &tensor));
+		fill(tensor.data, tensor.count, 8);
+		assert_ok(cn_request_run(request));
+		assert_ok(cn_request_output(request, "map", &tensor));
+		assert_int_equal(tensor.count, COUNT);
+		memcpy(found[is_quantised], tensor.data, sizeof(found[0]));
+		cn_network_release(network, request);
+		cn_network_free(network);
+	}
+	double cosine = cosine_of(found[0], found[1], COUNT);
+	assert_true(cosine > 0.999 && cosine < 0.9999999);
+}
+
 static void networks_that_openvino_refuses(void **state)
 {
 	(void)state;
@@ -322,6 +363,7 @@ int main(void)
 		cmocka_unit_test(same_bytes_whatever_ran_before),
 		cmocka_unit_test(bytes_in),
 		cmocka_unit_test(shapes_that_do_not_fit),
+		cmocka_unit_test(quantised_networks_run),
 		cmocka_unit_test(networks_that_openvino_refuses),
 		cmocka_unit_test(cache_of_compiled_networks),
 	};

@@ -7,6 +7,7 @@
 
 #include "model/onnx_write.h"
 #include "model/receptive_field.h"
+#include "networks.h"
 #include "support.h"
 #include "util/file.h"
 #include "util/memory.h"
@@ -105,6 +106,20 @@ static void resnets_have_the_published_values(void **state)
 		x = resnet(graph, x, cases[i].layers, cases[i].is_slim);
 		assert_ok(load(&fields, graph, x, 2));
 		assert_field(fields, cases[i].side, cases[i].size, cases[i].stride, cases[i].pad);
+		cn_field_graph_free(fields);
+	}
+}
+
+/* Two kernels of 3, the first with stride 2; their shape is that of weights that are dequantised. */
+static void quantised_networks_have_fields(void **state)
+{
+	(void)state;
+	for (int is_quantised = 0; is_quantised < 2; is_quantised++) {
+		const char *path = cn_test_path(cn_test_folder(), "quantised.onnx");
+		cn_field_graph *fields;
+		make_quantised(path, is_quantised, 1);
+		assert_ok(cn_field_graph_load(&fields, path, "map", 2));
+		assert_field(fields, 64, 7, 2, 3);
 		cn_field_graph_free(fields);
 	}
 }
@@ -323,9 +338,10 @@ static void unknown_outputs_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(resnets_have_the_published_values), cmocka_unit_test(windows_reach_where_they_should),
-		cmocka_unit_test(layouts_and_joins_are_followed),    cmocka_unit_test(what_cannot_be_told_is_named),
-		cmocka_unit_test(other_branches_do_not_matter),      cmocka_unit_test(unknown_outputs_are_refused),
+		cmocka_unit_test(quantised_networks_have_fields),  cmocka_unit_test(resnets_have_the_published_values),
+		cmocka_unit_test(windows_reach_where_they_should), cmocka_unit_test(layouts_and_joins_are_followed),
+		cmocka_unit_test(what_cannot_be_told_is_named),    cmocka_unit_test(other_branches_do_not_matter),
+		cmocka_unit_test(unknown_outputs_are_refused),
 	};
 	return cmocka_run_group_tests_name("model/receptive_field", tests, NULL, NULL);
 }
