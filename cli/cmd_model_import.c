@@ -12,25 +12,23 @@
 static int replace;
 
 /* Without a model.json the user learns what was assumed. */
-static int tell_proposal(const char *onnx)
+static int import_proposed(const char *name, const char *onnx)
 {
 	cairn_model_proposal proposal;
 	int status = cairn_model_propose(&proposal, onnx);
 	if (status < 0)
-		return say_failure(status);
+		return status;
 	fputs(proposal.found, stdout);
+	status = cairn_model_import_proposed(name, onnx, &proposal, replace);
 	cairn_model_proposal_free(&proposal);
-	return EXIT_DONE;
+	return status;
 }
 
 static int run(const struct arguments *arguments)
 {
 	const char *name = arguments->operands[0], *onnx = arguments->operands[1];
 	const char *json = arguments->count > 2 ? arguments->operands[2] : NULL;
-	int code = json ? EXIT_DONE : tell_proposal(onnx);
-	if (code != EXIT_DONE)
-		return code;
-	int status = cairn_model_import(name, onnx, json, replace);
+	int status = json ? cairn_model_import(name, onnx, json, replace) : import_proposed(name, onnx);
 	if (status < 0)
 		return say_failure(status);
 	printf("imported %s\n", name);
@@ -64,7 +62,8 @@ const struct command cmd_model_import = {
 	.description =
 		"Copies an ONNX file and a model.json, which says what goes in and what comes out, into a "
 		"bundle of that name, and checks that the network runs and gives what is said. Without a "
-		"model.json the file is looked at and run once on a generated image: a vector is taken as it is, a "
+		"model.json the file is looked at and run once on a generated image: a network that detects keypoints "
+		"becomes a local model; of others a vector is taken as it is, tokens of patches are recognised, and a "
 		"feature map is pooled by GeM. docs/format.md of the source lists the members of model.json, "
 		"docs/export.md tells how networks are exported.",
 	.operands = operands,

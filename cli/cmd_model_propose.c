@@ -43,7 +43,9 @@ const struct command cmd_model_propose = {
 	.summary = "look at an ONNX file and propose a model.json",
 	.description =
 		"Tells what an ONNX file takes and gives, runs it once on a generated image, and prints a model.json "
-		"that describes images with it: a vector as it is, a feature map pooled by GeM. Mean and standard "
+		"that describes images with it: a vector as it is, the class token of a transformer, a feature map "
+		"pooled "
+		"by GeM, or keypoints with descriptors where it detects them. Mean and standard "
 		"deviation of pixels, the longest side and the multiple of sides stand in no ONNX file: what is "
 		"proposed is what most networks have. docs/format.md of the source lists all members, docs/export.md "
 		"tells how networks are exported.",

@@ -134,9 +134,9 @@ typedef struct {
 } cairn_model_proposal;
 
 /**
- * Look at an ONNX file, run it on a generated image, and propose a model.json: a vector of it as it is, or a feature
- * map pooled by GeM. Size, mean and standard deviation of pixels stand in no ONNX file and are those that most networks
- * have.
+ * Look at an ONNX file, run it on a generated image, and propose a model.json: for networks that detect keypoints a
+ * local model; otherwise a vector of it as it is, tokens of patches, or a feature map pooled by GeM. Size, mean and
+ * standard deviation of pixels stand in no ONNX file and are those that most networks have.
  *
  * @return 0; CAIRN_ENOTFOUND; CAIRN_EFORMAT where it is no ONNX file; CAIRN_EUNSUPPORTED where it takes no image or
  * gives nothing of use; CAIRN_ELIMIT; CAIRN_EBACKEND; CAIRN_ENOMEM
@@ -154,6 +154,10 @@ CAIRN_API void cairn_model_proposal_free(cairn_model_proposal *proposal); /**< h
  *         CAIRN_EFORMAT where file and model.json do not fit; the errors of cairn_model_propose(); CAIRN_EIO
  */
 CAIRN_API int cairn_model_import(const char *name, const char *onnx, const char *json, int replace);
+
+/** The same with what cairn_model_propose() proposed, so that the network need not be looked at again. */
+CAIRN_API int cairn_model_import_proposed(const char *name, const char *onnx, const cairn_model_proposal *proposal,
+					  int replace);
 
 /** How fast a network runs on this machine. */
 typedef struct {

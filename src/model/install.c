@@ -350,28 +350,15 @@ static int copy_parts(const cn_bundle_draft *draft, const json_t *root, const ch
 	return status;
 }
 
-static int propose_json(json_t **root, const char *onnx)
+/* @param where what errors call the json, which is taken over */
+static int import_with(cn_bundle_draft *draft, const char *onnx, json_t *root, const char *where)
 {
-	cairn_model_proposal proposal;
-	CN_TRY(cairn_model_propose(&proposal, onnx));
-	int status = cn_json_parse(root, proposal.json, strlen(proposal.json), onnx);
-	cairn_model_proposal_free(&proposal);
-	return status;
-}
-
-static int import(cn_bundle_draft *draft, const char *onnx, const char *json)
-{
-	json_t *root;
-	cn_onnx_info info;
-	CN_TRY(cn_onnx_load(&info, onnx));
-	cn_onnx_info_free(&info);
-	CN_TRY(json ? cn_json_read(&root, json) : propose_json(&root, onnx));
 	int status = 0;
 	if (!json_is_object(root))
-		CN_GOTO(status, cn_fail(CAIRN_EFORMAT, "%s: must be an object", json));
+		CN_GOTO(status, cn_fail(CAIRN_EFORMAT, "%s: must be an object", where));
 	CN_GOTO(status, set_member(root, "name", json_string(draft->name)));
 	CN_GOTO(status, set_member(root, "network", json_string("model.onnx")));
-	CN_GOTO(status, copy_parts(draft, root, json ? json : onnx));
+	CN_GOTO(status, copy_parts(draft, root, where));
 	char *path = cn_path_join(draft->folder, "model.onnx");
 	status = path ? copy_file(onnx, path) : CAIRN_ENOMEM;
 	cn_free(path);
@@ -382,12 +369,45 @@ done:
 	return status;
 }
 
+static int import(cn_bundle_draft *draft, const char *onnx, const char *json)
+{
+	json_t *root;
+	cn_onnx_info info;
+	CN_TRY(cn_onnx_load(&info, onnx));
+	cn_onnx_info_free(&info);
+	CN_TRY(cn_json_read(&root, json));
+	return import_with(draft, onnx, root, json);
+}
+
+int cairn_model_import_proposed(const char *name, const char *onnx, const cairn_model_proposal *proposal, int replace)
+{
+	cn_bundle_draft draft;
+	json_t *root;
+	CN_TRY(cn_bundle_draft_open(&draft, name, replace));
+	int status = cn_json_parse(&root, proposal->json, strlen(proposal->json), onnx);
+	if (status == 0)
+		status = import_with(&draft, onnx, root, onnx);
+	cn_bundle_draft_close(&draft);
+	return status;
+}
+
 int cairn_model_import(const char *name, const char *onnx, const char *json, int replace)
 {
 	cn_bundle_draft draft;
-	CN_TRY(cn_bundle_draft_open(&draft, name, replace));
-	int status = import(&draft, onnx, json);
-	cn_bundle_draft_close(&draft);
+	cairn_model_proposal proposal;
+	int status;
+	if (json) {
+		CN_TRY(cn_bundle_draft_open(&draft, name, replace));
+		status = import(&draft, onnx, json);
+		cn_bundle_draft_close(&draft);
+		return status;
+	}
+	CN_TRY(cn_bundle_check_name(name));
+	if (!replace)
+		CN_TRY(cn_bundle_expect_free(name));
+	CN_TRY(cairn_model_propose(&proposal, onnx));
+	status = cairn_model_import_proposed(name, onnx, &proposal, replace);
+	cairn_model_proposal_free(&proposal);
 	return status;
 }
 

@@ -7,9 +7,9 @@
 
 #include "cairn/model.h"
 #include "model/bundle.h"
-#include "model/map.h"
 #include "model/onnx_read.h"
 #include "model/precision.h"
+#include "model/propose_outputs.h"
 #include "util/json.h"
 #include "util/memory.h"
 #include "util/text.h"
@@ -18,17 +18,14 @@
 #define MULTIPLE     32   /* strides of the common networks */
 #define TRIAL_WIDTH  256
 #define TRIAL_HEIGHT 192
-#define MOST_OUTPUTS 8 /* that are looked at */
-#define LEAST_DIM    16
-#define MOST_DIM     65536
+#define SQUARE       224 /* what networks of one size that do not say so were mostly trained at */
 
 struct trial {
 	cn_input_spec input;
-	cn_text found; /* lines for people */
-	char *output;  /* the best so far */
-	int is_map;    /* it is pooled */
-	int rank;      /* how good it is */
-	size_t dim;
+	cn_text found;          /* lines for people */
+	uint32_t width, height; /* that it was run at */
+	cn_seen_output outputs[CN_MOST_SEEN];
+	size_t count;
 };
 
 /* ---- input ---- */
@@ -83,87 +80,90 @@ static int propose_input(struct trial *trial, const cn_onnx_port *port, const ch
 
 /* ---- outputs ---- */
 
-static int is_like(const char *name, const char *const *parts)
+static void measure_range(cn_seen_output *seen, const cn_tensor *tensor)
 {
-	for (; *parts; parts++)
-		if (strcasestr(name, *parts))
-			return 1;
-	return 0;
+	const float *numbers = tensor->data;
+	if (tensor->type != CN_TENSOR_F32 || tensor->count == 0)
+		return;
+	seen->least = seen->most = (double)numbers[0];
+	for (size_t i = 1; i < tensor->count; i++) {
+		seen->least = fmin(seen->least, (double)numbers[i]);
+		seen->most = fmax(seen->most, (double)numbers[i]);
+	}
 }
 
-/* What an output is good for: 0 nothing, and the larger the better. */
-static int rank_output(const char *name, const cn_map *map)
-{
-	static const char *const descriptor[] = { "embed", "descriptor", "global", NULL };
-	static const char *const scores[] = { "logit", "prob", "score", NULL };
-	int is_map = cn_map_positions(map) > 1;
-	if (map->channels < LEAST_DIM || map->channels > MOST_DIM || is_like(name, scores))
-		return 0;
-	if (!is_map && is_like(name, descriptor))
-		return 4;
-	/* A thousand classes are those of ImageNet. */
-	if (!is_map && map->channels == 1000)
-		return 1;
-	return is_map ? 3 : 2;
-}
-
-static int look_at_output(struct trial *trial, const char *onnx, const char *name, const cn_tensor *tensor)
+static int look_at_output(struct trial *trial, const char *name, const cn_tensor *tensor)
 {
 	static const char *const types[] = { "float32", "bytes", "int32", "int64" };
-	cn_map map;
+	cn_seen_output *seen = &trial->outputs[trial->count++];
+	*seen = (cn_seen_output){ .name = name, .type = tensor->type, .rank = tensor->rank, .count = tensor->count };
+	memcpy(seen->shape, tensor->shape, sizeof(seen->shape));
+	measure_range(seen, tensor);
 	CN_TRY(cn_text_addf(&trial->found, "output '%s': %s", name, types[tensor->type]));
 	for (size_t i = 0; i < tensor->rank; i++)
 		CN_TRY(cn_text_addf(&trial->found, "%s%zu", i ? " x " : " ", tensor->shape[i]));
-	CN_TRY(cn_text_addf(&trial->found, "\n"));
-	if (cn_map_of(&map, tensor, onnx, name) < 0)
-		return 0;
-	int rank = rank_output(name, &map);
-	/* Of several maps the deepest, which has the most channels. */
-	if (rank == 0 || rank < trial->rank || (rank == trial->rank && map.channels <= trial->dim))
-		return 0;
-	char *copy = cn_strdup(name);
-	if (!copy)
-		return CAIRN_ENOMEM;
-	cn_free(trial->output);
-	trial->output = copy;
-	trial->rank = rank;
-	trial->is_map = tensor->rank == 4;
-	trial->dim = map.channels;
-	return 0;
+	return cn_text_addf(&trial->found, "\n");
 }
 
-static int fill_input(const struct trial *trial, cn_request *request, uint32_t width, uint32_t height)
+static int fill_input(const struct trial *trial, cn_request *request)
 {
 	cn_tensor input;
 	CN_TRY(cn_request_input(request, &input));
-	uint8_t *rgb = cn_alloc((size_t)width * height, 3);
+	uint8_t *rgb = cn_alloc((size_t)trial->width * trial->height, 3);
 	if (!rgb)
 		return CAIRN_ENOMEM;
-	cn_precision_image(1, width, height, rgb);
-	cn_input_fill(&trial->input, rgb, width, height, input.data);
+	cn_precision_image(1, trial->width, trial->height, rgb);
+	cn_input_fill(&trial->input, rgb, trial->width, trial->height, input.data);
 	cn_free(rgb);
 	return 0;
 }
 
-static int run_once(struct trial *trial, cn_network *network, const char *onnx)
+static int look_at_outputs(struct trial *trial, cn_request *request, const cn_onnx_info *info)
 {
-	const cn_onnx_info *info = cn_network_info(network);
-	uint32_t width = trial->input.fixed_width ? trial->input.fixed_width : TRIAL_WIDTH;
-	uint32_t height = trial->input.fixed_width ? trial->input.fixed_height : TRIAL_HEIGHT;
-	cn_request *request;
-	size_t shape[4];
-	int status = 0;
-	cn_input_shape(&trial->input, width, height, shape);
-	CN_TRY(cn_network_acquire(network, shape, 4, &request));
-	CN_GOTO(status, fill_input(trial, request, width, height));
-	CN_GOTO(status, cn_request_run(request));
-	CN_GOTO(status, cn_text_addf(&trial->found, "run on %u x %u pixels:\n", width, height));
-	for (size_t i = 0; i < info->output_count && i < MOST_OUTPUTS; i++) {
+	CN_TRY(cn_text_addf(&trial->found, "run on %u x %u pixels:\n", trial->width, trial->height));
+	for (size_t i = 0; i < info->output_count && i < CN_MOST_SEEN; i++) {
 		cn_tensor output;
-		CN_GOTO(status, cn_request_output(request, info->outputs[i].name, &output));
-		CN_GOTO(status, look_at_output(trial, onnx, info->outputs[i].name, &output));
+		CN_TRY(cn_request_output(request, info->outputs[i].name, &output));
+		CN_TRY(look_at_output(trial, info->outputs[i].name, &output));
 	}
-done:
+	return 0;
+}
+
+static int run_at(struct trial *trial, cn_network *network, uint32_t width, uint32_t height, cn_request **request)
+{
+	size_t shape[4];
+	trial->width = width;
+	trial->height = height;
+	cn_input_shape(&trial->input, width, height, shape);
+	CN_TRY(cn_network_acquire(network, shape, 4, request));
+	int status = fill_input(trial, *request);
+	if (status == 0)
+		status = cn_request_run(*request);
+	if (status < 0)
+		cn_network_release(network, *request);
+	return status;
+}
+
+/* Position embeddings may bind a network to one size that its input does not tell of. */
+static int run(struct trial *trial, cn_network *network, cn_request **request)
+{
+	cn_input_spec *input = &trial->input;
+	if (input->fixed_width)
+		return run_at(trial, network, input->fixed_width, input->fixed_height, request);
+	if (run_at(trial, network, TRIAL_WIDTH, TRIAL_HEIGHT, request) == 0)
+		return 0;
+	CN_TRY(run_at(trial, network, SQUARE, SQUARE, request));
+	input->fixed_width = input->fixed_height = input->longest = SQUARE;
+	return cn_text_addf(&trial->found,
+			    "it does not run on %d x %d pixels, but on %d x %d, which is taken as fixed\n", TRIAL_WIDTH,
+			    TRIAL_HEIGHT, SQUARE, SQUARE);
+}
+
+static int run_once(struct trial *trial, cn_network *network)
+{
+	cn_request *request;
+	CN_TRY(run(trial, network, &request));
+	int status = look_at_outputs(trial, request, cn_network_info(network));
 	cn_network_release(network, request);
 	return status;
 }
@@ -197,14 +197,11 @@ static json_t *input_json(const cn_input_spec *spec)
 	return input;
 }
 
-static int make_json(const struct trial *trial, char **out)
+/* Takes the plan's member over. */
+static int make_json(const struct trial *trial, const cn_outputs_plan *plan, char **out)
 {
-	json_t *global = json_pack("{s:s, s:s, s:i}", "output", trial->output, "pool", trial->is_map ? "gem" : "none",
-				   "dim", (int)trial->dim);
-	if (trial->is_map)
-		json_object_set_new(global, "p", json_real(3));
-	json_t *root = json_pack("{s:i, s:s, s:o, s:o}", "format", 1, "kind", "global", "input",
-				 input_json(&trial->input), "global", global);
+	json_t *root = json_pack("{s:i, s:s, s:o, s:o}", "format", 1, "kind", plan->kind, "input",
+				 input_json(&trial->input), plan->kind, plan->member);
 	cn_text text = CN_TEXT_INIT;
 	int status = cn_json_text(&text, root, 2);
 	if (status == 0)
@@ -226,6 +223,28 @@ static int fail_without_output(struct trial *trial, const char *onnx)
 		       onnx, trial->found.data);
 }
 
+static int conclude(struct trial *trial, const char *onnx, cairn_model_proposal *out)
+{
+	cn_outputs_plan plan;
+	int status =
+		cn_outputs_propose(&plan, trial->outputs, trial->count, trial->width, trial->height, &trial->found);
+	if (status < 0) {
+		json_decref(plan.member);
+		return status;
+	}
+	if (!plan.member)
+		return fail_without_output(trial, onnx);
+	if (plan.multiple && trial->input.multiple % plan.multiple)
+		trial->input.multiple = plan.multiple;
+	CN_TRY(make_json(trial, &plan, &out->json));
+	if (trial->input.type == CN_TENSOR_F32)
+		CN_TRY(cn_text_addf(&trial->found, "guessed: mean and std of the pixels%s\n",
+				    trial->input.fixed_width ? "" : ", the longest side and the multiple of sides"));
+	out->found = trial->found.data;
+	trial->found = (cn_text)CN_TEXT_INIT;
+	return 0;
+}
+
 static int propose(struct trial *trial, const char *onnx, cairn_model_proposal *out)
 {
 	const cn_network_options options = { .threads = 1 };
@@ -233,24 +252,11 @@ static int propose(struct trial *trial, const char *onnx, cairn_model_proposal *
 	CN_TRY(cn_network_open(&network, onnx, &options));
 	int status = propose_input(trial, &cn_network_info(network)->input, onnx);
 	if (status == 0)
-		status = run_once(trial, network, onnx);
+		status = run_once(trial, network);
+	if (status == 0)
+		status = conclude(trial, onnx, out);
 	cn_network_free(network);
-	CN_TRY(status);
-	if (!trial->output)
-		return fail_without_output(trial, onnx);
-	CN_TRY(cn_text_addf(&trial->found, "taken: '%s', %s\n", trial->output,
-			    trial->is_map ? "a map, pooled by GeM with p = 3" : "a vector as it is"));
-	if (trial->rank == 1)
-		CN_TRY(cn_text_addf(&trial->found,
-				    "it looks like the scores of 1000 classes: a network exported without "
-				    "its classifier describes images better\n"));
-	if (trial->input.type == CN_TENSOR_F32)
-		CN_TRY(cn_text_addf(&trial->found, "guessed: mean and std of the pixels%s\n",
-				    trial->input.fixed_width ? "" : ", the longest side and the multiple of sides"));
-	CN_TRY(make_json(trial, &out->json));
-	out->found = trial->found.data;
-	trial->found = (cn_text)CN_TEXT_INIT;
-	return 0;
+	return status;
 }
 
 int cairn_model_propose(cairn_model_proposal *out, const char *onnx)
@@ -259,7 +265,8 @@ int cairn_model_propose(cairn_model_proposal *out, const char *onnx)
 	*out = (cairn_model_proposal){ 0 };
 	int status = propose(&trial, onnx, out);
 	cn_text_free(&trial.found);
-	cn_free(trial.output);
+	if (status < 0)
+		cairn_model_proposal_free(out);
 	return status;
 }
 

@@ -9,7 +9,31 @@
 #include "support.h"
 #include "util/json.h"
 
-#define MOST_OUTPUTS 2
+#define MOST_OUTPUTS 3
+
+/* What becomes of an output's convolution, whose kernel is its stride. */
+enum { MAP, VECTOR, CELLS, RELIABILITY, HEAT, TOKENS, TOKENS_ALONE, TOKENS_FIXED, LIST, PLACES, UNIT_PLACES, STRANGE };
+
+static const struct {
+	size_t stride;
+	const char *activation;
+	int is_list;       /* 1 x positions x channels; of one channel 1 x positions */
+	int64_t prefix;    /* tokens before them */
+	int64_t positions; /* 0: any number */
+} forms[] = {
+	[MAP] = { 1, NULL, 0, 0, 0 },
+	[VECTOR] = { 1, NULL, 0, 0, 0 },
+	[CELLS] = { 8, NULL, 0, 0, 0 },
+	[RELIABILITY] = { 8, "Sigmoid", 0, 0, 0 },
+	[HEAT] = { 1, "Sigmoid", 0, 0, 0 },
+	[TOKENS] = { 16, NULL, 1, 5, 0 },
+	[TOKENS_ALONE] = { 14, NULL, 1, 0, 0 },
+	[TOKENS_FIXED] = { 16, NULL, 1, 1, 14 * 14 },
+	[LIST] = { 16, NULL, 1, 0, 0 },
+	[PLACES] = { 16, "Exp", 1, 0, 0 },
+	[UNIT_PLACES] = { 16, "Tanh", 1, 0, 0 },
+	[STRANGE] = { 5, NULL, 1, 0, 0 },
+};
 
 /* A network of one convolution for each output, whose numbers are averaged where it is a vector. */
 struct network {
@@ -19,7 +43,7 @@ struct network {
 	struct {
 		const char *name;
 		size_t channels;
-		int is_vector;
+		int form;
 	} outputs[MOST_OUTPUTS];
 };
 
@@ -36,21 +60,56 @@ static const char *first_channels(cn_onnx_graph *graph, const struct network *ne
 	return x;
 }
 
+static const char *as_list(cn_onnx_graph *graph, const char *x, size_t channels, int64_t prefix, int64_t positions)
+{
+	static const float token[5 * 64] = { 1 };
+	if (channels == 1)
+		return cn_onnx_op(graph, "Reshape", x, cn_onnx_integers(graph, 2, (const int64_t[]){ 1, -1 }));
+	const int64_t shape[] = { 1, (int64_t)channels, positions ? positions : -1 };
+	x = cn_onnx_op(graph, "Reshape", x, cn_onnx_integers(graph, 3, shape));
+	x = cn_onnx_op(graph, "Transpose", x, NULL);
+	cn_onnx_set_ints(graph, "perm", 3, (const int64_t[]){ 0, 2, 1 });
+	if (prefix == 0)
+		return x;
+	x = cn_onnx_op(graph, "Concat",
+		       cn_onnx_floats(graph, 3, (const size_t[]){ 1, (size_t)prefix, channels }, token), x);
+	cn_onnx_set_int(graph, "axis", 1);
+	return x;
+}
+
+static const char *random_conv(cn_onnx_graph *graph, const char *x, size_t inputs, size_t outputs, size_t stride,
+			       uint64_t seed)
+{
+	size_t count = outputs * inputs * stride * stride;
+	float *weight = malloc(count * sizeof(*weight));
+	for (size_t k = 0; k < count; k++)
+		weight[k] = cn_test_normal(&seed) / (float)(stride * stride);
+	x = cn_onnx_conv(
+		graph, x,
+		&(cn_onnx_conv_spec){
+			.weight = weight, .outputs = outputs, .inputs = inputs, .kernel = stride, .stride = stride });
+	free(weight);
+	return x;
+}
+
 static void add_output(cn_onnx_graph *graph, const struct network *network, size_t i, const char *x)
 {
-	size_t channels = network->outputs[i].channels, inputs = (size_t)network->channels;
-	float *weight = malloc(channels * inputs * sizeof(*weight));
-	uint64_t seed = i;
-	for (size_t k = 0; k < channels * inputs; k++)
-		weight[k] = cn_test_normal(&seed);
-	x = cn_onnx_conv(graph, x,
-			 &(cn_onnx_conv_spec){ .weight = weight, .outputs = channels, .inputs = inputs, .kernel = 1 });
-	free(weight);
-	if (network->outputs[i].is_vector) {
+	size_t channels = network->outputs[i].channels;
+	int form = network->outputs[i].form;
+	x = random_conv(graph, x, (size_t)network->channels, channels, forms[form].stride, i);
+	if (forms[form].activation)
+		x = cn_onnx_op(graph, forms[form].activation, x, NULL);
+	if (form == VECTOR) {
 		x = cn_onnx_op(graph, "GlobalAveragePool", x, NULL);
 		x = cn_onnx_op(graph, "Flatten", x, NULL);
 	}
-	cn_onnx_graph_output(graph, x, network->outputs[i].name, network->outputs[i].is_vector ? 2 : 4,
+	if (forms[form].is_list) {
+		x = as_list(graph, x, channels, forms[form].prefix, forms[form].positions);
+		cn_onnx_graph_output(graph, x, network->outputs[i].name, channels == 1 ? 2 : 3,
+				     (const int64_t[]){ 1, -1, (int64_t)channels });
+		return;
+	}
+	cn_onnx_graph_output(graph, x, network->outputs[i].name, form == VECTOR ? 2 : 4,
 			     (const int64_t[]){ 1, (int64_t)channels, -1, -1 });
 }
 
@@ -138,6 +197,98 @@ static void the_best_output_is_taken(void **state)
 	}
 }
 
+#define ANY(...)                                                                                                       \
+	{                                                                                                              \
+		CN_TENSOR_F32, 0, 3, -1, -1,                                                                           \
+		{                                                                                                      \
+			__VA_ARGS__                                                                                    \
+		}                                                                                                      \
+	}
+
+/* Each is imported and opened, too: what is proposed is what a bundle takes. */
+static void other_kinds_are_recognised(void **state)
+{
+	(void)state;
+	static const struct {
+		struct network network;
+		const char *kind, *json[3], *found;
+	} cases[] = {
+		{ ANY({ "hidden", 24, TOKENS }),
+		  "global",
+		  { "\"prefix\": 5", "\"patch\": 16", "\"pool\": \"none\"" },
+		  "tokens of patches of 16 x 16 pixels behind 5 others" },
+		{ ANY({ "hidden", 24, TOKENS_ALONE }, { "logits", 50, VECTOR }),
+		  "global",
+		  { "\"prefix\": 0", "\"pool\": \"spoc\"", "\"multiple\": 14" },
+		  "behind 0 others: their mean" },
+		{ ANY({ "hidden", 24, TOKENS_FIXED }),
+		  "global",
+		  { "\"prefix\": 1", "\"patch\": 16", "224,\n" },
+		  "does not run on 256 x 192 pixels, but on 224 x 224" },
+		{ ANY({ "semi", 65, CELLS }, { "desc", 32, CELLS }),
+		  "local",
+		  { "\"method\": \"dense\"", "\"keypoints\": \"semi\"", "\"threshold\": 0.005" },
+		  "at the peaks of 'semi', logits of cells of 8 x 8 pixels" },
+		{ ANY({ "heatmap", 1, HEAT }, { "desc", 32, CELLS }),
+		  "local",
+		  { "\"method\": \"dense\"", "\"keypoints\": \"heatmap\"", "\"dim\": 32" },
+		  "'heatmap', a heat map, descriptors from the map 'desc'" },
+		/* Of descriptors that are wider than the logits of cells, too. */
+		{ ANY({ "a", 128, CELLS }, { "b", 65, CELLS }, { "c", 1, RELIABILITY }),
+		  "local",
+		  { "\"method\": \"xfeat\"", "\"reliability\": \"c\"", "\"descriptors\": \"a\"" },
+		  "reliability from 'c'" },
+		{ ANY({ "kpts", 2, PLACES }, { "conf", 1, LIST }, { "desc", 48, LIST }),
+		  "local",
+		  { "\"method\": \"keypoints\"", "\"coordinates\": \"pixels\"", "\"scores\": \"conf\"" },
+		  "places 'kpts' in pixels" },
+		{ ANY({ "desc", 48, LIST }, { "kpts", 2, UNIT_PLACES }, { "conf", 1, LIST }),
+		  "local",
+		  { "\"coordinates\": \"unit\"", "\"keypoints\": \"kpts\"", "\"dim\": 48" },
+		  "places 'kpts' from -1 to 1" },
+		/* A map that is called nothing of the kind is none of keypoints. */
+		{ ANY({ "mask", 1, HEAT }, { "features", 32, CELLS }),
+		  "global",
+		  { "\"output\": \"features\"", "\"pool\": \"gem\"", "\"dim\": 32" },
+		  "pooled by GeM" },
+	};
+	new_home();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *path = write_network(&cases[i].network);
+		cairn_model_proposal proposal;
+		cairn_model *model;
+		cairn_model_info info;
+		assert_ok(cairn_model_propose(&proposal, path));
+		for (size_t k = 0; k < 3; k++)
+			if (!strstr(proposal.json, cases[i].json[k]))
+				fail_msg("%zu: no %s in %s", i, cases[i].json[k], proposal.json);
+		if (!strstr(proposal.found, cases[i].found))
+			fail_msg("%zu: no %s in %s", i, cases[i].found, proposal.found);
+		assert_ok(cairn_model_import_proposed("mine", path, &proposal, 1));
+		cairn_model_proposal_free(&proposal);
+		assert_ok(cairn_model_open(&model, "mine", NULL));
+		cairn_model_get_info(model, &info);
+		assert_string_equal(info.kind, cases[i].kind);
+		cairn_model_free(model);
+	}
+}
+
+/* Where two patches explain the number of tokens, it is the one with fewer others before them; where none does, the
+ * tokens are of no use. */
+static void tokens_need_a_grid(void **state)
+{
+	(void)state;
+	static const struct network ambiguous = { CN_TENSOR_F32, 0, 3, 64, 64, { { "hidden", 24, TOKENS_ALONE } } };
+	static const struct network strange = { CN_TENSOR_F32, 0, 3, 400, 400, { { "hidden", 24, STRANGE } } };
+	cairn_model_proposal proposal;
+	assert_ok(cairn_model_propose(&proposal, write_network(&ambiguous)));
+	assert_non_null(strstr(proposal.json, "\"patch\": 16"));
+	assert_non_null(strstr(proposal.json, "\"prefix\": 0"));
+	cairn_model_proposal_free(&proposal);
+	assert_fails(cairn_model_propose(&proposal, write_network(&strange)), CAIRN_EUNSUPPORTED,
+		     "output 'hidden': float32 1 x 6400 x 24");
+}
+
 static void a_file_is_imported_without_a_model_json(void **state)
 {
 	static const struct network network = { CN_TENSOR_F32, 0, 3, -1, -1, { { "features", 32, 0 } } };
@@ -172,8 +323,8 @@ static void what_is_of_no_use_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_best_output_is_taken),
-		cmocka_unit_test(a_file_is_imported_without_a_model_json),
+		cmocka_unit_test(the_best_output_is_taken),  cmocka_unit_test(other_kinds_are_recognised),
+		cmocka_unit_test(tokens_need_a_grid),        cmocka_unit_test(a_file_is_imported_without_a_model_json),
 		cmocka_unit_test(what_is_of_no_use_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
