@@ -30,6 +30,37 @@ static json_t *members_json(const cairn_model *model, size_t count)
 	return list;
 }
 
+static void add_cost(json_t *list, const cairn_model_cost *cost, const char *images)
+{
+	if (!cost->images)
+		return;
+	json_t *object = json_object();
+	set_member(object, "precision", text_json("bf16"));
+	set_member(object, "mean", number_json(cost->mean));
+	set_member(object, "least", number_json(cost->least));
+	set_member(object, "images", json_integer(cost->images));
+	set_member(object, "of", text_json(images));
+	add_item(list, object);
+}
+
+static json_t *precisions_json(const cairn_model_info *info)
+{
+	json_t *list = json_array(), *reference = json_object();
+	set_member(reference, "precision", text_json(info->is_quantised ? "int8" : "f32"));
+	set_member(reference, "mean", json_null());
+	set_member(reference, "least", json_null());
+	set_member(reference, "images", json_integer(0));
+	set_member(reference, "of", json_null());
+	if (info->member_count) {
+		json_decref(reference);
+		return list;
+	}
+	add_item(list, reference);
+	add_cost(list, &info->generated, "generated");
+	add_cost(list, &info->photographs, "photographs");
+	return list;
+}
+
 static int print_as_json(const cairn_model *model, const cairn_model_info *info)
 {
 	json_t *root = json_object();
@@ -43,6 +74,7 @@ static int print_as_json(const cairn_model *model, const cairn_model_info *info)
 	set_bytes(root, "folder", info->folder);
 	set_bytes(root, "network", *info->network ? info->network : NULL);
 	set_member(root, "bf16_cosine", number_json(info->bf16_cosine));
+	set_member(root, "precisions", precisions_json(info));
 	set_member(root, "whitening", text_json(info->whitening));
 	set_member(root, "members", members_json(model, info->member_count));
 	return print_json(root);
@@ -59,12 +91,23 @@ static void print_members(const cairn_model *model, size_t count)
 	}
 }
 
-static void print_bf16(double cosine)
+static void print_cost(const cairn_model_cost *cost, const char *images)
 {
-	if (isnan(cosine))
-		printf("bf16 check   none was made; runs in f32 unless asked otherwise\n");
-	else
-		printf("bf16 check   cosine to f32 at least %.5f\n", cosine);
+	if (!cost->images)
+		return;
+	printf("             bf16: cosine to that at least %.5f", cost->least);
+	if (!isnan(cost->mean))
+		printf(", %.5f in the mean", cost->mean);
+	printf(" (%u %s)\n", cost->images, images);
+}
+
+static void print_precisions(const cairn_model_info *info)
+{
+	printf("precisions   %s\n", info->is_quantised ? "int8 (as the file is; the rest of it in f32)" : "f32");
+	print_cost(&info->generated, "generated images");
+	print_cost(&info->photographs, "photographs");
+	if (!info->generated.images)
+		printf("             bf16 was not checked; runs in f32 unless asked otherwise\n");
 }
 
 static int print(const cairn_model *model, const cairn_model_info *info)
@@ -80,7 +123,7 @@ static int print(const cairn_model *model, const cairn_model_info *info)
 		printf("network      %s\n", network);
 	print_members(model, info->member_count);
 	if (!info->member_count)
-		print_bf16(info->bf16_cosine);
+		print_precisions(info);
 	free(folder);
 	free(network);
 	return output_end(EXIT_DONE);
@@ -113,7 +156,9 @@ static const struct section sections[] = {
 	{ "json output",
 	  "One object: name, kind (global, local, ensemble or detector), dim, longest, parameters (null where "
 	  "the network was not read), licence, fingerprint, folder, network (null for an ensemble), "
-	  "bf16_cosine (null where no check was made), whitening (none, centre, pca, pcaw or lw) and "
+	  "bf16_cosine (null where no check was made), precisions (a list: first what the file computes in, f32 "
+	  "or int8, then bf16 with mean and least cosine to that, the number of images and what they "
+	  "were, generated or photographs; empty for an ensemble), whitening (none, centre, pca, pcaw or lw) and "
 	  "members, a list of objects with name, weight and fingerprint: those of an ensemble." },
 	{ NULL, NULL },
 };

@@ -36,6 +36,13 @@ typedef struct {
 		CAIRN_MODEL_OPTIONS_VERSION, 0, NULL                                                                   \
 	}
 
+/** How near what a network gives in bf16 comes to what it gives in f32: cosines of pooled descriptors before whitening;
+ * of local models the mean cosine of an image's dense descriptors. */
+typedef struct {
+	double mean, least; /**< over the images; NAN where there are none */
+	uint32_t images;    /**< 0: not measured */
+} cairn_model_cost;
+
 /** What a bundle says of itself. All text is borrowed from the model. */
 typedef struct {
 	const char *name;
@@ -55,6 +62,11 @@ typedef struct {
 	double bf16_cosine;  /**< least cosine between bf16 and f32 outputs in the recorded check; NAN where not checked
 			      */
 	size_t member_count; /**< of an ensemble; otherwise 0 */
+	int is_quantised; /**< the file computes in int8 in part, as its author made it: what is called f32 or bf16 is
+			   * the rest of it, and cosines are to f32 of this file. 0 where that is not known */
+	cairn_model_cost generated;   /**< of bf16, found on generated images when the bundle was made; an ensemble has
+				       * none of its own */
+	cairn_model_cost photographs; /**< found by cairn_model_measure() */
 } cairn_model_info;
 
 /** A member of an ensemble. All text is borrowed from the model. */
@@ -170,6 +182,22 @@ typedef struct {
 /** Run the network alone, without decoding, on an input of width x height (rounded as for images) for some seconds. */
 CAIRN_API int cairn_model_bench(cairn_model *model, uint32_t width, uint32_t height, double seconds,
 				cairn_model_speed *out);
+
+/**
+ * Run a network in f32 and in bf16 on photographs, and note in its bundle how far they differ. What `auto` chooses
+ * rests on generated images as before, so that descriptors of a collection stay comparable.
+ *
+ * @param      name     as for cairn_model_open()
+ * @param      paths    image files; those that cannot be read are passed over with a warning
+ * @param      threads  0: one for each core
+ * @param      progress NULL, or told after each image; may cancel
+ * @param[out] out      what was noted
+ * @return 0; CAIRN_EUNSUPPORTED where the processor does not compute in bf16; CAIRN_EINVALID for an ensemble, for
+ * models of the method "keypoints" and where no image could be read; CAIRN_ECANCELLED; errors of cairn_model_open();
+ *         CAIRN_EIO where the bundle cannot be written
+ */
+CAIRN_API int cairn_model_measure(const char *name, const char *const *paths, size_t count, uint32_t threads,
+				  cairn_progress_cb progress, void *payload, cairn_model_cost *out);
 
 #ifdef __cplusplus
 }

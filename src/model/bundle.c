@@ -198,23 +198,48 @@ static int parse_input(cn_input_spec *spec, const json_t *input, const char *whe
 	return parse_sizes(spec, input, where);
 }
 
+static int get_cosine(const json_t *object, const char *where, const char *key, double *out)
+{
+	CN_TRY(cn_json_get_number(object, where, key, out));
+	if (fabs(*out) <= 1.001)
+		return 0;
+	return cn_fail(CAIRN_EFORMAT, "%s: \"%s\" is %g, which is no cosine", where, key, *out);
+}
+
+/* Bundles of earlier versions have no mean. */
+static int parse_cost(cairn_model_cost *cost, const json_t *object, const char *where)
+{
+	int64_t images;
+	if (!json_object_get(object, "bf16_cosine") && !json_object_get(object, "inputs"))
+		return 0;
+	CN_TRY(get_cosine(object, where, "bf16_cosine", &cost->least));
+	if (json_object_get(object, "bf16_mean"))
+		CN_TRY(get_cosine(object, where, "bf16_mean", &cost->mean));
+	CN_TRY(cn_json_get_integer(object, where, "inputs", 1, 1000000, &images));
+	cost->images = (uint32_t)images;
+	return 0;
+}
+
 static int parse_check(cairn_model *model, const json_t *root, const char *file)
 {
-	static const char *const known[] = { "bf16_cosine", "inputs", NULL };
-	const json_t *check = NULL;
-	char where[512];
-	int64_t inputs;
-	model->bf16_cosine = NAN;
+	static const char *const known[] = { "bf16_cosine", "bf16_mean", "inputs", "photographs", "quantised", NULL };
+	static const char *const of_photographs[] = { "bf16_cosine", "bf16_mean", "inputs", NULL };
+	const json_t *check = NULL, *photographs = NULL;
+	char where[512], place[512];
 	CN_TRY(cn_json_opt_object(root, file, "check", &check));
 	if (!check)
 		return 0;
 	snprintf(where, sizeof(where), "%.400s: check", file);
 	CN_TRY(cn_json_only(check, where, known));
-	CN_TRY(cn_json_get_number(check, where, "bf16_cosine", &model->bf16_cosine));
-	if (!(fabs(model->bf16_cosine) <= 1.001))
-		return cn_fail(CAIRN_EFORMAT, "%s: \"bf16_cosine\" is %g, which is no cosine", where,
-			       model->bf16_cosine);
-	return cn_json_get_integer(check, where, "inputs", 1, 1000000, &inputs);
+	CN_TRY(parse_cost(&model->generated, check, where));
+	model->bf16_cosine = model->generated.least;
+	CN_TRY(cn_json_opt_bool(check, where, "quantised", &model->is_quantised));
+	CN_TRY(cn_json_opt_object(check, where, "photographs", &photographs));
+	if (!photographs)
+		return 0;
+	snprintf(place, sizeof(place), "%.480s.photographs", where);
+	CN_TRY(cn_json_only(photographs, place, of_photographs));
+	return parse_cost(&model->photographs, photographs, place);
 }
 
 static int parse_source(const json_t *root, const char *file)
@@ -256,7 +281,6 @@ static int parse_ensemble(cairn_model *model, const json_t *root, const char *fi
 {
 	char where[512];
 	CN_TRY(cn_ensemble_parse(&model->ensemble, root, file));
-	model->bf16_cosine = NAN;
 	snprintf(where, sizeof(where), "%.400s: whitening", file);
 	return cn_whitening_parse(&model->global, root, file, where);
 }
@@ -296,6 +320,8 @@ static int parse_root(cairn_model *model, const json_t *root, const char *file)
 	const char *text = "";
 	int64_t format;
 	int kind;
+	model->bf16_cosine = NAN;
+	model->generated = model->photographs = (cairn_model_cost){ NAN, NAN, 0 };
 	CN_TRY(check_members(root, file));
 	CN_TRY(cn_json_get_integer(root, file, "format", 1, 1, &format));
 	CN_TRY(cn_json_get_text(root, file, "name", &text));
@@ -558,6 +584,7 @@ int cn_bundle_load(cairn_model *model, unsigned threads, int bf16)
 	cn_network_free(model->network);
 	model->network = network;
 	model->parameters = cn_network_info(network)->parameters;
+	model->is_quantised = cn_network_info(network)->is_quantised;
 	model->threads = threads;
 	model->bf16 = bf16;
 	return 0;

@@ -44,7 +44,9 @@ struct cairn_model {
 	char fingerprint[33];
 	int is_local, is_detector; /* neither: global */
 	int cache;
-	double bf16_cosine; /* NAN: not checked */
+	double bf16_cosine; /* of `generated`, the least; NAN: not checked */
+	cairn_model_cost generated, photographs;
+	int is_quantised; /* as model.json says, or the network once it is loaded */
 	uint64_t parameters;
 	cn_input_spec input;
 	cn_global_spec global;
@@ -158,6 +160,9 @@ typedef struct {
 	const float *projection; /* kept x dim; NULL for CN_WHITENING_CENTRE */
 	uint32_t kept;
 } cn_whitening;
+
+/** Note what bf16 costs on photographs in the bundle's model.json. */
+int cn_bundle_note_cost(const cairn_model *model, const cairn_model_cost *photographs);
 
 /** Write whitening into a bundle: copies `model`'s bundle to `target` unless they are the same, replaces the
  * parameters. */

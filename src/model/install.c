@@ -186,25 +186,58 @@ static int write_json(const cn_bundle_draft *draft, const json_t *root)
 	return status;
 }
 
+/* Empty where nothing was measured. */
+static json_t *cost_json(const cairn_model_cost *cost)
+{
+	return cost->images ? json_pack("{s:f, s:f, s:i}", "bf16_cosine", cost->least, "bf16_mean", cost->mean,
+					"inputs", (int)cost->images)
+			    : json_object();
+}
+
 /* Writes model.json, measures the precision, writes it again with the result, puts the bundle into place. */
 static int finish(cn_bundle_draft *draft, json_t *root)
 {
 	cairn_model *model;
-	double cosine;
+	cairn_model_cost cost;
 	json_object_del(root, "check");
 	CN_TRY(write_json(draft, root));
 	CN_TRY(cn_bundle_read(&model, draft->folder));
 	/* Nothing that is compiled for the check is worth keeping. */
 	model->cache = 0;
-	int status = cn_precision_check(model, &cosine);
+	int status = cn_precision_check(model, &cost);
+	int is_quantised = model->is_quantised;
 	cairn_model_free(model);
 	CN_TRY(status);
-	if (!isnan(cosine)) {
-		json_t *check = json_pack("{s:f, s:i}", "bf16_cosine", cosine, "inputs", CN_PRECISION_INPUTS);
-		CN_TRY(set_member(root, "check", check));
-		CN_TRY(write_json(draft, root));
-	}
+	json_t *check = cost_json(&cost);
+	if (is_quantised)
+		json_object_set_new(check, "quantised", json_true());
+	CN_TRY(set_member(root, "check", check));
+	CN_TRY(write_json(draft, root));
 	return cn_bundle_draft_commit(draft);
+}
+
+static int set_photographs(json_t *root, const cairn_model_cost *photographs)
+{
+	json_t *check = json_object_get(root, "check");
+	if (!check) {
+		check = json_object();
+		CN_TRY(set_member(root, "check", check));
+	}
+	return set_member(check, "photographs", cost_json(photographs));
+}
+
+int cn_bundle_note_cost(const cairn_model *model, const cairn_model_cost *photographs)
+{
+	json_t *root = NULL;
+	char *path = cn_path_join(model->folder, "model.json");
+	int status = path ? cn_json_read(&root, path) : CAIRN_ENOMEM;
+	if (status == 0)
+		status = set_photographs(root, photographs);
+	if (status == 0)
+		status = cn_json_write(path, root);
+	json_decref(root);
+	cn_free(path);
+	return status;
 }
 
 /* ---- from a package ---- */

@@ -133,6 +133,9 @@ void cairn_model_get_info(const cairn_model *model, cairn_model_info *info)
 		.parameters = model->parameters,
 		.bf16_cosine = bf16_cosine_of(model),
 		.member_count = model->ensemble.count,
+		.is_quantised = model->is_quantised,
+		.generated = model->generated,
+		.photographs = model->photographs,
 	};
 }
 

@@ -1,9 +1,9 @@
 /*
- * The check that decides whether bf16 is chosen by itself: the same images in both precisions, the cosine of what comes
- * out.
+ * What bf16 costs: the same images in both precisions, the cosine of what comes out. Made-up images decide whether bf16
+ * is chosen by itself.
  *
- * The images are value noise: random numbers on grids of 4, 8 ... 128 cells a side, interpolated and added with weights
- * that fall with frequency, as in photographs. Each machine makes the same ones, and none need be shipped.
+ * These images are value noise: random numbers on grids of 4, 8 ... 128 cells a side, interpolated and added with
+ * weights that fall with frequency, as in photographs. Each machine makes the same ones, and none need be shipped.
  */
 #include "model/precision.h"
 
@@ -180,23 +180,60 @@ static int run_all(cairn_model *model, int bf16, cn_map *outputs)
 	return 0;
 }
 
-int cn_precision_check(cairn_model *model, double *out)
+int cn_precision_is_comparable(const cairn_model *model)
+{
+	/* Keypoints or boxes that a network chose itself are not the same ones in both. */
+	return !model->is_detector && (!model->is_local || model->local.method != CN_LOCAL_KEYPOINTS);
+}
+
+static double compare(const cairn_model *model, const cn_map *wide, const cn_map *narrow)
+{
+	return model->is_local ? compare_local(wide, narrow) : compare_global(model, wide, narrow);
+}
+
+cairn_model_cost cn_precision_cost(const double *cosines, size_t count)
+{
+	cairn_model_cost cost = { NAN, NAN, (uint32_t)count };
+	double sum = 0;
+	for (size_t i = 0; i < count; i++) {
+		sum += cosines[i];
+		if (!(cosines[i] >= cost.least))
+			cost.least = cosines[i];
+	}
+	if (count)
+		cost.mean = sum / (double)count;
+	return cost;
+}
+
+int cn_precision_compare(cairn_model *wide, cairn_model *narrow, const uint8_t *rgb, uint32_t width, uint32_t height,
+			 double *cosine)
+{
+	cn_map of_wide = { 0 }, of_narrow = { 0 };
+	int status = run_image(wide, rgb, width, height, &of_wide);
+	if (status == 0)
+		status = run_image(narrow, rgb, width, height, &of_narrow);
+	if (status == 0)
+		*cosine = compare(wide, &of_wide, &of_narrow);
+	cn_free((float *)(uintptr_t)of_wide.data);
+	cn_free((float *)(uintptr_t)of_narrow.data);
+	return status;
+}
+
+int cn_precision_check(cairn_model *model, cairn_model_cost *out)
 {
 	cn_map wide[CN_PRECISION_INPUTS] = { 0 }, narrow[CN_PRECISION_INPUTS] = { 0 };
+	double cosines[CN_PRECISION_INPUTS];
+	size_t count = 0;
 	int status = 0;
-	*out = NAN;
-	/* Keypoints or boxes that a network chose itself are not the same ones in both. */
-	if (model->is_detector || (model->is_local && model->local.method == CN_LOCAL_KEYPOINTS))
+	*out = cn_precision_cost(NULL, 0);
+	if (!cn_precision_is_comparable(model))
 		return cn_bundle_load(model, 1, 0);
 	if (cn_cpu_has_bf16())
 		CN_GOTO(status, run_all(model, 1, narrow));
 	CN_GOTO(status, run_all(model, 0, wide));
-	for (size_t i = 0; i < CN_PRECISION_INPUTS && narrow[i].data; i++) {
-		double near = model->is_local ? compare_local(&wide[i], &narrow[i])
-					      : compare_global(model, &wide[i], &narrow[i]);
-		if (!(near >= *out))
-			*out = near;
-	}
+	for (; count < CN_PRECISION_INPUTS && narrow[count].data; count++)
+		cosines[count] = compare(model, &wide[count], &narrow[count]);
+	*out = cn_precision_cost(cosines, count);
 done:
 	for (size_t i = 0; i < CN_PRECISION_INPUTS; i++) {
 		cn_free((float *)(uintptr_t)wide[i].data);

@@ -7,9 +7,9 @@ import shutil
 from support import DONE, INPUT, USAGE, check, run_tests
 
 RECIPES = ["efficientnet-lite0", "xfeat", "sscd"]
-INFO = ["name", "kind", "dim", "longest", "parameters", "licence", "fingerprint", "folder", "network", "bf16_cosine", "whitening",
+INFO = ["name", "kind", "dim", "longest", "parameters", "licence", "fingerprint", "folder", "network", "bf16_cosine", "precisions", "whitening",
         "members"]
-SPEED = ["images_per_second", "width", "height", "precision", "threads"]
+SPEED = ["images_per_second", "width", "height", "precision", "threads", "bf16"]
 
 
 def models(place):
@@ -204,6 +204,22 @@ def test_bench(place):
     check("as JSON, its size rounded", list(speed) == SPEED and speed["images_per_second"] > 0
           and (speed["width"], speed["height"]) == (32, 48)
           and speed["threads"] == 1 and speed["precision"] in ("f32", "bf16"), speed)
+    check("without photographs nothing is compared", speed["bf16"] is None, speed)
+    place.photographs("p", 3)
+    measured = place.run("model", "bench", "tiny", "p", *quick, "--format", "json")
+    if "does not compute in bf16" in measured.err:
+        check("no bf16 here", measured.code == INPUT, measured)
+    else:
+        cost = measured.json["bf16"]
+        check("with photographs", list(cost) == ["mean", "least", "images"] and cost["images"] == 3
+              and 0.9 < cost["least"] <= cost["mean"] < 1, measured)
+        last = about(place, "tiny")["precisions"][-1]
+        check("info shows it", last == {"precision": "bf16", **cost, "of": "photographs"}, last)
+        text = place.run("model", "info", "tiny").out
+        check("as text too", re.search(r"^precisions +f32\n +bf16: .* \(6 generated images\)\n +bf16: .* \(3 photographs\)$", text,
+                                       re.MULTILINE), text)
+        told = place.run("model", "bench", "tiny", "p", *quick)
+        check("and bench", re.search(r"^bf16: cosine to f32 at least (0\.9\d+|1\.0+), .* over 3 photographs$", told.out, re.MULTILINE), told)
     failed = place.run("model", "bench", "nothing", *quick)
     check("of a model that is not there", failed.code == INPUT and "no model 'nothing'" in failed.err, failed)
 

@@ -46,7 +46,8 @@ static void everything_that_may_be_said(void **state)
 		"\"std\":[2],\"longest\":640,\"box_longest\":320,\"multiple\":16,\"fixed\":[224,256]},"
 		"\"global\":{\"output\":\"o\",\"pool\":\"none\",\"dim\":512,"
 		"\"whitening\":{\"kind\":\"pcaw\",\"mean\":\"m.npy\",\"projection\":\"p.npy\"}},"
-		"\"check\":{\"bf16_cosine\":0.9991,\"inputs\":6},\"source\":{\"package\":\"x==1\"}}"));
+		"\"check\":{\"bf16_cosine\":0.9991,\"inputs\":6,\"quantised\":true,\"photographs\":{"
+		"\"bf16_cosine\":0.98,\"bf16_mean\":0.99,\"inputs\":20}},\"source\":{\"package\":\"x==1\"}}"));
 	assert_string_equal(model->name, "a.b-c_9");
 	assert_string_equal(model->network_name, "/x/y.onnx");
 	assert_int_equal(model->cache, 0);
@@ -58,6 +59,10 @@ static void everything_that_may_be_said(void **state)
 	assert_int_equal(model->global.heads[0].pool, CN_POOL_NONE);
 	assert_string_equal(model->global.projection_file, "p.npy");
 	assert_true(model->bf16_cosine == 0.9991);
+	assert_true(model->generated.images == 6 && isnan(model->generated.mean));
+	assert_true(model->photographs.least == 0.98 && model->photographs.mean == 0.99);
+	assert_int_equal(model->photographs.images, 20);
+	assert_int_equal(model->is_quantised, 1);
 	cairn_model_free(model);
 	assert_ok(parse(&model,
 			"{" HEAD ",\"kind\":\"global\",\"input\":{\"type\":\"u8\",\"layout\":\"NCHW\","
@@ -73,6 +78,7 @@ static void everything_that_may_be_said(void **state)
 	assert_int_equal(model->is_local, 1);
 	assert_int_equal(model->cache, 1);
 	assert_true(isnan(model->bf16_cosine));
+	assert_true(model->generated.images == 0 && model->photographs.images == 0 && !model->is_quantised);
 	assert_string_equal(model->local.keypoints, "k");
 	assert_int_equal(model->local.max_points, 1000);
 	assert_int_equal(model->local.method, CN_LOCAL_XFEAT);
@@ -320,6 +326,13 @@ static void faults_are_named(void **state)
 			  "\"method\":\"attentive\",\"attention\":\"norm\",\"pca\":{\"mean\":\"m.npy\"}," LOCAL_SIZES),
 		  "local.pca: member \"projection\"" },
 		{ WITH_END("\"check\":{\"bf16_cosine\":2,\"inputs\":1}"), "no cosine" },
+		{ WITH_END("\"check\":{\"bf16_cosine\":1}"), "check: member \"inputs\" is missing" },
+		{ WITH_END("\"check\":{\"inputs\":1}"), "check: member \"bf16_cosine\" is missing" },
+		{ WITH_END("\"check\":{\"quantised\":1}"), "\"quantised\" must be" },
+		{ WITH_END("\"check\":{\"photographs\":{\"bf16_cosine\":1,\"inputs\":0}}"),
+		  "check.photographs: \"inputs\" is 0" },
+		{ WITH_END("\"check\":{\"photographs\":{\"bf16_cosine\":1,\"inputs\":1,\"bf16_mean\":-3}}"),
+		  "\"bf16_mean\" is -3, which is no cosine" },
 		{ WITH_END("\"source\":{\"package\":1}"), "source: \"package\" must be a text" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

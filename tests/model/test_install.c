@@ -52,8 +52,13 @@ static void an_imported_model_opens(void **state)
 	assert_int_equal(info.parameters, 12);
 	assert_string_equal(info.folder, cn_test_path(home, "models/mine"));
 	assert_int_equal(isnan(info.bf16_cosine), !cn_cpu_has_bf16());
-	if (cn_cpu_has_bf16())
+	if (cn_cpu_has_bf16()) {
 		assert_true(info.bf16_cosine > 0.999 && info.bf16_cosine < 1.0000001);
+		assert_true(info.generated.least == info.bf16_cosine && info.generated.mean >= info.bf16_cosine);
+		assert_int_equal(info.generated.images, 6);
+	}
+	assert_int_equal(info.photographs.images, 0);
+	assert_int_equal(info.is_quantised, 0);
 	assert_string_equal(info.precision, cn_cpu_is_fast_in_bf16() ? "bf16" : "f32");
 	cairn_model_free(model);
 	/* By its path too. */
@@ -63,6 +68,24 @@ static void an_imported_model_opens(void **state)
 	cairn_model_speed speed;
 	assert_fails(cairn_model_bench(model, 64, 64, 1, &speed), CAIRN_EINVALID, "only looked at");
 	cairn_model_free(model);
+}
+
+/* Known without the network, too, from what was noted. */
+static void quantised_networks_are_known_as_such(void **state)
+{
+	(void)state;
+	const char *path = cn_test_path(cn_test_folder(), "quantised.onnx");
+	new_home();
+	for (int is_quantised = 0; is_quantised < 2; is_quantised++) {
+		cairn_model *model;
+		cairn_model_info info;
+		make_quantised(path, is_quantised, 2);
+		assert_ok(cairn_model_import("small", path, NULL, 1));
+		assert_ok(cairn_model_inspect(&model, "small"));
+		cairn_model_get_info(model, &info);
+		assert_int_equal(info.is_quantised, is_quantised);
+		cairn_model_free(model);
+	}
 }
 
 static void replacing(void **state)
@@ -305,6 +328,7 @@ static void sscd_in_place(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(quantised_networks_are_known_as_such),
 		cmocka_unit_test(an_imported_model_opens),
 		cmocka_unit_test(replacing),
 		cmocka_unit_test(names_that_are_not_there),
