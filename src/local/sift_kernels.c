@@ -467,6 +467,7 @@ FORM(avx512, AVX512);
 const cn_sift_kernels *cn_sift_kernels_get(void)
 {
 	switch (cn_kernels_level()) {
+	case CN_KERNELS_AMX:
 	case CN_KERNELS_AVX512:
 		return &form_avx512;
 	case CN_KERNELS_AVX2:

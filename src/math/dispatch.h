@@ -2,16 +2,18 @@
  * math/dispatch.h - which kernels this processor can run.
  *
  * Each kernel family has a scalar reference, always compiled, and faster forms compiled with function target
- * attributes. The choice is made once. The environment variable CAIRN_KERNELS=scalar|avx2|avx512|best caps it; tests
- * force each level.
+ * attributes. The choice is made once. The environment variable CAIRN_KERNELS=scalar|avx2|avx512|amx|best caps it;
+ * tests force each level.
  */
 #ifndef CN_MATH_DISPATCH_H
 #define CN_MATH_DISPATCH_H
 
 typedef enum {
 	CN_KERNELS_SCALAR,
-	CN_KERNELS_AVX2,  /**< AVX2, FMA, F16C */
-	CN_KERNELS_AVX512 /**< AVX-512 F, BW, DQ, VL, VNNI */
+	CN_KERNELS_AVX2,   /**< AVX2, FMA, F16C */
+	CN_KERNELS_AVX512, /**< AVX-512 F, BW, DQ, VL, VNNI */
+	CN_KERNELS_AMX,    /**< the same, and tiles of bytes; what has no form for tiles takes that for AVX-512 */
+	CN_KERNELS_BEST = CN_KERNELS_AMX
 } cn_kernels;
 
 /** The level in use. */
@@ -48,6 +50,7 @@ int cn_cpu_has_vpopcnt(void);
 	static void name parameters                                                                                    \
 	{                                                                                                              \
 		switch (cn_kernels_level()) {                                                                          \
+		case CN_KERNELS_AMX:                                                                                   \
 		case CN_KERNELS_AVX512:                                                                                \
 			name##_avx512 arguments;                                                                       \
 			break;                                                                                         \

@@ -142,6 +142,7 @@ AVX512 static float dot_half_avx512(const float *a, const uint16_t *b, size_t n)
 float cn_dot_half(const float *a, const uint16_t *b, size_t n)
 {
 	switch (cn_kernels_level()) {
+	case CN_KERNELS_AMX:
 	case CN_KERNELS_AVX512:
 		return dot_half_avx512(a, b, n);
 	case CN_KERNELS_AVX2:
@@ -154,6 +155,7 @@ float cn_dot_half(const float *a, const uint16_t *b, size_t n)
 float cn_dot(const float *a, const float *b, size_t n)
 {
 	switch (cn_kernels_level()) {
+	case CN_KERNELS_AMX:
 	case CN_KERNELS_AVX512:
 		return dot_avx512(a, b, n);
 	case CN_KERNELS_AVX2:
@@ -166,6 +168,7 @@ float cn_dot(const float *a, const float *b, size_t n)
 float cn_distance_squared(const float *a, const float *b, size_t n)
 {
 	switch (cn_kernels_level()) {
+	case CN_KERNELS_AMX:
 	case CN_KERNELS_AVX512:
 		return distance_avx512(a, b, n);
 	case CN_KERNELS_AVX2:

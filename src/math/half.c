@@ -88,7 +88,7 @@ AVX512 static size_t to_floats_avx512(const uint16_t *halves, size_t count, floa
 void cn_halves_from_floats(const float *values, size_t count, uint16_t *halves)
 {
 	cn_kernels level = cn_kernels_level();
-	size_t i = level == CN_KERNELS_AVX512 ? from_floats_avx512(values, count, halves)
+	size_t i = level >= CN_KERNELS_AVX512 ? from_floats_avx512(values, count, halves)
 		   : level == CN_KERNELS_AVX2 ? from_floats_avx2(values, count, halves)
 					      : 0;
 	for (; i < count; i++)
@@ -98,7 +98,7 @@ void cn_halves_from_floats(const float *values, size_t count, uint16_t *halves)
 void cn_halves_to_floats(const uint16_t *halves, size_t count, float *values)
 {
 	cn_kernels level = cn_kernels_level();
-	size_t i = level == CN_KERNELS_AVX512 ? to_floats_avx512(halves, count, values)
+	size_t i = level >= CN_KERNELS_AVX512 ? to_floats_avx512(halves, count, values)
 		   : level == CN_KERNELS_AVX2 ? to_floats_avx2(halves, count, values)
 					      : 0;
 	for (; i < count; i++)

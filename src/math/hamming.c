@@ -137,7 +137,7 @@ AVX512 static void hamming_avx512(const uint64_t *query, const uint8_t *rows, si
 void cn_hamming(const uint64_t *query, const void *rows, size_t count, size_t words, uint16_t *out)
 {
 	cn_kernels level = cn_kernels_level();
-	if (level == CN_KERNELS_AVX512 && cn_cpu_has_vpopcnt())
+	if (level >= CN_KERNELS_AVX512 && cn_cpu_has_vpopcnt())
 		hamming_avx512(query, rows, count, words, out);
 	else if (level >= CN_KERNELS_AVX2)
 		hamming_avx2(query, rows, count, words, out);

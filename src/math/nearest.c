@@ -256,6 +256,7 @@ int cn_nearest_both(const int8_t *a, size_t na, const int8_t *b, size_t nb, size
 	if (na == 0 || nb == 0)
 		return 0;
 	switch (cn_kernels_level()) {
+	case CN_KERNELS_AMX:
 	case CN_KERNELS_AVX512:
 		return nearest_by_form(&cn_nearest_form_avx512, a, na, b, nb, dim, of_a, of_b, scratch);
 	case CN_KERNELS_AVX2:

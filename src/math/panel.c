@@ -7,7 +7,8 @@
 
 #include "math/dispatch.h"
 
-#define ROWS 8
+#define ROWS          8
+#define LEAST_FOR_AMX 4 /* queries; for fewer, what AMX computes beyond them is for nothing */
 
 void cn_panel_transpose_scalar(const uint8_t *words, size_t count, size_t words_a_row, size_t rows, uint32_t *panel)
 {
@@ -85,19 +86,30 @@ static uint32_t finish_row(float *scores, const cn_finish *how, size_t query)
 	return reached;
 }
 
-static void finish_codes(cn_tile *tile, size_t queries, const cn_finish *how, uint32_t *reached)
+static uint32_t finish_codes(const cn_tile *sums, size_t queries, const cn_finish *how, cn_tile *scores,
+			     uint32_t *reached)
 {
+	uint32_t queries_reached = 0;
 	for (size_t q = 0; q < queries; q++) {
 		for (size_t r = 0; r < ROWS; r++)
-			tile->real[q * ROWS + r] = (float)(tile->whole[q * ROWS + r] - how->excess[q]) * how->scales[r];
-		reached[q] = finish_row(tile->real + q * ROWS, how, q);
+			scores->real[q * ROWS + r] =
+				(float)(sums->whole[q * ROWS + r] - how->excess[q]) * how->scales[r];
+		reached[q] = finish_row(scores->real + q * ROWS, how, q);
+		queries_reached |= cn_panel_reached(how, reached, q);
 	}
+	return queries_reached;
 }
 
-static void finish_reals(cn_tile *tile, size_t queries, const cn_finish *how, uint32_t *reached)
+static uint32_t finish_reals(const cn_tile *sums, size_t queries, const cn_finish *how, cn_tile *scores,
+			     uint32_t *reached)
 {
-	for (size_t q = 0; q < queries; q++)
-		reached[q] = finish_row(tile->real + q * ROWS, how, q);
+	uint32_t queries_reached = 0;
+	for (size_t q = 0; q < queries; q++) {
+		memmove(scores->real + q * ROWS, sums->real + q * ROWS, ROWS * sizeof(*scores->real));
+		reached[q] = finish_row(scores->real + q * ROWS, how, q);
+		queries_reached |= cn_panel_reached(how, reached, q);
+	}
+	return queries_reached;
 }
 
 static void dot_rows(const int8_t *query, const int8_t *rows, size_t count, size_t dim, int32_t *sums)
@@ -110,15 +122,35 @@ static void dot_rows(const int8_t *query, const int8_t *rows, size_t count, size
 }
 
 static const cn_panel_form scalar[CN_NUMBERS] = {
-	[CN_NUMBER_I8] = { ROWS, 4, 0, { i8_4, i8_8, i8_12 }, transpose, finish_codes, dot_rows },
-	[CN_NUMBER_BF16] = { ROWS, 2, 0, { bf16_4, bf16_8, bf16_12 }, transpose, finish_reals, NULL },
-	[CN_NUMBER_F32] = { ROWS, 1, 0, { f32_4, f32_8, f32_12 }, transpose, finish_reals, NULL },
+	[CN_NUMBER_I8] = { ROWS, 4, 0, { i8_4, i8_8, i8_12 }, transpose, finish_codes, dot_rows, CN_PANEL_OF_WORDS },
+	[CN_NUMBER_BF16] = { ROWS,
+			     2,
+			     0,
+			     { bf16_4, bf16_8, bf16_12 },
+			     transpose,
+			     finish_reals,
+			     NULL,
+			     CN_PANEL_OF_WORDS },
+	[CN_NUMBER_F32] = { ROWS, 1, 0, { f32_4, f32_8, f32_12 }, transpose, finish_reals, NULL, CN_PANEL_OF_WORDS },
 };
 
-const cn_panel_form *cn_panel_form_of(cn_number number)
+size_t cn_panel_words(const cn_panel_form *form, size_t words_a_row)
+{
+	return (words_a_row + form->piece - 1) / form->piece * form->piece;
+}
+
+size_t cn_panel_place(const cn_panel_form *form, size_t r, size_t w)
+{
+	return (w / form->piece * form->rows + r) * form->piece + w % form->piece;
+}
+
+const cn_panel_form *cn_panel_form_of(cn_number number, size_t queries)
 {
 	switch (cn_kernels_level()) {
+	case CN_KERNELS_AMX:
 	case CN_KERNELS_AVX512:
+		if (number == CN_NUMBER_I8 && queries >= LEAST_FOR_AMX && cn_kernels_level() == CN_KERNELS_AMX)
+			return &cn_panel_form_amx;
 		if (number == CN_NUMBER_BF16 && cn_cpu_has_bf16())
 			return &cn_panel_form_dpbf16;
 		return &cn_panel_forms_avx512[number];

@@ -90,23 +90,32 @@ AVX2 INLINE uint32_t finish_row(float *scores, __m256 left, __m256 right, const 
 	return at_least(left, right, limit, limit);
 }
 
-AVX2 static void finish_codes(cn_tile *tile, size_t queries, const cn_finish *how, uint32_t *reached)
+AVX2 static uint32_t finish_codes(const cn_tile *sums, size_t queries, const cn_finish *how, cn_tile *scores,
+				  uint32_t *reached)
 {
 	const __m256 scale_left = _mm256_loadu_ps(how->scales), scale_right = _mm256_loadu_ps(how->scales + LANES);
+	uint32_t queries_reached = 0;
 	for (size_t q = 0; q < queries; q++) {
-		const __m256i *sums = (const void *)(tile->whole + q * ROWS);
-		__m256 left = _mm256_cvtepi32_ps(_mm256_load_si256(sums));
-		__m256 right = _mm256_cvtepi32_ps(_mm256_load_si256(sums + 1));
-		reached[q] = finish_row(tile->real + q * ROWS, _mm256_mul_ps(left, scale_left),
+		const __m256i *whole = (const void *)(sums->whole + q * ROWS);
+		__m256 left = _mm256_cvtepi32_ps(_mm256_load_si256(whole));
+		__m256 right = _mm256_cvtepi32_ps(_mm256_load_si256(whole + 1));
+		reached[q] = finish_row(scores->real + q * ROWS, _mm256_mul_ps(left, scale_left),
 					_mm256_mul_ps(right, scale_right), how, q);
+		queries_reached |= cn_panel_reached(how, reached, q);
 	}
+	return queries_reached;
 }
 
-AVX2 static void finish_reals(cn_tile *tile, size_t queries, const cn_finish *how, uint32_t *reached)
+AVX2 static uint32_t finish_reals(const cn_tile *sums, size_t queries, const cn_finish *how, cn_tile *scores,
+				  uint32_t *reached)
 {
-	for (size_t q = 0; q < queries; q++)
-		reached[q] = finish_row(tile->real + q * ROWS, _mm256_load_ps(tile->real + q * ROWS),
-					_mm256_load_ps(tile->real + q * ROWS + LANES), how, q);
+	uint32_t queries_reached = 0;
+	for (size_t q = 0; q < queries; q++) {
+		reached[q] = finish_row(scores->real + q * ROWS, _mm256_load_ps(sums->real + q * ROWS),
+					_mm256_load_ps(sums->real + q * ROWS + LANES), how, q);
+		queries_reached |= cn_panel_reached(how, reached, q);
+	}
+	return queries_reached;
 }
 
 AVX2 INLINE int32_t sum_of(__m256i sums)
@@ -152,7 +161,14 @@ AVX2 static void dot_rows(const int8_t *query, const int8_t *rows, size_t count,
 }
 
 const cn_panel_form cn_panel_forms_avx2[CN_NUMBERS] = {
-	[CN_NUMBER_I8] = { ROWS, 2, 0, { i16_4, i16_8, i16_12 }, transpose, finish_codes, dot_rows },
-	[CN_NUMBER_BF16] = { ROWS, 2, 0, { bf16_4, bf16_8, bf16_12 }, transpose, finish_reals, NULL },
-	[CN_NUMBER_F32] = { ROWS, 1, 0, { f32_4, f32_8, f32_12 }, transpose, finish_reals, NULL },
+	[CN_NUMBER_I8] = { ROWS, 2, 0, { i16_4, i16_8, i16_12 }, transpose, finish_codes, dot_rows, CN_PANEL_OF_WORDS },
+	[CN_NUMBER_BF16] = { ROWS,
+			     2,
+			     0,
+			     { bf16_4, bf16_8, bf16_12 },
+			     transpose,
+			     finish_reals,
+			     NULL,
+			     CN_PANEL_OF_WORDS },
+	[CN_NUMBER_F32] = { ROWS, 1, 0, { f32_4, f32_8, f32_12 }, transpose, finish_reals, NULL, CN_PANEL_OF_WORDS },
 };

@@ -143,23 +143,32 @@ AVX512 INLINE uint32_t finish_row(float *scores, __m512 left, __m512 right, cons
 	return at_least(left, right, limit, limit);
 }
 
-AVX512 static void finish_codes(cn_tile *tile, size_t queries, const cn_finish *how, uint32_t *reached)
+AVX512 static uint32_t finish_codes(const cn_tile *sums, size_t queries, const cn_finish *how, cn_tile *scores,
+				    uint32_t *reached)
 {
 	const __m512 scale_left = _mm512_loadu_ps(how->scales), scale_right = _mm512_loadu_ps(how->scales + LANES);
+	uint32_t queries_reached = 0;
 	for (size_t q = 0; q < queries; q++) {
 		const __m512i excess = _mm512_set1_epi32(how->excess[q]);
-		__m512i left = _mm512_sub_epi32(_mm512_load_si512(tile->whole + q * ROWS), excess);
-		__m512i right = _mm512_sub_epi32(_mm512_load_si512(tile->whole + q * ROWS + LANES), excess);
-		reached[q] = finish_row(tile->real + q * ROWS, _mm512_mul_ps(_mm512_cvtepi32_ps(left), scale_left),
+		__m512i left = _mm512_sub_epi32(_mm512_load_si512(sums->whole + q * ROWS), excess);
+		__m512i right = _mm512_sub_epi32(_mm512_load_si512(sums->whole + q * ROWS + LANES), excess);
+		reached[q] = finish_row(scores->real + q * ROWS, _mm512_mul_ps(_mm512_cvtepi32_ps(left), scale_left),
 					_mm512_mul_ps(_mm512_cvtepi32_ps(right), scale_right), how, q);
+		queries_reached |= cn_panel_reached(how, reached, q);
 	}
+	return queries_reached;
 }
 
-AVX512 static void finish_reals(cn_tile *tile, size_t queries, const cn_finish *how, uint32_t *reached)
+AVX512 static uint32_t finish_reals(const cn_tile *sums, size_t queries, const cn_finish *how, cn_tile *scores,
+				    uint32_t *reached)
 {
-	for (size_t q = 0; q < queries; q++)
-		reached[q] = finish_row(tile->real + q * ROWS, _mm512_load_ps(tile->real + q * ROWS),
-					_mm512_load_ps(tile->real + q * ROWS + LANES), how, q);
+	uint32_t queries_reached = 0;
+	for (size_t q = 0; q < queries; q++) {
+		reached[q] = finish_row(scores->real + q * ROWS, _mm512_load_ps(sums->real + q * ROWS),
+					_mm512_load_ps(sums->real + q * ROWS + LANES), how, q);
+		queries_reached |= cn_panel_reached(how, reached, q);
+	}
+	return queries_reached;
 }
 
 /* Row after row, so that memory is read in one stream: rows side by side, or fetching ahead, takes half as long again.
@@ -231,9 +240,25 @@ AVX512 static void dot_rows(const int8_t *query, const int8_t *rows, size_t coun
 }
 
 const cn_panel_form cn_panel_forms_avx512[CN_NUMBERS] = {
-	[CN_NUMBER_I8] = { ROWS, 4, 1, { i8_4, i8_8, i8_12 }, transpose_codes, finish_codes, dot_rows },
-	[CN_NUMBER_BF16] = { ROWS, 2, 0, { widened_4, widened_8, widened_12 }, transpose, finish_reals, NULL },
-	[CN_NUMBER_F32] = { ROWS, 1, 0, { f32_4, f32_8, f32_12 }, transpose, finish_reals, NULL },
+	[CN_NUMBER_I8] = { ROWS,
+			   4,
+			   1,
+			   { i8_4, i8_8, i8_12 },
+			   transpose_codes,
+			   finish_codes,
+			   dot_rows,
+			   CN_PANEL_OF_WORDS },
+	[CN_NUMBER_BF16] = { ROWS,
+			     2,
+			     0,
+			     { widened_4, widened_8, widened_12 },
+			     transpose,
+			     finish_reals,
+			     NULL,
+			     CN_PANEL_OF_WORDS },
+	[CN_NUMBER_F32] = { ROWS, 1, 0, { f32_4, f32_8, f32_12 }, transpose, finish_reals, NULL, CN_PANEL_OF_WORDS },
 };
 
-const cn_panel_form cn_panel_form_dpbf16 = { ROWS, 2, 0, { bf16_4, bf16_8, bf16_12 }, transpose, finish_reals, NULL };
+const cn_panel_form cn_panel_form_dpbf16 = {
+	ROWS, 2, 0, { bf16_4, bf16_8, bf16_12 }, transpose, finish_reals, NULL, CN_PANEL_OF_WORDS
+};

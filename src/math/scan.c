@@ -15,7 +15,8 @@
  *     +---+
  *
  * Rows are read from memory once for all packed queries. Packing costs as much as the products with two or three
- * queries, so a single query is multiplied with the rows as they lie there.
+ * queries, so a single query is multiplied with the rows as they lie there. How many queries there are decides the form
+ * (tiles of AMX are large), but for codes alone: other sums would differ with what a query is packed with.
  */
 #include "math/scan.h"
 
@@ -101,7 +102,7 @@ static void encode_query(cn_queries *queries, const cn_panel_form *form, size_t 
 
 int cn_queries_init(cn_queries *out, cn_number number, const float *vectors, size_t count, size_t dim)
 {
-	const cn_panel_form *form = cn_panel_form_of(number);
+	const cn_panel_form *form = cn_panel_form_of(number, 1);
 	*out = (cn_queries){ .number = number, .count = count, .dim = dim, .vectors = vectors };
 	out->words_a_row = words_of(form, dim);
 	out->scales = cn_alloc(count, sizeof(*out->scales));
@@ -132,11 +133,13 @@ void cn_queries_free(cn_queries *queries)
 	*queries = (cn_queries){ 0 };
 }
 
-/* Queries of the panel that begins with query `first`: 4, 8 or 12, of which the last few may be none. */
-static size_t panel_queries(size_t count, size_t first)
+/* Queries of the panel that begins with query `first`: a multiple of the form's step, of which the last few may be
+ * none.
+ */
+static size_t panel_queries(const cn_query_panels *panels, size_t first)
 {
-	size_t left = count - first;
-	return left > 8 ? CN_PANEL_MOST_QUERIES : left > 4 ? 8 : 4;
+	size_t left = panels->count - first, step = panels->form->step, most = panels->form->most;
+	return left < most ? (left + step - 1) / step * step : most;
 }
 
 static uint32_t number_of(const cn_query_panels *panels, size_t i)
@@ -148,28 +151,31 @@ static void pack_panel(const cn_query_panels *panels, size_t first, size_t wide,
 {
 	size_t words = panels->queries->words_a_row;
 	for (size_t i = 0; i < wide; i++) {
-		const uint32_t *from = first + i < panels->count
-					       ? panels->queries->words + number_of(panels, first + i) * words
-					       : NULL;
-		for (size_t w = 0; w < words; w++)
-			out[w * wide + i] = from ? from[w] : 0;
+		size_t filled = first + i < panels->count ? words : 0;
+		const uint32_t *from = filled ? panels->queries->words + number_of(panels, first + i) * words : NULL;
+		for (size_t w = 0; w < filled; w++)
+			out[w * wide + i] = from[w];
+		for (size_t w = filled; w < panels->words_a_row; w++)
+			out[w * wide + i] = 0;
 	}
 }
 
 /* A single query in codes needs no panels. */
 static int is_taken_as_it_lies(const cn_query_panels *panels)
 {
-	return panels->count == 1 && cn_panel_form_of(panels->queries->number)->dot_rows;
+	return panels->count == 1 && panels->form->dot_rows;
 }
 
 int cn_query_panels_pack(cn_query_panels *panels, const cn_queries *queries, const uint32_t *which, size_t count)
 {
 	size_t rounded, needed;
-	CN_TRY(cn_size_add(count, CN_PANEL_MOST_QUERIES, &rounded));
-	CN_TRY(cn_size_mul(rounded, queries->words_a_row, &needed));
 	panels->queries = queries;
 	panels->which = which;
 	panels->count = count;
+	panels->form = cn_panel_form_of(queries->number, count);
+	panels->words_a_row = cn_panel_words(panels->form, queries->words_a_row);
+	CN_TRY(cn_size_add(count, CN_PANEL_MOST_QUERIES, &rounded));
+	CN_TRY(cn_size_mul(rounded, panels->words_a_row, &needed));
 	if (needed > panels->capacity) {
 		cn_free(panels->panels);
 		panels->capacity = 0;
@@ -180,8 +186,8 @@ int cn_query_panels_pack(cn_query_panels *panels, const cn_queries *queries, con
 	}
 	if (is_taken_as_it_lies(panels))
 		return 0;
-	for (size_t first = 0; first < count; first += CN_PANEL_MOST_QUERIES)
-		pack_panel(panels, first, panel_queries(count, first), panels->panels + first * queries->words_a_row);
+	for (size_t first = 0; first < count; first += panels->form->most)
+		pack_panel(panels, first, panel_queries(panels, first), panels->panels + first * panels->words_a_row);
 	return 0;
 }
 
@@ -194,13 +200,14 @@ void cn_query_panels_free(cn_query_panels *panels)
 int cn_scan_is_fast(cn_number number)
 {
 	return number == CN_NUMBER_I8 ||
-	       (number == CN_NUMBER_BF16 && cn_panel_form_of(number) == &cn_panel_form_dpbf16);
+	       (number == CN_NUMBER_BF16 && cn_panel_form_of(number, 1) == &cn_panel_form_dpbf16);
 }
 
 size_t cn_query_panels_best(cn_number number, size_t dim)
 {
-	size_t bytes = 4 * words_of(cn_panel_form_of(number), dim), queries = CACHE / bytes;
-	return queries < CN_PANEL_MOST_QUERIES ? CN_PANEL_MOST_QUERIES : queries;
+	const cn_panel_form *form = cn_panel_form_of(number, CN_PANEL_MOST_QUERIES);
+	size_t queries = CACHE / (sizeof(uint32_t) * cn_panel_words(form, words_of(form, dim)));
+	return queries < form->most ? form->most : queries;
 }
 
 /* ---- scanning ---- */
@@ -258,7 +265,7 @@ static void set_limit(struct scan *scan, size_t query)
 
 static int lay_out(struct scan *scan, cn_scan_scratch *scratch)
 {
-	size_t words = scan->panels->queries->words_a_row, dim = scan->panels->queries->dim, size;
+	size_t words = scan->panels->words_a_row, dim = scan->panels->queries->dim, size;
 	size_t padded = (scan->panels->count + CN_PANEL_MOST_QUERIES + 15) / 16 * 16, panel, reals;
 	CN_TRY(cn_size_mul(scan->form->rows, words, &panel));
 	reals = (dim + 15) / 16 * 16;
@@ -386,11 +393,11 @@ static void pack_rows(struct scan *scan, size_t count)
 {
 	size_t words = scan->panels->queries->words_a_row;
 	if (are_words(scan, count)) {
-		scan->form->transpose(row_at(scan, scan->at[0]), count, words, scan->panel);
+		scan->form->pack(row_at(scan, scan->at[0]), count, words, scan->panel);
 	} else {
 		for (size_t i = 0; i < count; i++)
 			row_to_words(scan, scan->at[i], scan->words + i * words);
-		scan->form->transpose(scan->words, count, words, scan->panel);
+		scan->form->pack(scan->words, count, words, scan->panel);
 	}
 	for (size_t i = 0; i < count; i++) {
 		scan->scales[i] = scan->rows->scales ? scale_of_row(scan, scan->at[i]) : 1;
@@ -439,8 +446,9 @@ static void offer_to_rows(struct scan *scan, size_t query, uint32_t reached, con
 	}
 }
 
-static void finish(struct scan *scan, cn_tile *tile, size_t first, size_t wide, size_t count)
+static void finish(struct scan *scan, const cn_tile *sums, size_t first, size_t wide, size_t count)
 {
+	cn_tile scores;
 	uint32_t rows_reached[CN_PANEL_MOST_QUERIES];
 	const cn_finish how = { scan->excess + first,
 				scan->scales,
@@ -450,13 +458,16 @@ static void finish(struct scan *scan, cn_tile *tile, size_t first, size_t wide, 
 				scan->query_scales + first,
 				rows_reached };
 	uint32_t reached[CN_PANEL_MOST_QUERIES], valid = count < 32 ? (1u << count) - 1 : ~0u;
-	scan->form->finish(tile, wide, &how, reached);
-	for (size_t q = 0; q < wide && first + q < scan->panels->count; q++) {
-		const float *scores = tile->real + q * scan->form->rows;
+	uint32_t left = scan->form->finish(sums, wide, &how, &scores, reached);
+	for (; left; left &= left - 1) {
+		size_t q = (size_t)__builtin_ctz(left);
+		if (first + q >= scan->panels->count)
+			break;
+		const float *of_q = scores.real + q * scan->form->rows;
 		if (scan->lists && reached[q] & valid)
-			offer(scan, first + q, reached[q] & valid, scores);
+			offer(scan, first + q, reached[q] & valid, of_q);
 		if (scan->row_lists && rows_reached[q] & valid)
-			offer_to_rows(scan, first + q, rows_reached[q] & valid, scores);
+			offer_to_rows(scan, first + q, rows_reached[q] & valid, of_q);
 	}
 }
 
@@ -474,22 +485,40 @@ static void set_row_limits(struct scan *scan, size_t count)
 	}
 }
 
+/*
+ * The rows that are packed with all queries. Sums become scores while the next panel's are made: tiles multiply beside
+ * the units that compute scores, and what waits for memory in one does not hold up the other.
+ */
+static void scan_packed_rows(struct scan *scan, size_t count, size_t next_row)
+{
+	const cn_query_panels *panels = scan->panels;
+	size_t most = scan->form->most, parts = (panels->count + most - 1) / most;
+	cn_tile sums[2];
+	for (size_t part = 0; part <= parts; part++) {
+		size_t first = part * most, before = first - most;
+		if (part < parts) {
+			fetch_part(scan, next_row, part, parts);
+			scan->form->multiply[panel_queries(panels, first) / scan->form->step - 1](
+				panels->panels + first * panels->words_a_row, scan->panel, panels->words_a_row,
+				&sums[part % 2]);
+		}
+		if (part > 0)
+			finish(scan, &sums[(part - 1) % 2], before, panel_queries(panels, before), count);
+	}
+}
+
 static void scan_panels(struct scan *scan)
 {
-	size_t words = scan->panels->queries->words_a_row, row = 0, count;
-	size_t parts = (scan->panels->count + CN_PANEL_MOST_QUERIES - 1) / CN_PANEL_MOST_QUERIES;
-	cn_tile tile;
+	size_t row = 0, count;
+	if (scan->form->begin)
+		scan->form->begin();
 	while ((count = next_rows(scan, &row, scan->form->rows)) > 0) {
 		pack_rows(scan, count);
 		set_row_limits(scan, count);
-		for (size_t first = 0; first < scan->panels->count; first += CN_PANEL_MOST_QUERIES) {
-			size_t wide = panel_queries(scan->panels->count, first);
-			fetch_part(scan, row, first / CN_PANEL_MOST_QUERIES, parts);
-			scan->form->multiply[wide / 4 - 1](scan->panels->panels + first * words, scan->panel, words,
-							   &tile);
-			finish(scan, &tile, first, wide, count);
-		}
+		scan_packed_rows(scan, count, row);
 	}
+	if (scan->form->end)
+		scan->form->end();
 }
 
 /* Sums of the only query with a run of rows, R at a time. */
@@ -536,7 +565,7 @@ static void scan_runs(struct scan *scan)
 static int run(struct scan *scan, cn_scan_scratch *scratch)
 {
 	const cn_query_panels *panels = scan->panels;
-	scan->form = cn_panel_form_of(panels->queries->number);
+	scan->form = panels->form;
 	CN_TRY(lay_out(scan, scratch));
 	for (size_t i = 0; i < panels->count + CN_PANEL_MOST_QUERIES; i++) {
 		scan->limits[i] = INFINITY;
@@ -546,7 +575,7 @@ static int run(struct scan *scan, cn_scan_scratch *scratch)
 	for (size_t i = 0; i < panels->count; i++) {
 		if (scan->lists)
 			set_limit(scan, i);
-		scan->excess[i] = panels->queries->excess[number_of(panels, i)];
+		scan->excess[i] = scan->form->excess ? panels->queries->excess[number_of(panels, i)] : 0;
 		scan->query_scales[i] = scale_of(scan, i);
 	}
 	if (is_taken_as_it_lies(panels))

@@ -33,6 +33,8 @@ typedef struct {
 	const cn_queries *queries;
 	size_t count;
 	const uint32_t *which; /**< borrowed: numbers of the queries; NULL: 0, 1, 2 ... */
+	const cn_panel_form *form;
+	size_t words_a_row; /**< in panels: whole pieces */
 	uint32_t *panels;
 	size_t capacity; /**< words in `panels` */
 } cn_query_panels;

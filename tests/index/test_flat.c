@@ -185,7 +185,7 @@ static void check_search(const struct world *world, size_t k, const int64_t *onl
 {
 	static struct scored found[MOST_IDS];
 	static struct ids ids;
-	cairn_ranking *rankings[6];
+	cairn_ranking *rankings[2 * (CN_KERNELS_BEST + 1)];
 	size_t made = 0;
 	for (int level = CN_KERNELS_SCALAR; level <= cn_test_best_level(); level++)
 		for (int exact = 0; exact <= 1; exact++) {

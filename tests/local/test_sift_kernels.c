@@ -32,7 +32,7 @@ static void same_bytes(void (*work)(const cn_sift_kernels *kernels, const void *
 		if (l)
 			assert_memory_equal(other, out, count * sizeof(*out));
 	}
-	cn_kernels_force(CN_KERNELS_AVX512);
+	cn_kernels_force(CN_KERNELS_BEST);
 	free(other);
 }
 

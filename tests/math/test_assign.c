@@ -58,7 +58,7 @@ static void every_level_gives_the_definition(void **state)
 		uint32_t *wanted = malloc((count * n + 1) * sizeof(*wanted)), *found = malloc((count * n + 1) * 4);
 		for (size_t r = 0; r < count; r++)
 			nearest_of(rows + r * dim, centroids, k, dim, n, wanted + r * n);
-		for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++)
+		for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_BEST; level++)
 			for (unsigned threads = 1; threads <= 3; threads++) {
 				cn_workers *pool;
 				cn_centroids ready;

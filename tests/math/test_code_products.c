@@ -25,7 +25,7 @@ static void every_level_gives_the_definition(void **state)
 			query[k] = d % 4 == 1 ? 127 : -127;
 			rows[k] = -128;
 		}
-		for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+		for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_BEST; level++) {
 			cn_kernels_force((cn_kernels)level);
 			cn_code_products(query, rows, ROWS, dim, found);
 			for (size_t i = 0; i < ROWS; i++) {

@@ -38,13 +38,14 @@ static void the_environment_caps_the_level(void **state)
 	assert_int_equal(level_with("scalar"), CN_KERNELS_SCALAR);
 	assert_int_equal(level_with("avx2"), smaller(best, CN_KERNELS_AVX2));
 	assert_int_equal(level_with("avx512"), smaller(best, CN_KERNELS_AVX512));
+	assert_int_equal(level_with("amx"), smaller(best, CN_KERNELS_AMX));
 }
 
 static void a_level_can_be_forced_within_what_there_is(void **state)
 {
-	int best = cn_kernels_force(CN_KERNELS_AVX512);
+	int best = cn_kernels_force(CN_KERNELS_BEST);
 	(void)state;
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_BEST; level++) {
 		assert_int_equal(cn_kernels_force((cn_kernels)level), smaller(level, best));
 		assert_int_equal(cn_kernels_level(), smaller(level, best));
 	}

@@ -53,7 +53,7 @@ static void check_length(size_t n, float size, uint64_t *seed)
 	random_numbers(a, n, size, seed);
 	random_numbers(b, n, size, seed);
 	struct products wanted = multiply(a, b, n);
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_BEST; level++) {
 		cn_kernels_force((cn_kernels)level);
 		float first = cn_dot(a, b, n), again = cn_dot(a, b, n);
 		assert_near(first, wanted.dot, wanted.dot_size, n, "dot");
@@ -77,7 +77,7 @@ static void check_half_length(size_t n, float size, float half_size, uint64_t *s
 		b[i] = cn_half_to_float(halves[i]);
 	}
 	struct products wanted = multiply(a, b, n);
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_BEST; level++) {
 		cn_kernels_force((cn_kernels)level);
 		float first = cn_dot_half(a, halves, n), again = cn_dot_half(a, halves, n);
 		assert_near(first, wanted.dot, wanted.dot_size, n, "dot with halves");
@@ -110,7 +110,7 @@ static void rows_are_single_products(void **state)
 	(void)state;
 	random_numbers(a, DIM, 1, &seed);
 	random_numbers(rows, ROWS * DIM, 1, &seed);
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_BEST; level++) {
 		cn_kernels_force((cn_kernels)level);
 		cn_dot_rows(a, rows, ROWS, DIM, out);
 		for (size_t i = 0; i < ROWS; i++) {
@@ -131,7 +131,7 @@ static void halves_that_are_no_numbers_stay_so(void **state)
 		a[i] = 1;
 		b[i] = 0x3c00;
 	}
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_BEST; level++) {
 		cn_kernels_force((cn_kernels)level);
 		assert_true(cn_dot_half(a, b, DIM) == DIM);
 		for (size_t i = 0; i < DIM; i++) {

@@ -35,7 +35,7 @@ static void check(size_t count, size_t words, size_t shift, uint64_t *seed)
 		memcpy(rows + i, (const uint8_t *)query + i, 1);
 		rows[words * 8 + i] = (uint8_t)~rows[i];
 	}
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_BEST; level++) {
 		cn_kernels_force((cn_kernels)level);
 		memset(found, 0x55, (count + 1) * sizeof(*found));
 		cn_hamming(query, rows, count, words, found);

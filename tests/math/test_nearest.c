@@ -80,7 +80,7 @@ static void check_sets(size_t na, size_t nb, size_t dim, enum contents of_a, enu
 		wanted[i] = nearest_of(a + i * dim, b, nb, dim);
 	for (size_t j = 0; j < nb; j++)
 		wanted[na + j] = nearest_of(b + j * dim, a, na, dim);
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_BEST; level++) {
 		char what[100];
 		cn_kernels used = cn_kernels_force((cn_kernels)level);
 		memset(found, 0x55, (na + nb) * sizeof(*found));
@@ -149,7 +149,7 @@ static void faults_are_reported(void **state)
 	assert_fails(cn_nearest_both(codes, 1, codes, 1, 0, result, result + 1, &scratch), CAIRN_EINVALID,
 		     "0 dimensions");
 	assert_fails(cn_nearest_both(codes, 1, codes, 1, 4097, result, result + 1, &scratch), CAIRN_EINVALID, "4097");
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_BEST; level++) {
 		/* The reference needs no memory. */
 		int wanted = cn_kernels_force((cn_kernels)level) == CN_KERNELS_SCALAR ? 0 : CAIRN_ENOMEM;
 		cn_memory_fail_at(0);

@@ -567,11 +567,12 @@ static void as_many_queries_are_packed_as_stay_in_the_cache(void **state)
 		for (int number = 0; number < CN_NUMBERS; number++)
 			for (size_t d = 0; d < sizeof(dims) / sizeof(dims[0]); d++) {
 				cn_kernels_force((cn_kernels)level);
-				size_t numbers = cn_panel_form_of((cn_number)number)->numbers;
-				size_t bytes = (dims[d] + numbers - 1) / numbers * 4;
+				const cn_panel_form *form = cn_panel_form_of((cn_number)number, CN_PANEL_MOST_QUERIES);
+				size_t numbers = form->numbers * form->piece;
+				size_t bytes = (dims[d] + numbers - 1) / numbers * form->piece * 4;
 				size_t best = cn_query_panels_best((cn_number)number, dims[d]);
-				assert_true(best >= CN_PANEL_MOST_QUERIES);
-				assert_true(best == CN_PANEL_MOST_QUERIES || best * bytes <= 512 << 10);
+				assert_true(best >= form->most);
+				assert_true(best == form->most || best * bytes <= 512 << 10);
 				assert_true((best + 1) * bytes > 512 << 10);
 			}
 }

@@ -206,7 +206,7 @@ static void check_counts(cairn_geometry geometry, const double map[9], const sce
 		/* Sums in float are off by some thousandths of a pixel. */
 		size_t least = scene_count(&scene.pairs, map, (double)radius - 0.005);
 		size_t most = scene_count(&scene.pairs, map, (double)radius + 0.005), first = 0;
-		for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+		for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_BEST; level++) {
 			cn_kernels_force((cn_kernels)level);
 			size_t count = cn_model_count(geometry, map, &scene.pairs, radius);
 			assert_in_range(count, least, most);
@@ -249,7 +249,7 @@ static void what_cannot_be_an_inlier(void **state)
 		numbers[i / 4][i] = bad[i % 4];
 	/* The last four pairs are in order. */
 	const cn_pairs pairs = { numbers[0], numbers[1], numbers[2], numbers[3], COUNT };
-	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+	for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_BEST; level++) {
 		cn_kernels_force((cn_kernels)level);
 		for (int geometry = CAIRN_AFFINE; geometry <= CAIRN_HOMOGRAPHY; geometry++) {
 			assert_int_equal(cn_model_count((cairn_geometry)geometry, identity, &pairs, 10), 4);

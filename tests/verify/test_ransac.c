@@ -276,7 +276,7 @@ static void the_same_seed_gives_the_same_bytes(void **state)
 			scene_new(&scene, scene_affine[1], &shape);
 			cn_kernels_force(CN_KERNELS_SCALAR);
 			size_t count = run(&scene.pairs, &options, model, first);
-			for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_AVX512; level++) {
+			for (int level = CN_KERNELS_SCALAR; level <= CN_KERNELS_BEST; level++) {
 				cn_kernels_force((cn_kernels)level);
 				assert_int_equal(run(&scene.pairs, &options, repeated, again), count);
 				assert_memory_equal(repeated, model, sizeof(model));
