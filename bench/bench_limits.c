@@ -1,6 +1,7 @@
 /*
  * What this machine can do at most, on all cores: bytes read from memory a second, and operations on bytes (a
- * multiplication and its addition count as two) of a loop of VPDPBUSD instructions on registers. Prints both.
+ * multiplication and its addition count as two) of a loop of VPDPBUSD instructions on registers, and of one of TDPBSSD
+ * instructions on tiles. Prints the three; 0 where the processor has not the instruction.
  *
  * Usage: bench_limits
  */
@@ -12,12 +13,14 @@
 #include <string.h>
 
 #include "math/dispatch.h"
+#include "math/panel.h"
 #include "util/parallel.h"
 #include "util/progress.h"
 
 #define BYTES ((size_t)512 << 20)
 #define GRAIN ((size_t)1 << 20)
 #define SUMS  16
+#define TILE  (16 * 16 * 64) /* products of an instruction on tiles */
 #define STEPS 100000
 #define RUNS  7
 
@@ -65,6 +68,23 @@ __attribute__((target("avx512f,avx512vnni"))) static int multiply(void *context,
 	return 0;
 }
 
+/* cn_loop_body over steps. Tiles hold zeros; what they hold does not matter. */
+__attribute__((target("amx-tile,amx-int8"))) static int multiply_tiles(void *context, size_t begin, size_t end,
+								       unsigned worker)
+{
+	(void)context;
+	(void)worker;
+	cn_panel_form_amx.begin();
+	for (size_t step = 0; step < (end - begin) * STEPS; step++) {
+		_tile_dpbssd(0, 4, 6);
+		_tile_dpbssd(1, 4, 7);
+		_tile_dpbssd(2, 5, 6);
+		_tile_dpbssd(3, 5, 7);
+	}
+	cn_panel_form_amx.end();
+	return 0;
+}
+
 static double median_rate(cn_workers *pool, size_t count, size_t grain, cn_loop_body body, void *context, double amount)
 {
 	double rates[RUNS];
@@ -86,10 +106,10 @@ int main(void)
 		return 1;
 	memset(bytes, 1, BYTES);
 	printf("%.4g", median_rate(pool, BYTES, GRAIN, read_bytes, bytes, (double)BYTES));
-	if (cn_kernels_level() == CN_KERNELS_AVX512)
-		printf(" %.4g\n", median_rate(pool, steps, 1, multiply, NULL, 2.0 * 64 * SUMS * STEPS * (double)steps));
-	else
-		printf(" 0\n");
+	double vectors = 2.0 * 64 * SUMS * STEPS * (double)steps, tiles = 2.0 * 4 * TILE * STEPS * (double)steps;
+	cn_kernels level = cn_kernels_level();
+	printf(" %.4g", level < CN_KERNELS_AVX512 ? 0 : median_rate(pool, steps, 1, multiply, NULL, vectors));
+	printf(" %.4g\n", level < CN_KERNELS_AMX ? 0 : median_rate(pool, steps, 1, multiply_tiles, NULL, tiles));
 	cn_workers_free(pool);
 	free(bytes);
 	return 0;

@@ -16,7 +16,7 @@ CORES = faiss.omp_get_max_threads()
 CASE = "gaussian-300k-512"
 
 
-def tell_rates(ours, theirs, single):
+def tell_rates(ours, theirs, single, at_once):
     """How near to the limits of the machine; seconds a query."""
     bandwidth, peak = bandwidth_and_peak()
     if single:
@@ -26,6 +26,7 @@ def tell_rates(ours, theirs, single):
         operations = 2 * ROWS * DIM
         print(f"cairn: {operations / ours * 1e-9:.0f} GOP/s, {operations / ours / peak:.2f} of the measured peak of byte products ({peak * 1e-9:.0f}); "
               f"FAISS: {operations / theirs * 1e-9:.0f} GFLOP/s")
+        print(f"memory alone: {ROWS * DIM / bandwidth * 1e3:.1f} ms for all queries, {ROWS * DIM / bandwidth / ours / at_once * 100:.0f} % of what they take")
 
 
 def flat(rows):
@@ -65,7 +66,7 @@ def main(name, count, single):
     found, half = recall(cairn.search(queries, K), truth), recall(cairn.search(queries, K, exact=1), truth)
     print(f"{at_once} at once of {count} queries in {ROWS} x {DIM}, k = {K}: cairn {ours * 1e3:.3f} ms a query, FAISS {theirs * 1e3:.3f}; "
           f"recall@{K} {found:.4f}, without codes {half:.4f}")
-    tell_rates(ours, theirs, single)
+    tell_rates(ours, theirs, single, at_once)
     if found < FLOOR:
         raise SystemExit(f"{name}: recall {found:.4f} is below {FLOOR}")
     ratios.add(CASE, theirs / ours, f"FAISS {faiss.__version__} IndexFlatIP")
