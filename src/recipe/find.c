@@ -53,6 +53,17 @@ static int add_home(folder_list *all)
 	return add_folder(all, path);
 }
 
+/* @param length of the folder in `file` */
+static int add_beside(folder_list *all, const char *file, int length, const char *way)
+{
+	char *path = cn_textf("%.*s%s", length, file, way), *absolute = NULL;
+	if (!path)
+		return CAIRN_ENOMEM;
+	int status = cn_path_absolute(&absolute, path);
+	cn_free(path);
+	return status < 0 ? status : add_folder(all, absolute);
+}
+
 /*
  * From the place of the library itself, so that an installation that was moved keeps its recipes, and a build has its
  * own. What the build configured comes last: of a program that the library is a part of, the place tells nothing.
@@ -69,9 +80,9 @@ static int add_installed(folder_list *all)
 	if (!mark)
 		return CAIRN_ENOMEM;
 	if (is_build)
-		CN_TRY(add_folder(all, cn_textf("%.*s../recipes", length, file)));
+		CN_TRY(add_beside(all, file, length, "../recipes"));
 	else if (length && sizeof(CN_RECIPES_FROM_LIBRARY) > 1)
-		CN_TRY(add_folder(all, cn_textf("%.*s" CN_RECIPES_FROM_LIBRARY, length, file)));
+		CN_TRY(add_beside(all, file, length, CN_RECIPES_FROM_LIBRARY));
 	return add_folder(all, cn_strdup(CN_RECIPES_INSTALLED));
 }
 
