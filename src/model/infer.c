@@ -19,8 +19,9 @@
 #include "util/memory.h"
 #include "util/parallel.h"
 
-#define MAX_INPUT ((size_t)1 << 28)
-#define MAX_HELD  8
+#define MAX_INPUT  ((size_t)1 << 28)
+#define MAX_OUTPUT MAX_INPUT
+#define MAX_HELD   8
 
 struct cn_request {
 	cn_network *network;
@@ -133,13 +134,48 @@ static int make_requests(cn_network *network, unsigned count)
 	return 0;
 }
 
+/* Free dimensions count as one. */
+static int check_output(const cn_network *network, const ov_model_t *model, size_t i)
+{
+	ov_output_const_port_t *port = NULL;
+	ov_partial_shape_t shape;
+	OV(network, ov_model_const_output_by_index(model, i, &port), "tell an output");
+	ov_status_e told = ov_port_get_partial_shape(port, &shape);
+	ov_output_const_port_free(port);
+	OV(network, told, "tell an output's shape");
+	size_t count = 1;
+	int is_fine = 1;
+	for (int64_t k = 0; k < shape.rank.max && shape.dims && is_fine; k++) {
+		size_t least = shape.dims[k].min > 1 ? (size_t)shape.dims[k].min : 1;
+		is_fine = least <= MAX_OUTPUT / count;
+		count *= is_fine ? least : 1;
+	}
+	ov_partial_shape_free(&shape);
+	if (is_fine)
+		return 0;
+	return cn_fail(CAIRN_ELIMIT, "%s: output %zu would have more than 2^28 numbers for one image", network->path,
+		       i);
+}
+
+/* Before constants are worked out, which may need as much memory. */
+static int check_outputs(const cn_network *network, const ov_model_t *model)
+{
+	size_t count = 0;
+	OV(network, ov_model_outputs_size(model, &count), "count its outputs");
+	for (size_t i = 0; i < count; i++)
+		CN_TRY(check_output(network, model, i));
+	return 0;
+}
+
 static int open_network(cn_network *network, const cn_network_options *options)
 {
 	ov_model_t *model = NULL;
 	CN_TRY(cn_onnx_load(&network->info, network->path));
 	OV(network, ov_core_create(&network->core), "start");
 	OV(network, ov_core_read_model(network->core, network->path, NULL, &model), "read it");
-	int status = compile_with_cache(network, model, options);
+	int status = check_outputs(network, model);
+	if (status == 0)
+		status = compile_with_cache(network, model, options);
 	ov_model_free(model);
 	return status < 0 ? status : make_requests(network, 2 * options->threads);
 }

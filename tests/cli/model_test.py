@@ -158,6 +158,23 @@ def test_import_refuses(place):
     check("nothing is left of all that", os.listdir(place.home / "cairn/models") == ["tiny"], os.listdir(place.home / "cairn/models"))
 
 
+def test_damaged_networks(place):
+    bundle = place.model("tiny")
+    whole = (bundle / "model.onnx").read_bytes()
+    photo = place.photograph("p.png", 1)
+    place.run("init", "c", "--model", "./tiny-bundle", "--local", "none")
+    for name, content in (("cut", whole[:200]), ("empty", b""), ("a page", b"<html>404</html>")):
+        (bundle / "model.onnx").write_bytes(content)
+        for words in (("model", "bench", "./tiny-bundle"), ("model", "propose", "tiny-bundle/model.onnx"),
+                      ("model", "import", "other", "tiny-bundle/model.onnx"), ("model", "whiten", "./tiny-bundle", photo, "-o", "w")):
+            refused = place.run(*words)
+            check(f"{name}: {' '.join(words[:2])}", refused.code == INPUT and "tiny-bundle/model.onnx: " in refused.err
+                  and "imported" not in refused.out, refused)
+        added = place.run("add", "c", photo)
+        check(f"{name}: a collection says which model is another one", added.code == INPUT and "tiny-bundle" in added.err, added)
+    check("nothing is left", models(place) == ["tiny"], models(place))
+
+
 # ---- install ----
 
 

@@ -240,7 +240,6 @@ static void shapes_that_do_not_fit(void **state)
 		     "/none/x.onnx");
 }
 
-/* The inference library's exceptions end at its wrapper. */
 static double cosine_of(const float *a, const float *b, size_t count)
 {
 	double product = 0, of_a = 0, of_b = 0;
@@ -281,6 +280,7 @@ static void quantised_networks_run(void **state)
 	assert_true(cosine > 0.999 && cosine < 0.9999999);
 }
 
+/* The inference library's exceptions end at its wrapper. */
 static void networks_that_openvino_refuses(void **state)
 {
 	(void)state;
