@@ -90,19 +90,50 @@ int cn_diffuse_check_ranking(const cairn_ranking *out, size_t queries)
 		       queries);
 }
 
-static int by_score(const void *left, const void *right)
+/* ---- order ---- */
+
+/* A number that ascends as the score descends. */
+static inline uint32_t key_of(float score)
+{
+	uint32_t bits;
+	memcpy(&bits, &score, sizeof(bits));
+	return bits & 0x80000000u ? bits : ~(bits | 0x80000000u);
+}
+
+static int by_row(const void *left, const void *right)
 {
 	const cn_scored_row *a = left, *b = right;
-	if (a->score != b->score)
-		return a->score > b->score ? -1 : 1;
 	return a->row < b->row ? -1 : a->row > b->row;
+}
+
+/* Byte by byte, an even number of times, so that items end where they began. */
+void cn_diffuse_sort(cn_scored_row *items, cn_scored_row *room, size_t count)
+{
+	for (unsigned shift = 0; shift < 32; shift += 8) {
+		size_t starts[257] = { 0 };
+		for (size_t i = 0; i < count; i++)
+			starts[(key_of(items[i].score) >> shift & 255) + 1]++;
+		for (size_t b = 0; b < 256; b++)
+			starts[b + 1] += starts[b];
+		for (size_t i = 0; i < count; i++)
+			room[starts[key_of(items[i].score) >> shift & 255]++] = items[i];
+		cn_scored_row *swap = items;
+		items = room;
+		room = swap;
+	}
+	for (size_t first = 0, end; first < count; first = end) {
+		for (end = first + 1; end < count && items[end].score == items[first].score;)
+			end++;
+		if (end - first > 1)
+			qsort(items + first, end - first, sizeof(*items), by_row);
+	}
 }
 
 int cn_diffuse_rank(cairn_ranking *out, size_t query, cn_shortlist *list, const int64_t *images)
 {
 	cn_shortlist_cut(list);
-	if (list->count > 1)
-		qsort(list->items, list->count, sizeof(*list->items), by_score);
+	/* A list has room for at least twice what it keeps. */
+	cn_diffuse_sort(list->items, list->items + list->keep, list->count);
 	for (size_t i = 0; i < list->count; i++) {
 		uint32_t position = list->items[i].row;
 		CN_TRY(cairn_ranking_set(out, query, i, images ? images[position] : (int64_t)position,

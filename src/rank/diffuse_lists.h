@@ -54,6 +54,10 @@ static inline int cn_is_ranked(const int64_t *images, size_t position, float val
 	return value > 0 && (!images || images[position] >= 0);
 }
 
+/** Order by descending score, equal ones by row. @param room for as many items; what it holds afterwards is undefined
+ */
+void cn_diffuse_sort(cn_scored_row *items, cn_scored_row *room, size_t count);
+
 /**
  * Put what a shortlist holds into a ranking, best first, equal scores by ascending position.
  *

@@ -12,6 +12,8 @@
 
 #define BLOCK  1024
 #define GRAIN  8
+#define AHEAD  4          /* rows of the graph that are asked for before they are read */
+#define A_LINE 16         /* numbers of a cache line */
 #define MEMBER UINT32_MAX /* belongs to the cut, not reached yet */
 
 /* What one thread needs. */
@@ -20,8 +22,8 @@ struct scratch {
 	uint32_t *reached; /* n: the images of the cut in the order in which they are reached */
 	cn_sparse cut;
 	cn_solver solver;
-	float *y, *x;            /* n */
-	uint64_t *keys, *sorted; /* n */
+	float *y, *x;         /* n */
+	cn_scored_row *items; /* 2 n */
 };
 
 struct work {
@@ -50,17 +52,34 @@ static void mark_members(const struct work *work, size_t image, uint32_t *place,
 	}
 }
 
+/* Rows of the graph are scattered over memory: ask for those that will be read soon. */
+static inline void fetch_ahead(const cn_sparse *matrix, const uint32_t *reached, uint32_t i, uint32_t count)
+{
+	if (i + 2 * AHEAD < count)
+		__builtin_prefetch(matrix->starts + reached[i + 2 * AHEAD]);
+	if (i + AHEAD >= count)
+		return;
+	const uint64_t *starts = matrix->starts + reached[i + AHEAD];
+	for (uint64_t k = starts[0]; k < starts[1]; k += A_LINE) {
+		__builtin_prefetch(matrix->column + k);
+		__builtin_prefetch(matrix->values + k);
+	}
+}
+
 /* @return images reached; they are numbered in that order, the image itself is 0 */
 static size_t cut_out(const struct work *work, size_t image, struct scratch *scratch)
 {
 	const cn_sparse *matrix = &work->graph->matrix;
-	uint32_t *place = scratch->place, *reached = scratch->reached, count = 1;
+	uint32_t *restrict place = scratch->place, *restrict reached = scratch->reached;
+	uint32_t *restrict columns = scratch->cut.column, count = 1;
+	float *restrict values = scratch->cut.values;
 	uint64_t to = 0;
 	mark_members(work, image, place, MEMBER);
 	reached[0] = (uint32_t)image;
 	place[image] = 1;
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t k = matrix->starts[reached[i]], stop = matrix->starts[reached[i] + 1];
+		fetch_ahead(matrix, reached, i, count);
 		for (; k < stop; k++) {
 			uint32_t column = matrix->column[k], number = place[column];
 			if (number == MEMBER) {
@@ -69,8 +88,8 @@ static size_t cut_out(const struct work *work, size_t image, struct scratch *scr
 			}
 			/* Written over by the next one where it is outside: cheaper than a branch that cannot be
 			 * foreseen. */
-			scratch->cut.column[to] = number - 1;
-			scratch->cut.values[to] = matrix->values[k];
+			columns[to] = number - 1;
+			values[to] = matrix->values[k];
 			to += number != 0;
 		}
 		scratch->cut.starts[i + 1] = to;
@@ -82,63 +101,15 @@ static size_t cut_out(const struct work *work, size_t image, struct scratch *scr
 
 /* ---- a row ---- */
 
-/* Numbers that ascend as floats descend. */
-static uint64_t sort_key(float value, uint32_t position)
-{
-	uint32_t bits;
-	memcpy(&bits, &value, sizeof(bits));
-	bits = bits & 0x80000000u ? bits : ~(bits | 0x80000000u);
-	return (uint64_t)bits << 32 | position;
-}
-
-static float value_of_key(uint64_t key)
-{
-	uint32_t bits = (uint32_t)(key >> 32);
-	float value;
-	bits = bits & 0x80000000u ? bits : ~bits & 0x7fffffffu;
-	memcpy(&value, &bits, sizeof(value));
-	return value;
-}
-
-/* By the upper halves byte by byte, an even number of times, so that they end where they began. */
-static void sort_by_value(uint64_t *keys, uint64_t *other, size_t count)
-{
-	for (unsigned shift = 32; shift < 64; shift += 8) {
-		size_t starts[257] = { 0 };
-		for (size_t i = 0; i < count; i++)
-			starts[(keys[i] >> shift & 255) + 1]++;
-		for (size_t b = 0; b < 256; b++)
-			starts[b + 1] += starts[b];
-		for (size_t i = 0; i < count; i++)
-			other[starts[keys[i] >> shift & 255]++] = keys[i];
-		uint64_t *swap = keys;
-		keys = other;
-		other = swap;
-	}
-}
-
-/* What is almost in order: equal values stand as they came, and are put by position. */
-static void sort_the_rest(uint64_t *keys, size_t count)
-{
-	for (size_t i = 1; i < count; i++) {
-		uint64_t key = keys[i];
-		size_t to = i;
-		for (; to > 0 && keys[to - 1] > key; to--)
-			keys[to] = keys[to - 1];
-		keys[to] = key;
-	}
-}
-
 static void put_row(const struct work *work, struct scratch *scratch, size_t count, int32_t *ids, float *values)
 {
-	uint64_t *keys = scratch->keys;
+	cn_scored_row *items = scratch->items;
 	for (size_t i = 0; i < count; i++)
-		keys[i] = sort_key(scratch->x[i], scratch->reached[i]);
-	sort_by_value(keys, scratch->sorted, count);
-	sort_the_rest(keys, count);
+		items[i] = (cn_scored_row){ scratch->x[i], scratch->reached[i] };
+	cn_diffuse_sort(items, items + work->width, count);
 	for (size_t i = 0; i < count; i++) {
-		ids[i] = (int32_t)(uint32_t)keys[i];
-		values[i] = value_of_key(keys[i]);
+		ids[i] = (int32_t)items[i].row;
+		values[i] = items[i].score;
 	}
 	for (size_t i = count; i < work->width; i++) {
 		ids[i] = -1;
@@ -187,8 +158,7 @@ static int make_scratch(struct scratch *scratch, const struct work *work, size_t
 	CN_NEW(scratch->cut.values, room, sizeof(*scratch->cut.values));
 	CN_NEW(scratch->y, n, sizeof(*scratch->y));
 	CN_NEW(scratch->x, n, sizeof(*scratch->x));
-	CN_NEW(scratch->keys, n, sizeof(*scratch->keys));
-	CN_NEW(scratch->sorted, n, sizeof(*scratch->sorted));
+	CN_NEW(scratch->items, n, 2 * sizeof(*scratch->items));
 	return cn_solver_init(&scratch->solver, n, 0);
 }
 
@@ -199,8 +169,7 @@ static void free_scratch(struct scratch *scratch)
 	cn_sparse_free(&scratch->cut);
 	cn_free(scratch->y);
 	cn_free(scratch->x);
-	cn_free(scratch->keys);
-	cn_free(scratch->sorted);
+	cn_free(scratch->items);
 	cn_solver_free(&scratch->solver);
 }
 

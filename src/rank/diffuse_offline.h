@@ -77,7 +77,9 @@ typedef struct {
 	const cn_offline_rows *rows; /**< borrowed */
 	cn_workers *pool;            /**< borrowed; NULL: the calling thread alone */
 	float **sums;                /* a thread each: `count`, all 0 between queries */
+	uint32_t **met;              /* a thread each: the images whose sums are not 0, most_met of them */
 	unsigned threads;
+	size_t most_met;
 } cn_offline_searcher;
 
 int cn_offline_searcher_init(cn_offline_searcher *out, const cn_offline_rows *rows, cn_workers *pool);

@@ -125,26 +125,47 @@ void cn_offline_close(cn_offline_rows *rows)
 
 /* ---- searching ---- */
 
+static int make_sums(cn_offline_searcher *searcher, unsigned threads)
+{
+	CN_NEW(searcher->sums, threads, sizeof(*searcher->sums));
+	CN_NEW(searcher->met, threads, sizeof(*searcher->met));
+	for (; searcher->threads < threads; searcher->threads++)
+		CN_NEW(searcher->sums[searcher->threads], searcher->rows->count, sizeof(float));
+	return 0;
+}
+
 int cn_offline_searcher_init(cn_offline_searcher *out, const cn_offline_rows *rows, cn_workers *pool)
 {
-	unsigned threads = cn_workers_threads(pool);
-	*out = (cn_offline_searcher){ .rows = rows, .pool = pool, .sums = cn_alloc_zero(threads, sizeof(float *)) };
-	for (; out->sums && out->threads < threads; out->threads++) {
-		out->sums[out->threads] = cn_alloc_zero(rows->count, sizeof(float));
-		if (!out->sums[out->threads])
-			break;
+	*out = (cn_offline_searcher){ .rows = rows, .pool = pool };
+	int status = make_sums(out, cn_workers_threads(pool));
+	if (status < 0)
+		cn_offline_searcher_free(out);
+	return status;
+}
+
+/* Every entry of k rows may be met. */
+static int make_room(cn_offline_searcher *searcher, size_t k)
+{
+	size_t most;
+	CN_TRY(cn_size_mul(k, searcher->rows->width, &most));
+	for (unsigned i = 0; most > searcher->most_met && i < searcher->threads; i++) {
+		uint32_t *met = cn_realloc(searcher->met[i], most, sizeof(*met));
+		if (!met)
+			return CAIRN_ENOMEM;
+		searcher->met[i] = met;
 	}
-	if (out->threads == threads)
-		return 0;
-	cn_offline_searcher_free(out);
-	return CAIRN_ENOMEM;
+	searcher->most_met = most > searcher->most_met ? most : searcher->most_met;
+	return 0;
 }
 
 void cn_offline_searcher_free(cn_offline_searcher *searcher)
 {
-	for (unsigned i = 0; i < searcher->threads; i++)
+	for (unsigned i = 0; i < searcher->threads; i++) {
 		cn_free(searcher->sums[i]);
+		cn_free(searcher->met[i]);
+	}
 	cn_free(searcher->sums);
+	cn_free(searcher->met);
 	memset(searcher, 0, sizeof(*searcher));
 }
 
@@ -153,7 +174,8 @@ struct search {
 	cairn_ranking *out;
 	const int64_t *images;
 	const cn_offline_rows *rows;
-	float **sums; /* the searcher's */
+	float **sums; /* the searcher's, as the next */
+	uint32_t **met;
 	cn_shortlists lists;
 	/* The paper's way: */
 	const cn_neighbours *queries;
@@ -172,36 +194,39 @@ static inline void take_sum(const struct search *search, float *sums, size_t ima
 	sums[image] = 0;
 }
 
-static void add_row(const cn_offline_rows *rows, size_t row, float weight, float *sums)
+/* @param count images met so far; whatever has the sum 0 counts as not met, and is harmless twice. @return with these
+ */
+static size_t add_row(const cn_offline_rows *rows, size_t row, float weight, float *restrict sums,
+		      uint32_t *restrict met, size_t count)
 {
 	const int32_t *ids = rows->ids + row * rows->width;
 	const float *values = rows->values + row * rows->width;
-	for (size_t k = 0; k < rows->width && ids[k] >= 0; k++)
-		sums[ids[k]] += weight * values[k];
-}
-
-static void take_row(const struct search *search, size_t row, float *sums, cn_shortlist *list)
-{
-	const int32_t *ids = search->rows->ids + row * search->rows->width;
-	for (size_t k = 0; k < search->rows->width && ids[k] >= 0; k++)
-		take_sum(search, sums, (size_t)ids[k], list);
+	for (size_t k = 0; k < rows->width && ids[k] >= 0; k++) {
+		float sum = sums[ids[k]];
+		met[count] = (uint32_t)ids[k];
+		count += sum == 0;
+		sums[ids[k]] = sum + weight * values[k];
+	}
+	return count;
 }
 
 static int search_some(void *context, size_t begin, size_t end, unsigned worker)
 {
 	const struct search *search = context;
 	float *sums = search->sums[worker];
+	uint32_t *met = search->met[worker];
 	cn_shortlist *list = &search->lists.items[worker];
 	for (size_t q = begin; q < end; q++) {
 		const int32_t *near = search->queries->ids + q * search->queries->k;
 		const float *scores = search->queries->scores + q * search->queries->k;
-		for (size_t i = 0; i < search->k; i++)
-			if (near[i] >= 0)
-				add_row(search->rows, (size_t)near[i], cn_diffusion_weight(scores[i], search->gamma),
-					sums);
-		for (size_t i = 0; i < search->k; i++)
-			if (near[i] >= 0)
-				take_row(search, (size_t)near[i], sums, list);
+		size_t count = 0;
+		for (size_t i = 0; i < search->k; i++) {
+			float weight = near[i] >= 0 ? cn_diffusion_weight(scores[i], search->gamma) : 0;
+			if (weight > 0)
+				count = add_row(search->rows, (size_t)near[i], weight, sums, met, count);
+		}
+		for (size_t i = 0; i < count; i++)
+			take_sum(search, sums, met[i], list);
 		CN_TRY(cn_diffuse_rank(search->out, q, list, search->images));
 	}
 	return 0;
@@ -244,6 +269,7 @@ int cn_offline_search(cairn_ranking *out, cn_offline_searcher *searcher, const c
 				 .images = images,
 				 .rows = searcher->rows,
 				 .sums = searcher->sums,
+				 .met = searcher->met,
 				 .queries = queries,
 				 .k = options->query_neighbours,
 				 .gamma = options->gamma };
@@ -253,6 +279,7 @@ int cn_offline_search(cairn_ranking *out, cn_offline_searcher *searcher, const c
 	CN_TRY(cn_diffuse_check_ranking(out, queries->lines));
 	CN_TRY(cn_neighbours_check(queries, searcher->rows->count, 1, searcher->pool));
 	search.k = search.k < queries->k ? search.k : queries->k;
+	CN_TRY(make_room(searcher, search.k));
 	return run_search(&search, searcher, queries->lines, search_some);
 }
 
