@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cairn/eval.h"
+#include "cairn/run.h"
 #include "cairn/search.h"
 #include "exit_code.h"
 #include "interrupt.h"
@@ -23,7 +24,8 @@
 static const char *const protocol_names[PROTOCOLS] = { "easy", "medium", "hard" };
 
 static struct search_arguments how = SEARCH_ARGUMENTS_INIT;
-static const char *images_folder = ".", *format;
+static const char *images_folder = ".", *format, *recipe_name, *cache_folder;
+static struct texts roles;
 
 /* An image of the collection, ids ascending. */
 struct image {
@@ -35,7 +37,9 @@ struct image {
 struct evaluation {
 	cairn_roxford *truth;
 	cairn_collection *collection;
-	cairn_searcher *searcher;
+	cairn_searcher *searcher; /* this, */
+	cairn_recipe *recipe;     /* or these */
+	cairn_run *run;
 	struct image *images;
 	size_t image_count, there; /* of the collection; database images among them */
 	int64_t *exclude;          /* room for all images */
@@ -162,11 +166,17 @@ static int compare_image(const void *key, const void *item)
 	return id < other ? -1 : id > other;
 }
 
-static int64_t position_of(const struct evaluation *evaluation, int64_t id)
+static const struct image *image_of(const struct evaluation *evaluation, int64_t id)
 {
-	const struct image *found =
-		bsearch(&id, evaluation->images, evaluation->image_count, sizeof(*evaluation->images), compare_image);
-	return found ? found->position : -1;
+	return bsearch(&id, evaluation->images, evaluation->image_count, sizeof(*evaluation->images), compare_image);
+}
+
+/* Neither right nor wrong: what the protocol leaves out, and photographs of queries. */
+static int does_not_count(const struct evaluation *evaluation, int protocol, size_t query, const struct image *image)
+{
+	return image->is_query ||
+	       (image->position >= 0 && cairn_roxford_is_junk(evaluation->truth, (cairn_roxford_protocol)protocol,
+							      query, (size_t)image->position));
 }
 
 /* ---- one query ---- */
@@ -175,11 +185,8 @@ static size_t junk_of(struct evaluation *evaluation, int protocol, size_t query)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < evaluation->image_count; i++) {
-		const struct image *image = &evaluation->images[i];
-		if (image->is_query ||
-		    (image->position >= 0 && cairn_roxford_is_junk(evaluation->truth, (cairn_roxford_protocol)protocol,
-								   query, (size_t)image->position)))
-			evaluation->exclude[count++] = image->id;
+		if (does_not_count(evaluation, protocol, query, &evaluation->images[i]))
+			evaluation->exclude[count++] = evaluation->images[i].id;
 	}
 	return count;
 }
@@ -192,7 +199,11 @@ static void keep_answer(struct evaluation *evaluation, int protocol, size_t quer
 	uint8_t *seen = need(cairn_roxford_images(evaluation->truth), 1);
 	cairn_hit hit;
 	for (size_t i = 0; i < count && cairn_answer_get(answer, i, &hit) == 0; i++) {
-		int64_t position = position_of(evaluation, hit.id);
+		const struct image *image = image_of(evaluation, hit.id);
+		int64_t position = image ? image->position : -1;
+		/* A search was told to leave these out; a recipe ranks them with all others. */
+		if (image && does_not_count(evaluation, protocol, query, image))
+			continue;
 		if (position >= 0 && seen[position]++)
 			continue;
 		list[kept++] = position;
@@ -230,15 +241,20 @@ static int answer_query(struct evaluation *evaluation, size_t q)
 	return status;
 }
 
+static void make_lists(struct evaluation *evaluation)
+{
+	size_t count = cairn_roxford_queries(evaluation->truth);
+	for (int p = 0; p < PROTOCOLS; p++) {
+		evaluation->protocols[p].lists = need(count, sizeof(int64_t *));
+		evaluation->protocols[p].lengths = need(count, sizeof(size_t));
+	}
+}
+
 static int answer_all(struct evaluation *evaluation)
 {
 	size_t count = cairn_roxford_queries(evaluation->truth);
 	int status = 0;
 	double start = seconds_now();
-	for (int p = 0; p < PROTOCOLS; p++) {
-		evaluation->protocols[p].lists = need(count, sizeof(int64_t *));
-		evaluation->protocols[p].lengths = need(count, sizeof(size_t));
-	}
 	progress_start(&evaluation->progress, NULL);
 	for (size_t q = 0; q < count && status == 0; q++)
 		status = progress_item(&evaluation->progress, "answering queries", q, count)
@@ -246,6 +262,72 @@ static int answer_all(struct evaluation *evaluation)
 				 : answer_query(evaluation, q);
 	progress_end(&evaluation->progress);
 	evaluation->seconds = seconds_now() - start;
+	return status;
+}
+
+/* ---- by a recipe ---- */
+
+static int add_queries(struct evaluation *evaluation)
+{
+	int status = 0;
+	for (size_t q = 0; q < cairn_roxford_queries(evaluation->truth) && status == 0; q++) {
+		cairn_box box = cairn_roxford_query_box(evaluation->truth, q);
+		status = cairn_run_add_photo(evaluation->run, evaluation->paths[q], &box);
+	}
+	return status;
+}
+
+/* What is verified depends on the protocol, everything before is done once. */
+static int run_protocol(struct evaluation *evaluation, int protocol)
+{
+	size_t count = cairn_roxford_queries(evaluation->truth);
+	cairn_answer *answer;
+	int status = 0;
+	for (size_t q = 0; q < count && status == 0; q++) {
+		size_t junk = junk_of(evaluation, protocol, q);
+		status = cairn_run_exclude(evaluation->run, q, evaluation->exclude, junk);
+	}
+	if (status == 0)
+		status = cairn_run_execute(evaluation->run);
+	for (size_t q = 0; q < count && status == 0; q++) {
+		status = cairn_run_answer(&answer, evaluation->run, SIZE_MAX, q, SIZE_MAX, 0);
+		if (status < 0)
+			break;
+		keep_answer(evaluation, protocol, q, answer);
+		cairn_answer_free(answer);
+	}
+	return status;
+}
+
+static int run_all(struct evaluation *evaluation)
+{
+	double start = seconds_now();
+	int status = add_queries(evaluation);
+	progress_start(&evaluation->progress, NULL);
+	for (int p = 0; p < PROTOCOLS && status == 0; p++)
+		status = run_protocol(evaluation, p);
+	progress_end(&evaluation->progress);
+	evaluation->seconds = seconds_now() - start;
+	if (status < 0 && status != CAIRN_ECANCELLED)
+		say_error("%s", cairn_last_error());
+	return status;
+}
+
+static int make_run(struct evaluation *evaluation)
+{
+	cairn_run_options options = CAIRN_RUN_OPTIONS_INIT;
+	cairn_recipe_role *models = read_roles(&roles);
+	options.cache = cache_folder;
+	options.roles = models;
+	options.role_count = roles.count;
+	options.threads = (uint32_t)how.threads;
+	options.precision = how.precision;
+	options.progress = progress_show;
+	options.progress_payload = &evaluation->progress;
+	int status = cairn_recipe_open(&evaluation->recipe, recipe_name);
+	if (status == 0)
+		status = cairn_run_new(&evaluation->run, evaluation->recipe, evaluation->collection, &options);
+	free_roles(models, &roles);
 	return status;
 }
 
@@ -328,6 +410,8 @@ static void release(struct evaluation *evaluation)
 	free(evaluation->images);
 	free(evaluation->exclude);
 	cairn_searcher_free(evaluation->searcher);
+	cairn_run_free(evaluation->run);
+	cairn_recipe_free(evaluation->recipe);
 	cairn_collection_free(evaluation->collection);
 	cairn_roxford_free(evaluation->truth);
 }
@@ -335,7 +419,8 @@ static void release(struct evaluation *evaluation)
 /* What went wrong with a query was told with it. */
 static int evaluate(struct evaluation *evaluation)
 {
-	int status = answer_all(evaluation);
+	make_lists(evaluation);
+	int status = evaluation->run ? run_all(evaluation) : answer_all(evaluation);
 	if (status == CAIRN_ECANCELLED)
 		say("interrupted: nothing was scored");
 	/* What a query asks for stands in the ground truth, not on the command line. */
@@ -348,6 +433,9 @@ static int evaluate(struct evaluation *evaluation)
 static int run(const struct arguments *arguments)
 {
 	struct evaluation evaluation = { 0 };
+	int wrong = check_roles(arguments->command, &roles);
+	if (wrong)
+		return wrong;
 	interrupt_watch();
 	int status = cairn_collection_open(&evaluation.collection, arguments->operands[0], 0);
 	if (status == 0)
@@ -355,7 +443,7 @@ static int run(const struct arguments *arguments)
 	if (status == 0)
 		status = read_images(&evaluation);
 	if (status == 0)
-		status = make_searcher(&evaluation);
+		status = recipe_name ? make_run(&evaluation) : make_searcher(&evaluation);
 	int code = status < 0 ? say_failure(status) : find_queries(&evaluation, arguments->operands[1]);
 	if (code == EXIT_DONE)
 		code = evaluate(&evaluation);
@@ -374,6 +462,13 @@ static const struct operand operands[] = {
 static const struct option options[] = {
 	OPT_TEXT(0, "images", "FOLDER", &images_folder, COMPLETE_FOLDER,
 		 "the folder of the query photographs, by their names (default: the working directory)"),
+	OPT_TEXT(0, "recipe", "RECIPE", &recipe_name, COMPLETE_RECIPE,
+		 "rank by a recipe; then of the options below only --precision, --threads and --format count"),
+	OPT_LIST(0, "model", "ROLE=NAME", &roles, COMPLETE_NOTHING,
+		 "let a model take a role of the recipe, such as local=rootsift"),
+	OPT_TEXT(0, "cache", "FOLDER", &cache_folder, COMPLETE_FOLDER,
+		 "keep what the recipe's stages give in this folder (default: what does not depend on queries, in the "
+		 "collection's folder \"cache\")"),
 	OPT_SEARCH(how),
 	OPT_FORMAT(&format),
 	OPT_END,

@@ -128,6 +128,6 @@ extern const struct command cairn_command; /* all of them hang below it; main.c 
 extern const struct command cmd_init, cmd_add, cmd_index, cmd_remove, cmd_compact, cmd_check, cmd_info, cmd_search,
 	cmd_verify, cmd_knn, cmd_eval, cmd_eval_roxford, cmd_model, cmd_model_list, cmd_model_install, cmd_model_import,
 	cmd_model_propose, cmd_model_info, cmd_model_bench, cmd_model_whiten, cmd_model_pca, cmd_recipe,
-	cmd_recipe_list, cmd_recipe_show, cmd_recipe_check, cmd_help;
+	cmd_recipe_list, cmd_recipe_show, cmd_run, cmd_recipe_check, cmd_help;
 
 #endif

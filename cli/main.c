@@ -20,7 +20,7 @@ static int wants_version;
 
 static const struct command *const commands[] = {
 	&cmd_init,    &cmd_add,   &cmd_index, &cmd_search, &cmd_verify, &cmd_knn,  &cmd_info, &cmd_remove,
-	&cmd_compact, &cmd_check, &cmd_model, &cmd_recipe, &cmd_eval,   &cmd_help, NULL,
+	&cmd_compact, &cmd_check, &cmd_model, &cmd_recipe, &cmd_run,    &cmd_eval, &cmd_help, NULL,
 };
 
 static const struct option root_options[] = {

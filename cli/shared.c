@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "exit_code.h"
+#include "options.h"
 #include "say.h"
 #include "text.h"
 
@@ -136,4 +137,32 @@ void search_options(cairn_search_options *out, const struct search_arguments *ar
 	out->local = arguments->local;
 	out->precision = arguments->precision;
 	out->threads = (uint32_t)arguments->threads;
+}
+
+int check_roles(const struct command *command, const struct texts *roles)
+{
+	for (size_t i = 0; i < roles->count; i++) {
+		const char *equals = strchr(roles->items[i], '=');
+		if (!equals || equals == roles->items[i] || !equals[1])
+			return usage_error(command, "--model takes ROLE=NAME, not '%s'", roles->items[i]);
+	}
+	return EXIT_DONE;
+}
+
+cairn_recipe_role *read_roles(const struct texts *roles)
+{
+	cairn_recipe_role *list = need(roles->count, sizeof(*list));
+	for (size_t i = 0; i < roles->count; i++) {
+		const char *equals = strchr(roles->items[i], '=');
+		list[i].name = need_text("%.*s", (int)(equals - roles->items[i]), roles->items[i]);
+		list[i].model = equals + 1;
+	}
+	return list;
+}
+
+void free_roles(cairn_recipe_role *list, const struct texts *roles)
+{
+	for (size_t i = 0; list && i < roles->count; i++)
+		free((char *)(uintptr_t)list[i].name);
+	free(list);
 }

@@ -8,6 +8,7 @@
 
 #include "cairn/descriptors.h"
 #include "cairn/image.h"
+#include "cairn/recipe.h"
 #include "cairn/search.h"
 #include "command.h"
 #include "output.h"
@@ -43,6 +44,13 @@ int check_overwriting(const char *option, const char *file, const char *ending);
  * @return 1 where a weight is given, 0 where none is; -1 where it is no number above 0
  */
 int split_weight(const char *text, cairn_describer_model *out);
+
+/** Options that give models roles of a recipe: each is ROLE=NAME. @return 0, or EXIT_USAGE after saying so */
+int check_roles(const struct command *command, const struct texts *roles);
+
+/** One a role, borrowing from the command line but for the names; after check_roles(). Free with free_roles(). */
+cairn_recipe_role *read_roles(const struct texts *roles);
+void free_roles(cairn_recipe_role *list, const struct texts *roles);
 
 /** Options of a search that `search` and `eval` share. */
 struct search_arguments {

@@ -36,6 +36,7 @@
 #include "cairn/ranking.h"
 #include "cairn/recipe.h"
 #include "cairn/rerank.h"
+#include "cairn/run.h"
 #include "cairn/search.h"
 #include "cairn/verify.h"
 #include "cairn/whitening.h"

@@ -2,6 +2,7 @@
  * Recipes as the library's users see them.
  */
 #include "recipe/recipe.h"
+#include "recipe/stage_runs.h"
 
 #include <string.h>
 
@@ -83,6 +84,13 @@ int cn_stage_chose(const cn_stage *stage, const char *parameter, const char *wor
 {
 	size_t place = cn_parameter_place(stage->type, parameter);
 	return strcmp(stage->type->parameters[place].choices[stage->arguments[place].choice], word) == 0;
+}
+
+int cn_stage_needs_local(const cn_stage *stage)
+{
+	if (stage->type->run == cn_run_search)
+		return !cn_stage_chose(stage, "by", "global");
+	return stage->type->run == cn_run_verify;
 }
 
 const cn_link *cn_stage_link(const cn_stage *stage, const char *input)

@@ -78,6 +78,9 @@ const cn_argument *cn_stage_argument(const cn_stage *stage, const char *name);
 /** Whether a choice has that word. */
 int cn_stage_chose(const cn_stage *stage, const char *parameter, const char *word);
 
+/** Whether a stage reads local features of the queries. */
+int cn_stage_needs_local(const cn_stage *stage);
+
 /** The first link of an input; NULL where there is none. */
 const cn_link *cn_stage_link(const cn_stage *stage, const char *input);
 

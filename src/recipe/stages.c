@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "recipe/rules.h"
+#include "recipe/stage_runs.h"
 
 #define MOST_IMAGES     1000000
 #define MOST_INLIERS    1000000
@@ -40,6 +41,10 @@
 	{                                                                                                              \
 		.name = n, .kind = CN_REALS, .presence = CN_OPTIONAL, .text = absent, .least = from, .most = upto,     \
 		.help = h                                                                                              \
+	}
+#define TEXT_OR(n, absent, h)                                                                                          \
+	{                                                                                                              \
+		.name = n, .kind = CN_TEXT, .presence = CN_OPTIONAL, .text = absent, .help = h                         \
 	}
 #define BOOL(n, preset, h)                                                                                             \
 	{                                                                                                              \
@@ -84,6 +89,7 @@ static const cn_parameter search_parameters[] = {
 	CHOICE("by", "global", search_by, "what images are compared by: global descriptors, ASMK, or both added up"),
 	INTEGER("k", 100, 1, MOST_IMAGES, "images to find for each query"),
 	REAL_ABOVE("recall", 0.95, 0, 1, "share of the best by global descriptor that is to be found; 1 is exact"),
+	TEXT_OR("local", "the role local, or the index's first kind", "role of the local features"),
 	REAL_OR("asmk_weight", "the calibrated value of the kind of features", 0, MOST_SCORE,
 		"weight of the ASMK similarity beside the cosine, with by fused"),
 	END,
@@ -93,6 +99,7 @@ static const char *const verify_order[] = { "fused", "inliers", "keep", NULL };
 static const char *const verify_geometry[] = { "affine", "homography", NULL };
 static const char *const verify_protocol[] = { "mutual", "delf", NULL };
 static const cn_parameter verify_parameters[] = {
+	TEXT_OR("local", "the role local, or the index's first kind", "role of the local features"),
 	INTEGER("depth", 100, 1, MOST_IMAGES, "first images of each list that are verified"),
 	CHOICE("order", "fused", verify_order, "by score with a boost for inliers, by inliers, or as it was"),
 	INTEGER_OR("trust_inliers", "the calibrated value of the kind of features", 0, MOST_INLIERS,
@@ -150,7 +157,7 @@ static const cn_parameter augment_parameters[] = {
 
 /* ---- walks and diffusion ---- */
 
-static const char *const diffuse_method[] = { "global", "regional", "offline", NULL };
+static const char *const diffuse_method[] = { "global", "offline", NULL };
 static const cn_stage_input diffuse_inputs[] = {
 	QUERIES,
 	INDEX,
@@ -158,17 +165,14 @@ static const cn_stage_input diffuse_inputs[] = {
 	END,
 };
 static const cn_parameter diffuse_parameters[] = {
-	CHOICE("method", "global", diffuse_method, "by whole images, by regions of images, or solved before for all"),
+	CHOICE("method", "global", diffuse_method, "solved for each query, or ahead of all queries for each image"),
 	INTEGER("k", 50, 1, MOST_NEIGHBOURS, "mutual neighbours that edges of the graph join"),
-	INTEGER("kq", 10, 1, MOST_NEIGHBOURS,
-		"neighbours of a query, or of each of its regions, where diffusion begins"),
+	INTEGER("kq", 10, 1, MOST_NEIGHBOURS, "neighbours of a query, where diffusion begins"),
 	REAL_ABOVE("gamma", 3, 0, 1000, "power of similarities"),
 	REAL("alpha", 0.99, 0, 0.999999, "share that flows on at each step"),
-	INTEGER_OR("truncation", "the whole graph", 1, MOST_IMAGES, "nearest images that the graph is cut to"),
+	INTEGER("truncation", 1000, 1, MOST_NEIGHBOURS, "nearest images that the graph is cut to, with method offline"),
 	INTEGER("iterations", 20, 1, 100000, "most steps of conjugate gradient"),
 	REAL("tolerance", 1e-6, 0, 1, "relative residual at which it ends"),
-	BOOL("queries_in_graph", 0, "queries are nodes of the graph, with method offline"),
-	REAL("lambda", 1, 0, MOST_SCORE, "regularization of the weights of regions, with method regional"),
 	INTEGER_OR("depth", "as many as the ranking has, or 100", 1, MOST_IMAGES, "images of each list in the end"),
 	END,
 };
@@ -194,7 +198,6 @@ static const cn_parameter superglobal_parameters[] = {
 	INTEGER("depth", 400, 1, MOST_IMAGES, "first images of each list that are re-ranked"),
 	INTEGER("neighbours", 9, 0, MOST_NEIGHBOURS, "images among them that refine an image"),
 	REAL("weight", 0.15, 0, 1000, "of a neighbour, times its similarity; the image itself has 1"),
-	INTEGER("best", 10, 1, MOST_NEIGHBOURS, "refined images whose greatest values become the new query"),
 	END,
 };
 
@@ -210,6 +213,7 @@ static const cn_parameter discriminate_parameters[] = {
 
 static const char *const fuse_rule[] = { "sum", "reciprocal", "product", NULL };
 static const char *const fuse_normalise[] = { "none", "minmax", "zscore", "best", NULL };
+static const char *const fuse_missing[] = { "least", "zero", NULL };
 static const cn_stage_input fuse_inputs[] = {
 	{ .name = "rankings", .type = CAIRN_VALUE_RANKING, .many = 1 },
 	END,
@@ -217,6 +221,7 @@ static const cn_stage_input fuse_inputs[] = {
 static const cn_parameter fuse_parameters[] = {
 	CHOICE("rule", "sum", fuse_rule, "scores are added up or multiplied, or reciprocal ranks are added up"),
 	REALS_OR("weights", "1 each", 0, MOST_SCORE, "one for each ranking"),
+	CHOICE("missing", "least", fuse_missing, "score of an image that a ranking does not have: its least, or 0"),
 	CHOICE("normalise", "none", fuse_normalise,
 	       "what is done to the scores of a list before; zscore not with product"),
 	INTEGER_OR("depth", "all", 1, MOST_IMAGES, "images of each list in the end"),
@@ -231,53 +236,63 @@ const cn_stage_type cn_stage_types[] = {
 	  .inputs = of_queries_index,
 	  .output = CAIRN_VALUE_RANKING,
 	  .parameters = search_parameters,
+	  .run = cn_run_search,
 	  .check = cn_check_search },
 	{ .name = "verify",
 	  .help = "matches local features and counts those that agree on one geometric map",
 	  .inputs = of_ranking,
 	  .output = CAIRN_VALUE_VERIFIED,
 	  .parameters = verify_parameters,
+	  .run = cn_run_verify,
 	  .check = cn_check_verify },
 	{ .name = "expand",
 	  .help = "queries joined with the best images that they found",
 	  .inputs = expand_inputs,
 	  .output = CAIRN_VALUE_QUERIES,
-	  .parameters = expand_parameters },
+	  .parameters = expand_parameters,
+	  .run = cn_run_expand },
 	{ .name = "augment",
 	  .help = "images of the index joined with their nearest neighbours",
 	  .inputs = of_index,
 	  .output = CAIRN_VALUE_INDEX,
-	  .parameters = augment_parameters },
+	  .parameters = augment_parameters,
+	  .run = cn_run_augment },
 	{ .name = "diffuse",
 	  .help = "similarity that flows along the neighbours of neighbours",
 	  .inputs = diffuse_inputs,
 	  .output = CAIRN_VALUE_RANKING,
-	  .parameters = diffuse_parameters },
+	  .parameters = diffuse_parameters,
+	  .run = cn_run_diffuse },
 	{ .name = "explore",
 	  .help = "images taken by walking from neighbour to neighbour",
 	  .inputs = of_ranking_index,
 	  .output = CAIRN_VALUE_RANKING,
-	  .parameters = explore_parameters },
+	  .parameters = explore_parameters,
+	  .run = cn_run_explore },
 	{ .name = "reciprocal",
 	  .help = "order by the mutual neighbours that images share",
 	  .inputs = of_ranking_queries_index,
 	  .output = CAIRN_VALUE_RANKING,
-	  .parameters = reciprocal_parameters },
+	  .parameters = reciprocal_parameters,
+	  .run = cn_run_reciprocal },
 	{ .name = "superglobal",
 	  .help = "order by descriptors refined with their neighbours in the list",
 	  .inputs = of_ranking_queries_index,
 	  .output = CAIRN_VALUE_RANKING,
-	  .parameters = superglobal_parameters },
+	  .parameters = superglobal_parameters,
+	  .run = cn_run_superglobal },
 	{ .name = "discriminate",
 	  .help = "images with the label predicted for the query come first",
 	  .inputs = discriminate_inputs,
 	  .output = CAIRN_VALUE_RANKING,
-	  .parameters = discriminate_parameters },
+	  .parameters = discriminate_parameters,
+	  .run = cn_run_discriminate },
 	{ .name = "fuse",
 	  .help = "several rankings become one",
 	  .inputs = fuse_inputs,
 	  .output = CAIRN_VALUE_RANKING,
 	  .parameters = fuse_parameters,
+	  .run = cn_run_fuse,
 	  .check = cn_check_fuse },
 	{ .name = "cut",
 	  .help = "leaves images out of a ranking",
@@ -285,6 +300,7 @@ const cn_stage_type cn_stage_types[] = {
 	  .output = CAIRN_VALUE_RANKING,
 	  .output_as = "ranking",
 	  .parameters = cut_parameters,
+	  .run = cn_run_cut,
 	  .check = cn_check_cut },
 	{ .name = NULL },
 };

@@ -50,6 +50,7 @@ typedef struct {
 } cn_stage_input;
 
 struct cn_stage;
+struct cn_work;
 
 /** One kind of stage; the table ends with an entry whose name is NULL. */
 typedef struct {
@@ -63,6 +64,8 @@ typedef struct {
 	/** NULL, or what its inputs and parameters must hold together, looked at when everything else is sound. Fails
 	 * by cn_recipe_fail() at the member that is at fault. */
 	int (*check)(const struct cn_stage *stage, const char *file);
+	/** Makes the output: stage_runs.h. */
+	int (*run)(const struct cn_work *work);
 } cn_stage_type;
 
 #define CN_MOST_MANY 100

@@ -31,7 +31,7 @@ static int fill_hit(cn_answer_hit *to, cairn_collection *collection, const cn_ca
 		.score = from->score,
 		.similarity = from->similarity,
 		.asmk = from->asmk,
-		.inliers = CAIRN_NO_INLIERS,
+		.inliers = from->inliers,
 		.trusted = from->trusted,
 		.width = record.width,
 		.height = record.height,
@@ -43,8 +43,7 @@ static int is_wanted(const cairn_search_options *options, const cn_candidate *ca
 {
 	if (candidate->score < options->min_score)
 		return 0;
-	return options->min_inliers <= 0 ||
-	       (candidate->pair && candidate->pair->result.inliers >= (uint32_t)options->min_inliers);
+	return options->min_inliers <= 0 || candidate->inliers >= options->min_inliers;
 }
 
 int cn_answer_new(cairn_answer **out, const cairn_query *query, cairn_search_by by, const cn_candidate *candidates,
@@ -86,6 +85,7 @@ void cairn_answer_free(cairn_answer *answer)
 	}
 	cn_free(answer->hits);
 	cn_free(answer->query);
+	cn_free(answer->stage);
 	cn_free(answer);
 }
 

@@ -103,6 +103,7 @@ static int keep_ranking(const cairn_query *query, const cn_exclusion *exclude, c
 			.similarity = is_asmk ? NAN : score,
 			.asmk = is_asmk ? score : NAN,
 			.score = score,
+			.inliers = CAIRN_NO_INLIERS,
 		};
 		keep_candidate(out, query, exclude, &candidate);
 	}
@@ -114,7 +115,9 @@ static int keep_ids(const cairn_query *query, const cn_exclusion *exclude, const
 {
 	out->items = cn_alloc(count, sizeof(*out->items));
 	for (size_t i = 0; out->items && i < count; i++) {
-		const cn_candidate candidate = { .id = ids[i], .similarity = NAN, .asmk = NAN };
+		const cn_candidate candidate = {
+			.id = ids[i], .similarity = NAN, .asmk = NAN, .inliers = CAIRN_NO_INLIERS
+		};
 		keep_candidate(out, query, exclude, &candidate);
 	}
 	return out->items ? 0 : CAIRN_ENOMEM;
@@ -266,6 +269,7 @@ static int take_best_of_both(const cairn_query *query, const cn_exclusion *exclu
 			.similarity = both.similarities[i],
 			.asmk = both.asmk[i],
 			.score = both.similarities[i] + weight * both.asmk[i],
+			.inliers = CAIRN_NO_INLIERS,
 		};
 		keep_candidate(out, query, exclude, &candidate);
 	}

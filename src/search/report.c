@@ -9,6 +9,7 @@
 
 #include "cairn/ranking.h"
 #include "search/report_style.h"
+#include "search/search.h"
 #include "util/memory.h"
 #include "util/text.h"
 
@@ -291,6 +292,8 @@ static int write_query_facts(cn_report *report, const cn_report_section *section
 
 	CN_TRY(write_around(report, "<h2>", cn_path_base(section->query), "</h2>\n"));
 	CN_TRY(write_around(report, "<p class=\"path\">", section->query, "</p>\n<dl>"));
+	if (section->stage)
+		CN_TRY(write_around(report, "<dt>stage</dt><dd>", section->stage, "</dd>"));
 	if (has_box(box))
 		CN_TRY(write_format(report, "<dt>box</dt><dd>%g, %g to %g, %g</dd>", box->x0, box->y0, box->x1,
 				    box->y1));
@@ -393,6 +396,7 @@ static int add_answer(cn_report *report, const cairn_answer *answer, const cairn
 {
 	cn_report_section section = {
 		.query = cairn_answer_query(answer),
+		.stage = answer->stage,
 		.box = cairn_answer_box(answer),
 		.times = cairn_answer_get_times(answer),
 		.found = cairn_answer_count(answer),
@@ -414,13 +418,24 @@ static int add_answer(cn_report *report, const cairn_answer *answer, const cairn
 	return status;
 }
 
+/* Answers of several stages to one query follow each other. */
+static size_t count_queries(const cairn_answer *const *answers, size_t count)
+{
+	size_t queries = 0;
+	for (size_t i = 0; i < count; i++)
+		queries += i == 0 || !answers[i]->stage ||
+			   strcmp(cairn_answer_query(answers[i]), cairn_answer_query(answers[i - 1])) != 0;
+	return queries;
+}
+
 static int write_report(const char *path, const cairn_answer *const *answers, size_t count,
 			const cairn_report_options *options, cn_progress *progress)
 {
 	cn_report report;
 	int status = 0;
 
-	CN_TRY(cn_report_begin(&report, path, options->title ? options->title : "cairn search", count));
+	CN_TRY(cn_report_begin(&report, path, options->title ? options->title : "cairn search",
+			       count_queries(answers, count)));
 	report.progress = progress;
 	for (size_t i = 0; i < count; i++)
 		CN_GOTO(status, add_answer(&report, answers[i], options));

@@ -25,7 +25,8 @@ typedef struct {
 /** One query with its results, best first. Everything is borrowed. */
 typedef struct {
 	const char *query;
-	cairn_box box; /**< in pixels of the full-size photograph; all zero: none */
+	const char *stage; /**< of a recipe, whose result it is; NULL: of a search */
+	cairn_box box;     /**< in pixels of the full-size photograph; all zero: none */
 	cairn_answer_times times;
 	size_t found; /**< results there are; hit_count of them are shown */
 	const cn_report_hit *hits;

@@ -47,6 +47,7 @@ typedef struct {
 
 struct cairn_answer {
 	char *query;
+	char *stage; /* of a recipe that found it; NULL: a search */
 	cairn_search_by by;
 	cairn_box box;
 	cairn_answer_times times;
@@ -60,7 +61,8 @@ typedef struct {
 	float similarity;    /* NAN where not searched by it */
 	float asmk;          /* the same */
 	float score;         /* what the order is by */
-	const cn_pair *pair; /* NULL where not verified */
+	int32_t inliers;     /* CAIRN_NO_INLIERS where not verified; counts where there is no pair */
+	const cn_pair *pair; /* NULL where it is not there */
 	int trusted;         /* its inliers reach the minimum of the order */
 } cn_candidate;
 
@@ -83,6 +85,9 @@ typedef struct {
  */
 int cn_candidates_find(const cairn_query *query, cairn_search_by by, const cn_exclusion *exclude, size_t depth,
 		       cn_candidates *out);
+
+/** Let a searcher verify in another way. What its queries have verified is theirs to forget. */
+int cn_searcher_set_verification(cairn_searcher *searcher, const cairn_verify_options *options);
 
 /** Verify the first `depth` candidates: each gets its pair. */
 int cn_verify_best(cairn_query *query, cn_candidates *candidates, size_t depth);

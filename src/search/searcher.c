@@ -185,14 +185,29 @@ static int find_by_now(cairn_searcher *searcher, cairn_search_by *out)
 	return 0;
 }
 
+static void free_verifiers(cairn_searcher *searcher)
+{
+	if (searcher->verifiers)
+		for (unsigned i = 0; i < cn_workers_threads(searcher->pool); i++)
+			cairn_verifier_free(searcher->verifiers[i]);
+	cn_free(searcher->verifiers);
+	searcher->verifiers = NULL;
+}
+
 static int make_verifiers(cairn_searcher *searcher)
 {
-	CN_TRY(cn_workers_new(&searcher->pool, searcher->options.threads));
 	unsigned threads = cn_workers_threads(searcher->pool);
 	CN_NEW(searcher->verifiers, threads, sizeof(*searcher->verifiers));
 	for (unsigned i = 0; i < threads; i++)
 		CN_TRY(cairn_verifier_new(&searcher->verifiers[i], &searcher->options.verification));
 	return 0;
+}
+
+int cn_searcher_set_verification(cairn_searcher *searcher, const cairn_verify_options *options)
+{
+	free_verifiers(searcher);
+	searcher->options.verification = *options;
+	return make_verifiers(searcher);
 }
 
 int cairn_searcher_new(cairn_searcher **out, cairn_collection *collection, const cairn_search_options *options)
@@ -206,6 +221,7 @@ int cairn_searcher_new(cairn_searcher **out, cairn_collection *collection, const
 	CN_GOTO(status, cairn_collection_get_info(collection, &searcher->info));
 	CN_GOTO(status, choose_by(searcher));
 	CN_GOTO(status, cn_selection_refresh(&searcher->selection, collection));
+	CN_GOTO(status, cn_workers_new(&searcher->pool, searcher->options.threads));
 	CN_GOTO(status, make_verifiers(searcher));
 	CN_GOTO(status, cn_describers_start(&searcher->describers, collection, searcher->precision, 1));
 	*out = searcher;
@@ -219,10 +235,7 @@ void cairn_searcher_free(cairn_searcher *searcher)
 {
 	if (!searcher)
 		return;
-	if (searcher->verifiers)
-		for (unsigned i = 0; i < cn_workers_threads(searcher->pool); i++)
-			cairn_verifier_free(searcher->verifiers[i]);
-	cn_free(searcher->verifiers);
+	free_verifiers(searcher);
 	cn_workers_free(searcher->pool);
 	cn_describers_free(&searcher->describers);
 	cn_selection_free(&searcher->selection);
@@ -256,7 +269,7 @@ static void order_candidates(const cairn_searcher *searcher, const cn_candidates
 		items[i] = (cn_inlier_item){
 			.id = candidate->id,
 			.score = candidate->score,
-			.inliers = candidate->pair ? (int32_t)candidate->pair->result.inliers : CAIRN_NO_INLIERS,
+			.inliers = candidate->inliers,
 		};
 	}
 	cn_order_by_inliers(items, candidates->count, &how);

@@ -72,8 +72,11 @@ int cn_verify_best(cairn_query *query, cn_candidates *candidates, size_t depth)
 		if (status == 0)
 			status = added;
 	}
-	for (size_t i = 0; status == 0 && i < depth; i++)
-		candidates->items[i].pair = cn_pair_cache_find(&query->pairs, candidates->items[i].id);
+	for (size_t i = 0; status == 0 && i < depth; i++) {
+		cn_candidate *candidate = &candidates->items[i];
+		candidate->pair = cn_pair_cache_find(&query->pairs, candidate->id);
+		candidate->inliers = (int32_t)candidate->pair->result.inliers;
+	}
 	cn_free(work.found);
 	return status;
 }

@@ -203,3 +203,15 @@ size_t cn_csv_line(const cn_csv *csv)
 {
 	return csv->record;
 }
+
+int cn_csv_add(cn_text *out, const char *value)
+{
+	if (!value)
+		return 0;
+	if (!value[strcspn(value, ",\"\r\n")])
+		return cn_text_add(out, value);
+	CN_TRY(cn_text_add(out, "\""));
+	for (; *value; value++)
+		CN_TRY(cn_text_add_bytes(out, *value == '"' ? "\"\"" : value, *value == '"' ? 2 : 1));
+	return cn_text_add(out, "\"");
+}

@@ -27,4 +27,7 @@ int cn_csv_next(cn_csv *csv, const char *const **fields);
 /** Line number of the last record, from 1. */
 size_t cn_csv_line(const cn_csv *csv);
 
+/** Append a field, quoted where it must be. @param value NULL: an empty one */
+int cn_csv_add(cn_text *out, const char *value);
+
 #endif

@@ -3,9 +3,9 @@
 
 #include "data/vectors.h"
 #include "index/rows.h"
-#include "weighted_sums.h"
 #include "rank/augment.h"
 #include "torture.h"
+#include "weighted_sums.h"
 
 enum { DIM = 13 };
 

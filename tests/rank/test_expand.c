@@ -4,9 +4,9 @@
 #include "data/vectors.h"
 #include "index/rows.h"
 #include "levels.h"
-#include "weighted_sums.h"
 #include "rank/expand.h"
 #include "torture.h"
+#include "weighted_sums.h"
 
 enum { DIM = 19, IMAGES = 60, QUERIES = 23, DEPTH = 30 };
 

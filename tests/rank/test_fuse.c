@@ -1,8 +1,8 @@
 /* Fusion of rankings against its definition, and by what it must keep. */
 #include <string.h>
 
-#include "weighted_sums.h"
 #include "torture.h"
+#include "weighted_sums.h"
 
 enum { MOST = 5, QUERIES = 40, IMAGES = 50 };
 

@@ -1,0 +1,287 @@
+/*
+ * The queries of a run, and the searchers that open them.
+ */
+#include <string.h>
+
+#include "collection/identity.h"
+#include "recipe/run.h"
+#include "util/ids.h"
+#include "util/memory.h"
+
+/* ---- adding ---- */
+
+static int add_query(cairn_run *run, const cn_run_query *query)
+{
+	if (run->query_count == run->query_capacity) {
+		size_t larger = run->query_capacity ? 2 * run->query_capacity : 16;
+		cn_run_query *queries = cn_realloc(run->queries, larger, sizeof(*queries));
+		if (!queries)
+			return CAIRN_ENOMEM;
+		run->queries = queries;
+		run->query_capacity = larger;
+	}
+	run->queries[run->query_count++] = *query;
+	return 0;
+}
+
+int cairn_run_add_photo(cairn_run *run, const char *path, const cairn_box *box)
+{
+	cn_run_query query = { .path = cn_strdup(path), .has_box = box != NULL };
+	if (!query.path)
+		return CAIRN_ENOMEM;
+	if (box)
+		query.box = *box;
+	int status = add_query(run, &query);
+	if (status < 0)
+		cn_free(query.path);
+	return status;
+}
+
+static int add_image(cairn_run *run, cairn_collection *from, int64_t id)
+{
+	cairn_image_record record;
+	CN_TRY(cairn_collection_find_id(from, id, &record));
+	cn_run_query query = { .path = cn_strdup(record.path), .id = id, .from = from };
+	int status = query.path ? add_query(run, &query) : CAIRN_ENOMEM;
+	if (status < 0)
+		cn_free(query.path);
+	return status;
+}
+
+int cairn_run_add_id(cairn_run *run, int64_t id)
+{
+	return add_image(run, run->index, id);
+}
+
+int cairn_run_add_collection(cairn_run *run, cairn_collection *queries)
+{
+	int64_t *ids;
+	size_t count;
+	CN_TRY(cn_collection_expect_alike(run->index, queries, run->info.dim > 0, NULL));
+	CN_TRY(cairn_collection_ids(queries, &ids, &count));
+	int status = 0;
+	for (size_t i = 0; i < count && status == 0; i++)
+		status = add_image(run, queries, ids[i]);
+	cairn_bytes_free(ids);
+	return status;
+}
+
+size_t cairn_run_queries(const cairn_run *run)
+{
+	return run->query_count;
+}
+
+const char *cairn_run_query_path(const cairn_run *run, size_t query)
+{
+	return query < run->query_count ? run->queries[query].path : NULL;
+}
+
+int cairn_run_exclude(cairn_run *run, size_t query, const int64_t *ids, size_t count)
+{
+	if (query >= run->query_count)
+		return cn_fail(CAIRN_EINVALID, "query %zu: there are %zu, counted from 0", query, run->query_count);
+	CN_TRY(cn_ids_ascend(ids, count, "left out"));
+	int64_t *copy = cn_memdup(ids, count * sizeof(*ids));
+	if (!copy)
+		return CAIRN_ENOMEM;
+	cn_free(run->queries[query].exclude);
+	run->queries[query].exclude = copy;
+	run->queries[query].exclude_count = count;
+	return 0;
+}
+
+int cn_run_is_own(const cairn_run *run, size_t query, int64_t image)
+{
+	const cn_run_query *asked = &run->queries[query];
+	return asked->from == run->index && asked->id == image;
+}
+
+void cn_run_free_queries(cairn_run *run)
+{
+	for (size_t i = 0; i < run->query_count; i++) {
+		cn_run_query *query = &run->queries[i];
+		for (size_t k = 0; k < CN_RUN_SEARCHERS; k++)
+			cairn_query_free(query->described[k]);
+		cn_free(query->exclude);
+		cn_free(query->path);
+	}
+	cn_free(run->queries);
+}
+
+/* ---- searchers ---- */
+
+static const char *model_of_role(const cairn_run *run, const char *role)
+{
+	for (size_t i = 0; i < run->role_count; i++)
+		if (strcmp(run->roles[i].name, role) == 0)
+			return run->roles[i].model;
+	return NULL;
+}
+
+int cn_run_local_searcher(const cairn_run *run, const cn_stage *stage, size_t *number)
+{
+	const cairn_collection_info *info = &run->info;
+	const cn_argument *role = cn_stage_argument(stage, "local");
+	const char *kind = model_of_role(run, role->is_set ? role->text : "local");
+	if (!info->local_count)
+		return cn_fail(CAIRN_EINVALID,
+			       "%s keeps no local features, which the stage '%s' of '%s' needs; make it with --local",
+			       info->folder, stage->name, run->recipe->name);
+	*number = 0;
+	while (kind && *number < info->local_count && strcmp(info->locals[*number], kind) != 0)
+		(*number)++;
+	if (*number < info->local_count)
+		return 0;
+	return cn_fail(CAIRN_ENOTFOUND,
+		       "%s keeps no local features of kind '%s', which the stage '%s' of '%s' asks for; let another "
+		       "kind take its role with --model %s=KIND",
+		       info->folder, kind, stage->name, run->recipe->name, role->is_set ? role->text : "local");
+}
+
+int cn_run_searcher(cairn_run *run, size_t number, cairn_searcher **out)
+{
+	cairn_search_options options;
+	*out = run->searchers[number];
+	if (*out)
+		return 0;
+	cairn_search_options_init(&options);
+	options.by = run->info.dim ? CAIRN_BY_GLOBAL : CAIRN_BY_AUTO;
+	options.threads = run->threads;
+	options.precision = run->precision;
+	if (number == CN_SEARCHER_GLOBAL)
+		options.verify = 0;
+	else
+		options.local = run->info.locals[number];
+	CN_TRY(cairn_searcher_new(&run->searchers[number], run->index, &options));
+	*out = run->searchers[number];
+	return 0;
+}
+
+int cn_run_open_query(cairn_run *run, size_t query, size_t searcher, cairn_query **out)
+{
+	cn_run_query *asked = &run->queries[query];
+	cairn_searcher *with;
+	*out = asked->described[searcher];
+	if (*out)
+		return 0;
+	CN_TRY(cn_run_searcher(run, searcher, &with));
+	if (asked->from == run->index)
+		return cairn_query_from_id(out, with, asked->id);
+	if (asked->from)
+		return cairn_query_from_collection(out, with, asked->from, asked->id);
+	CN_TRY(cairn_query_open(&asked->described[searcher], with, asked->path, asked->has_box ? &asked->box : NULL));
+	*out = asked->described[searcher];
+	return 0;
+}
+
+void cn_run_close_query(cairn_run *run, size_t query, cairn_query *opened)
+{
+	for (size_t i = 0; i < CN_RUN_SEARCHERS; i++)
+		if (run->queries[query].described[i] == opened)
+			return;
+	cairn_query_free(opened);
+}
+
+/* ---- what the run gives ---- */
+
+/* A photograph is described once, by the searcher that its local features are needed of, if any. */
+static size_t describing_searcher(const cairn_run *run)
+{
+	size_t number;
+	for (size_t i = 0; i < run->recipe->stage_count; i++) {
+		const cn_stage *stage = &run->recipe->stages[i];
+		if (stage->is_used && cn_stage_needs_local(stage) && cn_run_local_searcher(run, stage, &number) == 0)
+			return number;
+	}
+	return CN_SEARCHER_GLOBAL;
+}
+
+static int describe_query(cairn_run *run, size_t query, size_t searcher, float *out)
+{
+	const cn_run_query *asked = &run->queries[query];
+	cairn_query *opened;
+	if (asked->from)
+		return cairn_collection_descriptor(asked->from, asked->id, out);
+	CN_TRY(cn_run_open_query(run, query, searcher, &opened));
+	memcpy(out, opened->descriptor, run->info.dim * sizeof(*out));
+	cn_run_close_query(run, query, opened);
+	return 0;
+}
+
+static int give_queries(cairn_run *run, cn_value *out)
+{
+	size_t searcher = describing_searcher(run);
+	cn_progress progress;
+	out->count = run->query_count;
+	out->dim = run->info.dim;
+	if (!out->dim)
+		return cn_fail(CAIRN_EINVALID, "%s has no global descriptors, which '%s' needs; make it with --model",
+			       run->info.folder, run->recipe->name);
+	CN_NEW(out->vectors, out->count * out->dim, sizeof(*out->vectors));
+	cn_progress_start(&progress, run->progress, run->progress_payload, "queries", out->count);
+	int status = 0;
+	for (size_t i = 0; i < out->count && status == 0; i++) {
+		status = describe_query(run, i, searcher, out->vectors + i * out->dim);
+		if (status == 0)
+			status = cn_progress_add(&progress, 1, 0);
+	}
+	cn_progress_end(&progress);
+	return status;
+}
+
+int cn_run_give(cairn_run *run, size_t given, cn_value *out)
+{
+	switch (given) {
+	case CN_GIVEN_QUERIES:
+		return give_queries(run, out);
+	case CN_GIVEN_INDEX:
+		return cairn_collection_index(&out->index, run->index);
+	default:
+		return cairn_collection_index(&out->index, run->train);
+	}
+}
+
+/* Photographs by their content: whoever changes one asks another question. */
+static int query_key(const cn_run_query *query, cn_text *text)
+{
+	cn_key key;
+	if (query->from)
+		return cn_text_add_bytes(text, &query->id, sizeof(query->id));
+	CN_TRY(cn_key_of_file(&key, query->path));
+	CN_TRY(cn_text_add_bytes(text, &key, sizeof(key)));
+	return cn_text_add_bytes(text, &query->box, sizeof(query->box));
+}
+
+static int queries_key(const cairn_run *run, cn_key *out)
+{
+	const cairn_collection *from = NULL;
+	cn_text text = CN_TEXT_INIT;
+	cn_key key;
+	int status = 0;
+	for (size_t i = 0; i < run->query_count && status == 0; i++) {
+		const cn_run_query *query = &run->queries[i];
+		if (query->from && query->from != from) {
+			from = query->from;
+			CN_GOTO(status, cn_collection_key(query->from, &key));
+			CN_GOTO(status, cn_text_add_bytes(&text, &key, sizeof(key)));
+		}
+		status = query_key(query, &text);
+	}
+	if (status == 0)
+		*out = cn_key_of(text.data, text.length);
+done:
+	cn_text_free(&text);
+	return status;
+}
+
+int cn_run_given_key(cairn_run *run, size_t given, cn_key *out)
+{
+	switch (given) {
+	case CN_GIVEN_QUERIES:
+		return queries_key(run, out);
+	case CN_GIVEN_INDEX:
+		return cn_collection_key(run->index, out);
+	default:
+		return cn_collection_key(run->train, out);
+	}
+}
