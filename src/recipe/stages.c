@@ -99,7 +99,6 @@ static const char *const verify_order[] = { "fused", "inliers", "keep", NULL };
 static const char *const verify_geometry[] = { "affine", "homography", NULL };
 static const char *const verify_protocol[] = { "mutual", "delf", NULL };
 static const cn_parameter verify_parameters[] = {
-	TEXT_OR("local", "the role local, or the index's first kind", "role of the local features"),
 	INTEGER("depth", 100, 1, MOST_IMAGES, "first images of each list that are verified"),
 	CHOICE("order", "fused", verify_order, "by score with a boost for inliers, by inliers, or as it was"),
 	INTEGER_OR("trust_inliers", "the calibrated value of the kind of features", 0, MOST_INLIERS,
@@ -114,6 +113,7 @@ static const cn_parameter verify_parameters[] = {
 	REAL("reference_side", 640, 0, 100000, "longest side in which the radius is measured; 0: true pixels"),
 	INTEGER("trials", 1000, 1, 10000000, "most RANSAC trials"),
 	INTEGER("seed", 0, 0, MOST_SEED, "of the random choices in RANSAC"),
+	TEXT_OR("local", "the role local, or the index's first kind", "role of the local features"),
 	END,
 };
 

@@ -62,6 +62,7 @@ models: global=lite0 local=xfeat
     by               global (default)
     k                7
     recall           0.95 (default)
+    local            the role local, or the index's first kind (not set)
     asmk_weight      the calibrated value of the kind of features (not set)
 
 2. other: search -> ranking
@@ -71,6 +72,7 @@ models: global=lite0 local=xfeat
     by               asmk
     k                100 (default)
     recall           0.95 (default)
+    local            the role local, or the index's first kind (not set)
     asmk_weight      the calibrated value of the kind of features (not set)
 
 3. both: fuse -> ranking

@@ -18,7 +18,7 @@ static const char everything[] =
 	"{'name':'larger','stage':'augment','rule':'alpha','k':20,'alpha':3},"
 	"{'name':'asked','stage':'expand','ranking':'verified','rule':'average','n':5,'min_inliers':40},"
 	"{'name':'again','stage':'search','queries':'asked','index':'larger','k':1000},"
-	"{'name':'end','stage':'diffuse','queries':'asked','tolerance':1e-3,'gamma':2.50,'queries_in_graph':true}],"
+	"{'name':'end','stage':'diffuse','queries':'asked','tolerance':1e-3,'gamma':2.50,'truncation':200}],"
 	"'output':'end'}";
 
 static void everything_is_read(void **state)
@@ -47,7 +47,7 @@ static void everything_is_read(void **state)
 	assert_string_equal(parameter_of(recipe, 2, "rule"), "alpha");
 	assert_string_equal(parameter_of(recipe, 5, "tolerance"), "0.001");
 	assert_string_equal(parameter_of(recipe, 5, "gamma"), "2.5");
-	assert_string_equal(parameter_of(recipe, 5, "queries_in_graph"), "true");
+	assert_string_equal(parameter_of(recipe, 5, "truncation"), "200");
 	cairn_recipe_free(recipe);
 }
 
@@ -315,7 +315,8 @@ static const struct {
 	{ RECIPE("{'stage':'frobnicate'}", ""),
 	  "my.json: stages[0].stage: 'frobnicate' is unknown; it is one of search, " },
 	{ RECIPE("{'stage':'search','name':'a','dept':1}", ""),
-	  "my.json: stages[0].dept: is unknown; it is one of name, stage, queries, index, by, k, recall, asmk_weight" },
+	  "my.json: stages[0].dept: is unknown; it is one of name, stage, queries, index, by, k, recall, local, "
+	  "asmk_weight" },
 	{ AFTER_SEARCH("{'stage':'verify','name':'b','dept':1}"),
 	  "my.json: stages[1].dept: is unknown; did you mean 'depth'? It is one of name, stage, ranking, depth, " },
 
@@ -348,8 +349,8 @@ static const struct {
 	{ WITH("'by':'gobal'"),
 	  "my.json: stages[0].by: 'gobal' is unknown; did you mean 'global'? It is one of global, asmk, fused" },
 	{ WITH("'by':7"), "my.json: stages[0].by: must be a text, not a whole number" },
-	{ AFTER_SEARCH("{'name':'d','stage':'diffuse','queries_in_graph':1}"),
-	  "my.json: stages[1].queries_in_graph: must be true or false, not a whole number" },
+	{ AFTER_SEARCH("{'name':'d','stage':'discriminate','insert':1}"),
+	  "my.json: stages[1].insert: must be true or false, not a whole number" },
 	{ FUSE("'rankings':['a','b'],'weights':1"),
 	  "my.json: stages[2].weights: must be a list of numbers, not a whole number" },
 	{ FUSE("'rankings':['a','b'],'weights':[]"), "my.json: stages[2].weights: has 0 numbers; 1 to " },

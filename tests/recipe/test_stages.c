@@ -160,7 +160,7 @@ static const struct {
 	{ "diffuse", "alpha", "0.99" },
 	{ "diffuse", "iterations", "20" },
 	{ "diffuse", "tolerance", "1e-6" },
-	{ "diffuse", "lambda", "1" },
+	{ "diffuse", "truncation", "1000" },
 	{ "explore", "depth", "100" },
 	{ "reciprocal", "k1", "20" },
 	{ "reciprocal", "k2", "6" },
@@ -168,11 +168,11 @@ static const struct {
 	{ "superglobal", "depth", "400" },
 	{ "superglobal", "neighbours", "9" },
 	{ "superglobal", "weight", "0.15" },
-	{ "superglobal", "best", "10" },
 	{ "discriminate", "k", "3" },
 	{ "discriminate", "threshold", "0.6" },
 	{ "discriminate", "insert", "true" },
 	{ "fuse", "rule", "sum" },
+	{ "fuse", "missing", "least" },
 	{ "fuse", "normalise", "none" },
 };
 

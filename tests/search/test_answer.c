@@ -44,6 +44,7 @@ static void set_up(struct scene *scene)
 		scene->candidates[i] = (cn_candidate){ .id = (int64_t)i + 1,
 						       .similarity = i == 2 ? NAN : 0.5f,
 						       .score = 4 - (float)i,
+						       .inliers = i < 3 ? (int32_t)inliers[i] : CAIRN_NO_INLIERS,
 						       .pair = i < 3 ? &scene->pairs[i] : NULL };
 	}
 }
