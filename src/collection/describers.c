@@ -41,11 +41,12 @@ static int check_source(const cn_source *source, const char *folder)
 	return status;
 }
 
-/* @param[out] longest 0 for a model that is not there or damaged: what needs it will fail */
-static int longest_of(const cn_source *source, uint32_t *longest)
+/* @param[out] longest,shortest 0 for a model that is not there or damaged: what needs it will fail */
+static int sides_of(const cn_source *source, uint32_t *longest, uint32_t *shortest)
 {
 	cairn_model *model;
 	*longest = CN_ROOTSIFT_LONGEST;
+	*shortest = 0;
 	if (is_rootsift(source))
 		return 0;
 	*longest = 0;
@@ -53,17 +54,20 @@ static int longest_of(const cn_source *source, uint32_t *longest)
 	if (status < 0)
 		return status == CAIRN_ENOMEM ? status : 0;
 	*longest = cn_model_longest(model);
+	*shortest = cn_model_shortest(model);
 	cairn_model_free(model);
 	return 0;
 }
 
-static int add_longest(cn_describers *describers, const cn_source *sources, size_t count)
+static int add_sides(cn_describers *describers, const cn_source *sources, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		uint32_t longest;
-		CN_TRY(longest_of(&sources[i], &longest));
+		uint32_t longest, shortest;
+		CN_TRY(sides_of(&sources[i], &longest, &shortest));
 		if (longest > describers->decoding.shrink_to)
 			describers->decoding.shrink_to = longest;
+		if (shortest > describers->decoding.shrink_shortest)
+			describers->decoding.shrink_shortest = shortest;
 	}
 	return 0;
 }
@@ -76,9 +80,9 @@ int cn_describers_start(cn_describers *describers, const cairn_collection *colle
 				       .precision = precision,
 				       .threads = threads,
 				       .decoding = CAIRN_IMAGE_OPTIONS_INIT };
-	CN_TRY(add_longest(describers, sources->globals, sources->global_count));
-	CN_TRY(add_longest(describers, sources->locals, sources->local_count));
-	return add_longest(describers, &sources->detector, sources->detector.name != NULL);
+	CN_TRY(add_sides(describers, sources->globals, sources->global_count));
+	CN_TRY(add_sides(describers, sources->locals, sources->local_count));
+	return add_sides(describers, &sources->detector, sources->detector.name != NULL);
 }
 
 void cn_describers_free(cn_describers *describers)

@@ -80,6 +80,7 @@ models: global=lite0 local=xfeat
     rankings         <- near, other
     rule             sum (default)
     weights          [1, 0.5]
+    missing          least (default)
     normalise        none (default)
     depth            all (not set)
 

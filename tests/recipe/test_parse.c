@@ -74,7 +74,7 @@ static void stages_say_what_they_are(void **state)
 	assert_null(parameter.value);
 	assert_non_null(parameter.unset);
 	assert_fails(cairn_recipe_get_stage(recipe, 6, &stage), CAIRN_EINVALID, "stage 6: there are 6");
-	assert_fails(cairn_recipe_get_parameter(recipe, 1, 11, &parameter), CAIRN_EINVALID, "parameter 11");
+	assert_fails(cairn_recipe_get_parameter(recipe, 1, 12, &parameter), CAIRN_EINVALID, "parameter 12");
 	assert_fails(cairn_recipe_get_parameter(recipe, 6, 0, &parameter), CAIRN_EINVALID, "stage 6");
 	assert_fails(cairn_recipe_get_input(recipe, 6, 0, &(cairn_recipe_input){ 0 }), CAIRN_EINVALID, "stage 6");
 	assert_fails(cairn_recipe_get_input(recipe, 1, 1, &(cairn_recipe_input){ 0 }), CAIRN_EINVALID, "input 1");
