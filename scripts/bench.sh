@@ -14,6 +14,11 @@ if [ "$venv/done" -ot bench/requirements.txt ]; then
 	touch "$venv/done"
 fi
 export CAIRN_DATA="${CAIRN_DATA:-$PWD/../shared/data}" CAIRN_BUILD=$PWD/build
-# Peers choose their own kernels.
+# Peers choose their own kernels, unless others are faster here.
 unset OPENBLAS_CORETYPE
+core=$("$venv/bin/python" bench/fastest_blas.py)
+if [ -n "$core" ]; then
+	echo "bench: OpenBLAS of the peers does not know this processor; kernels of $core are faster and are taken"
+	export OPENBLAS_CORETYPE=$core
+fi
 exec "$venv/bin/python" "$program"
