@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cairn/run.h"
 #include "cairn/search.h"
 #include "exit_code.h"
 #include "filter.h"
@@ -25,7 +26,8 @@ static struct filter_arguments wanted;
 static struct texts ids;
 static uint64_t k = 100, min_inliers;
 static double min_score = -INFINITY;
-static const char *box_text, *format, *report;
+static struct texts roles;
+static const char *box_text, *format, *report, *recipe_name;
 
 /* What is searched with: a photograph, or an image of the collection. */
 struct query {
@@ -35,7 +37,9 @@ struct query {
 
 /* One run of the command. */
 struct search {
-	cairn_searcher *searcher;
+	cairn_searcher *searcher; /* this, */
+	cairn_recipe *recipe;     /* or these */
+	cairn_run *run;
 	const cairn_box *box; /* NULL: whole photographs */
 	struct query *queries;
 	size_t count, answered;
@@ -73,11 +77,18 @@ static int check_arguments(const struct arguments *arguments)
 	uint64_t id;
 	if (arguments->count < 2 && !ids.count)
 		return usage_error(arguments->command, "IMAGE or --id is missing");
+	if (check_roles(arguments->command, &roles))
+		return EXIT_USAGE;
 	for (size_t i = 0; i < ids.count; i++)
 		if (!parse_whole(ids.items[i], 1, INT64_MAX, &id))
 			return usage_error(arguments->command,
 					   "--id takes a whole number from 1 to %" PRId64 ", not '%s'", INT64_MAX,
 					   ids.items[i]);
+	if (recipe_name && is_filter_given(&wanted))
+		return usage_error(arguments->command, "a recipe searches among all images; --label, --ids and --where "
+						       "do not go with --recipe");
+	if (roles.count && !recipe_name)
+		return usage_error(arguments->command, "--model takes a role of a recipe; name one with --recipe");
 	if (box_text && (arguments->count != 2 || ids.count))
 		return usage_error(arguments->command,
 				   "--box belongs to one photograph; give exactly one IMAGE with it");
@@ -129,6 +140,71 @@ static void take_failure(struct search *search, const struct query *query, int s
 	if (search->code == EXIT_DONE)
 		search->code = code;
 }
+
+/* ---- by a recipe ---- */
+
+/* Photographs that cannot be read are told, and the others are asked with. @param[out] asked which query of the run
+ * each is; SIZE_MAX: none */
+static void ask_all(struct search *search, size_t *asked)
+{
+	for (size_t i = 0; i < search->count; i++) {
+		const struct query *query = &search->queries[i];
+		int status = query->id ? cairn_run_add_id(search->run, query->id)
+				       : cairn_run_add_photo(search->run, query->path, search->box);
+		asked[i] = status == 0 ? cairn_run_queries(search->run) - 1 : SIZE_MAX;
+		if (status < 0)
+			take_failure(search, query, status);
+	}
+}
+
+static int take_answers(struct search *search, const size_t *asked)
+{
+	int code = EXIT_DONE;
+	for (size_t i = 0; i < search->count && code == EXIT_DONE; i++) {
+		cairn_answer *answer;
+		if (asked[i] == SIZE_MAX)
+			continue;
+		int status = cairn_run_answer(&answer, search->run, SIZE_MAX, asked[i], (size_t)k, report != NULL);
+		code = status < 0 ? say_failure(status) : take_answer(search, answer, search->queries[i].id);
+	}
+	return code;
+}
+
+static int run_recipe(struct search *search)
+{
+	size_t *asked = need(search->count, sizeof(*asked));
+	int code = EXIT_DONE, status = 0;
+	ask_all(search, asked);
+	progress_start(&search->progress, NULL);
+	if (cairn_run_queries(search->run))
+		status = cairn_run_execute(search->run);
+	progress_end(&search->progress);
+	if (status < 0)
+		code = status == CAIRN_ECANCELLED ? EXIT_INTERRUPTED : say_failure(status);
+	else
+		code = take_answers(search, asked);
+	free(asked);
+	return code;
+}
+
+static int make_run(struct search *search, cairn_collection *collection)
+{
+	cairn_run_options options = CAIRN_RUN_OPTIONS_INIT;
+	cairn_recipe_role *models = read_roles(&roles);
+	options.roles = models;
+	options.role_count = roles.count;
+	options.threads = (uint32_t)how.threads;
+	options.precision = how.precision;
+	options.progress = progress_show;
+	options.progress_payload = &search->progress;
+	int status = cairn_recipe_open(&search->recipe, recipe_name);
+	if (status == 0)
+		status = cairn_run_new(&search->run, search->recipe, collection, &options);
+	free_roles(models, &roles);
+	return status < 0 ? say_failure(status) : EXIT_DONE;
+}
+
+/* ---- one by one ---- */
 
 /* @return EXIT_DONE to go on with the next */
 static int answer(struct search *search, const struct query *query)
@@ -187,7 +263,7 @@ static void say_interrupted(const struct search *search)
 static int search_all(struct search *search)
 {
 	search_output_start(&search->output, format);
-	int code = answer_all(search);
+	int code = search->run ? run_recipe(search) : answer_all(search);
 	if (code == EXIT_DONE || code == EXIT_INTERRUPTED) {
 		int ended = search_output_end(&search->output, code == EXIT_INTERRUPTED);
 		code = ended == EXIT_DONE ? code : ended;
@@ -206,6 +282,8 @@ static void release(struct search *search)
 	free(search->answers);
 	free(search->queries);
 	cairn_searcher_free(search->searcher);
+	cairn_run_free(search->run);
+	cairn_recipe_free(search->recipe);
 }
 
 static int make_searcher(struct search *search, cairn_collection *collection, const cairn_filter *filter)
@@ -239,7 +317,7 @@ static int search(cairn_collection *collection, const struct arguments *argument
 		  const cairn_box *box)
 {
 	struct search search = { .box = box };
-	int code = make_searcher(&search, collection, filter);
+	int code = recipe_name ? make_run(&search, collection) : make_searcher(&search, collection, filter);
 	if (code != EXIT_DONE)
 		return code;
 	warn_of_emptiness(collection);
@@ -310,6 +388,12 @@ static const struct option options[] = {
 	OPT_WHOLE('k', "k", "N", &k, 1, INT32_MAX, "how many images are wanted at most (default 100)"),
 	OPT_TEXT(0, "box", "X0,Y0,X1,Y1", &box_text, COMPLETE_NOTHING,
 		 "search with a part of the photograph, in its pixels; X1 and Y1 are exclusive"),
+	OPT_TEXT(0, "recipe", "RECIPE", &recipe_name, COMPLETE_RECIPE,
+		 "search by a recipe ('cairn recipe list' names those there are); of the options below only "
+		 "--precision, "
+		 "--threads, --format and --report count then"),
+	OPT_LIST(0, "model", "ROLE=NAME", &roles, COMPLETE_NOTHING,
+		 "let a model take a role of the recipe, such as local=rootsift"),
 	OPT_SEARCH(how),
 	OPT_FILTER(wanted),
 	OPT_REAL("min-score", "X", &min_score, -HUGE_VAL, HUGE_VAL, "leave out images with a lower score"),

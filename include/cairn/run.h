@@ -62,8 +62,12 @@ CAIRN_API int cairn_run_new(cairn_run **out, const cairn_recipe *recipe, cairn_c
 /** Free a run; NULL is allowed. */
 CAIRN_API void cairn_run_free(cairn_run *run);
 
-/** Ask with a photograph, or a part of it (in pixels of the upright full-size photograph; NULL: all). It is described
- * when the run needs it. @return 0; CAIRN_ENOMEM */
+/**
+ * Ask with a photograph.
+ *
+ * @param box NULL, or the part to ask with, in pixels of the upright full-size photograph
+ * @return 0; errors of cairn_query_open(), and then it is no query of the run
+ */
 CAIRN_API int cairn_run_add_photo(cairn_run *run, const char *path, const cairn_box *box);
 
 /** Ask with an image of the index, which is left out of its own ranking. @return 0; CAIRN_ENOTFOUND; CAIRN_ENOMEM */

@@ -8,106 +8,6 @@
 #include "util/ids.h"
 #include "util/memory.h"
 
-/* ---- adding ---- */
-
-static int add_query(cairn_run *run, const cn_run_query *query)
-{
-	if (run->query_count == run->query_capacity) {
-		size_t larger = run->query_capacity ? 2 * run->query_capacity : 16;
-		cn_run_query *queries = cn_realloc(run->queries, larger, sizeof(*queries));
-		if (!queries)
-			return CAIRN_ENOMEM;
-		run->queries = queries;
-		run->query_capacity = larger;
-	}
-	run->queries[run->query_count++] = *query;
-	return 0;
-}
-
-int cairn_run_add_photo(cairn_run *run, const char *path, const cairn_box *box)
-{
-	cn_run_query query = { .path = cn_strdup(path), .has_box = box != NULL };
-	if (!query.path)
-		return CAIRN_ENOMEM;
-	if (box)
-		query.box = *box;
-	int status = add_query(run, &query);
-	if (status < 0)
-		cn_free(query.path);
-	return status;
-}
-
-static int add_image(cairn_run *run, cairn_collection *from, int64_t id)
-{
-	cairn_image_record record;
-	CN_TRY(cairn_collection_find_id(from, id, &record));
-	cn_run_query query = { .path = cn_strdup(record.path), .id = id, .from = from };
-	int status = query.path ? add_query(run, &query) : CAIRN_ENOMEM;
-	if (status < 0)
-		cn_free(query.path);
-	return status;
-}
-
-int cairn_run_add_id(cairn_run *run, int64_t id)
-{
-	return add_image(run, run->index, id);
-}
-
-int cairn_run_add_collection(cairn_run *run, cairn_collection *queries)
-{
-	int64_t *ids;
-	size_t count;
-	CN_TRY(cn_collection_expect_alike(run->index, queries, run->info.dim > 0, NULL));
-	CN_TRY(cairn_collection_ids(queries, &ids, &count));
-	int status = 0;
-	for (size_t i = 0; i < count && status == 0; i++)
-		status = add_image(run, queries, ids[i]);
-	cairn_bytes_free(ids);
-	return status;
-}
-
-size_t cairn_run_queries(const cairn_run *run)
-{
-	return run->query_count;
-}
-
-const char *cairn_run_query_path(const cairn_run *run, size_t query)
-{
-	return query < run->query_count ? run->queries[query].path : NULL;
-}
-
-int cairn_run_exclude(cairn_run *run, size_t query, const int64_t *ids, size_t count)
-{
-	if (query >= run->query_count)
-		return cn_fail(CAIRN_EINVALID, "query %zu: there are %zu, counted from 0", query, run->query_count);
-	CN_TRY(cn_ids_ascend(ids, count, "left out"));
-	int64_t *copy = cn_memdup(ids, count * sizeof(*ids));
-	if (!copy)
-		return CAIRN_ENOMEM;
-	cn_free(run->queries[query].exclude);
-	run->queries[query].exclude = copy;
-	run->queries[query].exclude_count = count;
-	return 0;
-}
-
-int cn_run_is_own(const cairn_run *run, size_t query, int64_t image)
-{
-	const cn_run_query *asked = &run->queries[query];
-	return asked->from == run->index && asked->id == image;
-}
-
-void cn_run_free_queries(cairn_run *run)
-{
-	for (size_t i = 0; i < run->query_count; i++) {
-		cn_run_query *query = &run->queries[i];
-		for (size_t k = 0; k < CN_RUN_SEARCHERS; k++)
-			cairn_query_free(query->described[k]);
-		cn_free(query->exclude);
-		cn_free(query->path);
-	}
-	cn_free(run->queries);
-}
-
 /* ---- searchers ---- */
 
 static const char *model_of_role(const cairn_run *run, const char *role)
@@ -182,8 +82,6 @@ void cn_run_close_query(cairn_run *run, size_t query, cairn_query *opened)
 	cairn_query_free(opened);
 }
 
-/* ---- what the run gives ---- */
-
 /* A photograph is described once, by the searcher that its local features are needed of, if any. */
 static size_t describing_searcher(const cairn_run *run)
 {
@@ -195,6 +93,114 @@ static size_t describing_searcher(const cairn_run *run)
 	}
 	return CN_SEARCHER_GLOBAL;
 }
+
+/* ---- adding ---- */
+
+static int add_query(cairn_run *run, const cn_run_query *query)
+{
+	if (run->query_count == run->query_capacity) {
+		size_t larger = run->query_capacity ? 2 * run->query_capacity : 16;
+		cn_run_query *queries = cn_realloc(run->queries, larger, sizeof(*queries));
+		if (!queries)
+			return CAIRN_ENOMEM;
+		run->queries = queries;
+		run->query_capacity = larger;
+	}
+	run->queries[run->query_count++] = *query;
+	return 0;
+}
+
+int cairn_run_add_photo(cairn_run *run, const char *path, const cairn_box *box)
+{
+	cn_run_query query = { .path = cn_strdup(path), .has_box = box != NULL };
+	if (!query.path)
+		return CAIRN_ENOMEM;
+	if (box)
+		query.box = *box;
+	int status = add_query(run, &query);
+	if (status < 0) {
+		cn_free(query.path);
+		return status;
+	}
+	cairn_query *opened;
+	status = cn_run_open_query(run, run->query_count - 1, describing_searcher(run), &opened);
+	if (status < 0)
+		cn_free(run->queries[--run->query_count].path);
+	return status;
+}
+
+static int add_image(cairn_run *run, cairn_collection *from, int64_t id)
+{
+	cairn_image_record record;
+	CN_TRY(cairn_collection_find_id(from, id, &record));
+	cn_run_query query = { .path = cn_strdup(record.path), .id = id, .from = from };
+	int status = query.path ? add_query(run, &query) : CAIRN_ENOMEM;
+	if (status < 0)
+		cn_free(query.path);
+	return status;
+}
+
+int cairn_run_add_id(cairn_run *run, int64_t id)
+{
+	return add_image(run, run->index, id);
+}
+
+int cairn_run_add_collection(cairn_run *run, cairn_collection *queries)
+{
+	int64_t *ids;
+	size_t count;
+	CN_TRY(cn_collection_expect_alike(run->index, queries, run->info.dim > 0, NULL));
+	CN_TRY(cairn_collection_ids(queries, &ids, &count));
+	int status = 0;
+	for (size_t i = 0; i < count && status == 0; i++)
+		status = add_image(run, queries, ids[i]);
+	cairn_bytes_free(ids);
+	return status;
+}
+
+size_t cairn_run_queries(const cairn_run *run)
+{
+	return run->query_count;
+}
+
+const char *cairn_run_query_path(const cairn_run *run, size_t query)
+{
+	return query < run->query_count ? run->queries[query].path : NULL;
+}
+
+int cairn_run_exclude(cairn_run *run, size_t query, const int64_t *ids, size_t count)
+{
+	if (query >= run->query_count)
+		return cn_fail(CAIRN_EINVALID, "query %zu: there are %zu, counted from 0", query, run->query_count);
+	CN_TRY(cn_ids_ascend(ids, count, "left out"));
+	int64_t *copy = cn_memdup(ids, count * sizeof(*ids));
+	if (!copy)
+		return CAIRN_ENOMEM;
+	cn_free(run->queries[query].exclude);
+	run->queries[query].exclude = copy;
+	run->queries[query].exclude_count = count;
+	return 0;
+}
+
+int cn_run_is_own(const cairn_run *run, size_t query, int64_t image)
+{
+	const cn_run_query *asked = &run->queries[query];
+	return asked->from == run->index && asked->id == image;
+}
+
+void cn_run_free_queries(cairn_run *run)
+{
+	for (size_t i = 0; i < run->query_count; i++) {
+		cn_run_query *query = &run->queries[i];
+		for (size_t k = 0; k < CN_RUN_SEARCHERS; k++)
+			cairn_query_free(query->described[k]);
+		cn_free(query->exclude);
+		cn_free(query->path);
+	}
+	cn_free(run->queries);
+}
+
+/* ---- what the run gives ---- */
 
 static int describe_query(cairn_run *run, size_t query, size_t searcher, float *out)
 {
