@@ -108,6 +108,8 @@ static int describe_content(const cairn_collection *collection, const cn_label_t
 		CN_TRY(add_source(text, &sources->globals[i]));
 	for (size_t i = 0; i < sources->local_count; i++)
 		CN_TRY(add_source(text, &sources->locals[i]));
+	if (sources->detector.name)
+		CN_TRY(add_source(text, &sources->detector));
 	for (size_t i = 0; i < now->segment_count; i++)
 		CN_TRY(add_segment(text, &now->segments[i].record));
 	for (size_t i = 0; i < labels->name_count; i++)
