@@ -34,12 +34,21 @@ struct image {
 	int is_query;     /* a query's own photograph, which is neither */
 };
 
+/* A stage of a recipe that gives a ranking. */
+struct stage {
+	size_t number; /* in the recipe */
+	const char *name;
+	cairn_roxford_scores scores[PROTOCOLS];
+};
+
 struct evaluation {
 	cairn_roxford *truth;
 	cairn_collection *collection;
 	cairn_searcher *searcher; /* this, */
 	cairn_recipe *recipe;     /* or these */
 	cairn_run *run;
+	struct stage *stages;
+	size_t stage_count;
 	struct image *images;
 	size_t image_count, there; /* of the collection; database images among them */
 	int64_t *exclude;          /* room for all images */
@@ -265,6 +274,13 @@ static int answer_all(struct evaluation *evaluation)
 	return status;
 }
 
+static int score(struct evaluation *evaluation, int protocol)
+{
+	return cairn_roxford_score(evaluation->truth, (cairn_roxford_protocol)protocol,
+				   (const int64_t *const *)evaluation->protocols[protocol].lists,
+				   evaluation->protocols[protocol].lengths, &evaluation->protocols[protocol].scores);
+}
+
 /* ---- by a recipe ---- */
 
 static int add_queries(struct evaluation *evaluation)
@@ -277,11 +293,30 @@ static int add_queries(struct evaluation *evaluation)
 	return status;
 }
 
+/* The lists are those of the last stage that was scored, which is the output. */
+static int score_stage(struct evaluation *evaluation, int protocol, struct stage *stage)
+{
+	size_t count = cairn_roxford_queries(evaluation->truth);
+	int status = 0;
+	for (size_t q = 0; q < count && status == 0; q++) {
+		cairn_answer *answer;
+		status = cairn_run_answer(&answer, evaluation->run, stage->number, q, SIZE_MAX, 0);
+		if (status < 0)
+			break;
+		free(evaluation->protocols[protocol].lists[q]);
+		keep_answer(evaluation, protocol, q, answer);
+		cairn_answer_free(answer);
+	}
+	if (status == 0)
+		status = score(evaluation, protocol);
+	stage->scores[protocol] = evaluation->protocols[protocol].scores;
+	return status;
+}
+
 /* What is verified depends on the protocol, everything before is done once. */
 static int run_protocol(struct evaluation *evaluation, int protocol)
 {
 	size_t count = cairn_roxford_queries(evaluation->truth);
-	cairn_answer *answer;
 	int status = 0;
 	for (size_t q = 0; q < count && status == 0; q++) {
 		size_t junk = junk_of(evaluation, protocol, q);
@@ -289,13 +324,8 @@ static int run_protocol(struct evaluation *evaluation, int protocol)
 	}
 	if (status == 0)
 		status = cairn_run_execute(evaluation->run);
-	for (size_t q = 0; q < count && status == 0; q++) {
-		status = cairn_run_answer(&answer, evaluation->run, SIZE_MAX, q, SIZE_MAX, 0);
-		if (status < 0)
-			break;
-		keep_answer(evaluation, protocol, q, answer);
-		cairn_answer_free(answer);
-	}
+	for (size_t s = 0; s < evaluation->stage_count && status == 0; s++)
+		status = score_stage(evaluation, protocol, &evaluation->stages[s]);
 	return status;
 }
 
@@ -313,6 +343,28 @@ static int run_all(struct evaluation *evaluation)
 	return status;
 }
 
+/* The output, which may stand anywhere, comes last. */
+static void list_stages(struct evaluation *evaluation)
+{
+	cairn_recipe_info about;
+	cairn_recipe_stage stage;
+	struct stage output = { 0 };
+	size_t count = cairn_recipe_count(evaluation->recipe);
+	cairn_recipe_get_info(evaluation->recipe, &about);
+	evaluation->stages = need(count, sizeof(*evaluation->stages));
+	for (size_t i = 0; i < count && cairn_recipe_get_stage(evaluation->recipe, i, &stage) == 0; i++) {
+		if (!stage.is_used || (stage.output != CAIRN_VALUE_RANKING && stage.output != CAIRN_VALUE_VERIFIED))
+			continue;
+		if (strcmp(stage.name, about.output) == 0)
+			output = (struct stage){ .number = i, .name = stage.name };
+		else
+			evaluation->stages[evaluation->stage_count++] =
+				(struct stage){ .number = i, .name = stage.name };
+	}
+	if (output.name)
+		evaluation->stages[evaluation->stage_count++] = output;
+}
+
 static int make_run(struct evaluation *evaluation)
 {
 	cairn_run_options options = CAIRN_RUN_OPTIONS_INIT;
@@ -326,6 +378,8 @@ static int make_run(struct evaluation *evaluation)
 	options.progress_payload = &evaluation->progress;
 	int status = cairn_recipe_open(&evaluation->recipe, recipe_name);
 	if (status == 0)
+		list_stages(evaluation);
+	if (status == 0)
 		status = cairn_run_new(&evaluation->run, evaluation->recipe, evaluation->collection, &options);
 	free_roles(models, &roles);
 	return status;
@@ -333,37 +387,55 @@ static int make_run(struct evaluation *evaluation)
 
 /* ---- scores ---- */
 
-static int score(struct evaluation *evaluation)
-{
-	int status = 0;
-	for (int p = 0; p < PROTOCOLS && status == 0; p++)
-		status = cairn_roxford_score(evaluation->truth, (cairn_roxford_protocol)p,
-					     (const int64_t *const *)evaluation->protocols[p].lists,
-					     evaluation->protocols[p].lengths, &evaluation->protocols[p].scores);
-	return status;
-}
-
 /* A mean of nothing is none, not 0. */
 static json_t *score_json(const cairn_roxford_scores *scores, double value)
 {
 	return scores->queries ? number_json(value) : json_null();
 }
 
+static json_t *scores_json(const cairn_roxford_scores *scores)
+{
+	json_t *object = json_object();
+	set_member(object, "map", score_json(scores, scores->map));
+	set_member(object, "mp1", score_json(scores, scores->mp1));
+	set_member(object, "mp5", score_json(scores, scores->mp5));
+	set_member(object, "mp10", score_json(scores, scores->mp10));
+	set_member(object, "queries", json_integer((json_int_t)scores->queries));
+	return object;
+}
+
+static json_t *stages_json(const struct evaluation *evaluation)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < evaluation->stage_count; i++) {
+		json_t *object = json_object();
+		set_member(object, "name", text_json(evaluation->stages[i].name));
+		for (int p = 0; p < PROTOCOLS; p++)
+			set_member(object, protocol_names[p], scores_json(&evaluation->stages[i].scores[p]));
+		add_item(list, object);
+	}
+	return list;
+}
+
 static int print_as_json(const struct evaluation *evaluation)
 {
 	json_t *root = json_object();
-	for (int p = 0; p < PROTOCOLS; p++) {
-		const cairn_roxford_scores *scores = &evaluation->protocols[p].scores;
-		json_t *object = json_object();
-		set_member(object, "map", score_json(scores, scores->map));
-		set_member(object, "mp1", score_json(scores, scores->mp1));
-		set_member(object, "mp5", score_json(scores, scores->mp5));
-		set_member(object, "mp10", score_json(scores, scores->mp10));
-		set_member(object, "queries", json_integer((json_int_t)scores->queries));
-		set_member(root, protocol_names[p], object);
-	}
+	for (int p = 0; p < PROTOCOLS; p++)
+		set_member(root, protocol_names[p], scores_json(&evaluation->protocols[p].scores));
+	if (evaluation->run)
+		set_member(root, "stages", stages_json(evaluation));
 	set_member(root, "seconds", number_json(evaluation->seconds));
 	return print_json(root);
+}
+
+static void print_stages(const struct evaluation *evaluation)
+{
+	printf("\n%-20s %6s %6s %6s\n", "mAP after", protocol_names[0], protocol_names[1], protocol_names[2]);
+	for (size_t i = 0; i < evaluation->stage_count; i++) {
+		const cairn_roxford_scores *scores = evaluation->stages[i].scores;
+		printf("%-20s %6.2f %6.2f %6.2f\n", evaluation->stages[i].name, scores[0].map, scores[1].map,
+		       scores[2].map);
+	}
 }
 
 static int print(const struct evaluation *evaluation)
@@ -379,6 +451,8 @@ static int print(const struct evaluation *evaluation)
 		else
 			printf("%-8s %6s %6s %6s %6s %8d\n", protocol_names[p], "-", "-", "-", "-", 0);
 	}
+	if (evaluation->run)
+		print_stages(evaluation);
 	return output_end(EXIT_DONE);
 }
 
@@ -411,6 +485,7 @@ static void release(struct evaluation *evaluation)
 	free(evaluation->exclude);
 	cairn_searcher_free(evaluation->searcher);
 	cairn_run_free(evaluation->run);
+	free(evaluation->stages);
 	cairn_recipe_free(evaluation->recipe);
 	cairn_collection_free(evaluation->collection);
 	cairn_roxford_free(evaluation->truth);
@@ -426,7 +501,8 @@ static int evaluate(struct evaluation *evaluation)
 	/* What a query asks for stands in the ground truth, not on the command line. */
 	if (status < 0)
 		return status == CAIRN_EINVALID ? EXIT_INPUT : exit_code(status);
-	status = score(evaluation);
+	for (int p = 0; p < PROTOCOLS && status == 0; p++)
+		status = score(evaluation, p);
 	return status < 0 ? say_failure(status) : print(evaluation);
 }
 
@@ -475,8 +551,10 @@ static const struct option options[] = {
 };
 
 static const struct section sections[] = {
-	{ "json output", "One object: easy, medium and hard, each with map, mp1, mp5, mp10 (in per cent; null "
-			 "where no query has a positive) and queries (how many have one); seconds." },
+	{ "json output",
+	  "One object: easy, medium and hard, each with map, mp1, mp5, mp10 (in per cent; null "
+	  "where no query has a positive) and queries (how many have one); seconds. With --recipe also stages, a "
+	  "list of objects with name, easy, medium and hard: the same after each stage." },
 	{ NULL, NULL },
 };
 
