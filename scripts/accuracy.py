@@ -3,6 +3,7 @@
 
 Nothing is tuned here: a mean is learned without labels, on the database images or on ukbench-sample as a row says; minimum
 inliers and boost are the defaults of the command, which were calibrated on other images (docs/results.md says which)."""
+import itertools
 import json
 import os
 import pathlib
@@ -33,6 +34,8 @@ CENTRED = {"lite0-centred": ROXFORD / "jpg", "lite0-ukbench": UKBENCH}
 LOCALS = ["rootsift", "xfeat"]
 # of the codebooks of ASMK, which are trained on ukbench-sample
 WORDS = 16384
+# shipped recipes, and the models that take their roles
+RECIPES = [("fast", []), ("best", []), ("superglobal", []), ("nii-2018", ["--model", "local=rootsift"])]
 
 
 def cairn(*arguments, **more):
@@ -85,6 +88,14 @@ def search_by_asmk(folder, title, codebooks):
             yield row(name, scores)
 
 
+def by_recipes(folder):
+    """After each stage of the shipped recipes, the last of which is the recipe's output."""
+    for recipe, roles in RECIPES:
+        scores, seconds = evaluate(folder, "--recipe", recipe, *roles, "--cache", WORK / "cache")
+        for stage in scores["stages"]:
+            yield row(f"recipe {recipe}: {stage['name']}", stage)
+
+
 def ladder(folders, suffix, codebooks):
     lines = ["| descriptor, re-ranking | E mAP | M mAP | H mAP | M mP@10 |", "|---|---|---|---|---|"]
     for title, models, verified in DESCRIPTORS:
@@ -98,7 +109,7 @@ def ladder(folders, suffix, codebooks):
             lines.append(row(f"{title}, {kind} on the first 100", scores))
             print(lines[-1], f"{seconds:.0f} s", flush=True)
         if len(models) > 1:
-            for line in search_by_asmk(folder, title, codebooks):
+            for line in itertools.chain(search_by_asmk(folder, title, codebooks), by_recipes(folder)):
                 lines.append(line)
                 print(line, flush=True)
     return lines
