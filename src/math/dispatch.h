@@ -2,7 +2,7 @@
  * math/dispatch.h - which kernels this processor can run.
  *
  * Each kernel family has a scalar reference, always compiled, and faster forms compiled with function target
- * attributes. The choice is made once. The environment variable CAIRN_KERNELS=scalar|avx2|avx512|amx|best caps it;
+ * attributes. The choice is made once. The environment variable CAIRN_KERNELS=scalar|avx2|avx512|amx caps it;
  * tests force each level.
  */
 #ifndef CN_MATH_DISPATCH_H
