@@ -42,7 +42,7 @@ ladder: all ## mAP as descriptors are made better step by step (CAIRN_DATA) into
 calibrate: all ## the minimum and boost of inliers, on ukbench-sample (CAIRN_DATA)
 	@scripts/bench.sh --script scripts/calibrate.py
 
-bench: bench-sift bench-verify bench-add bench-flat-batch bench-flat-single bench-ivf-batch bench-ivf-single bench-asmk bench-knn ## every benchmark against its peer
+bench: bench-sift bench-verify bench-add bench-flat-batch bench-flat-single bench-ivf-batch bench-ivf-single bench-asmk bench-knn bench-diffusion ## every benchmark against its peer
 
 bench-%: all ## one benchmark, such as bench-sift
 	@scripts/bench.sh $*
