@@ -7,6 +7,7 @@
  * the same loops serve both and give the same bits. Within a row, entries k, k + 4, k + 8 ... have a sum of their own,
  * so that additions need not wait for each other.
  */
+#include <immintrin.h>
 #include <math.h>
 #include <string.h>
 
@@ -17,9 +18,19 @@
 #define WIDTH CN_SOLVER_WIDTH
 #define CHUNK 1024
 #define LANES 16
-#define PARTS 4
 
 /* ---- kernels ---- */
+
+/* Halves on each other until one sum is left. */
+CN_INLINE void fold_lanes(float (*lanes)[WIDTH], size_t width, float *restrict y)
+{
+	for (size_t half = LANES / 2; half > 0; half /= 2)
+		for (size_t lane = 0; lane < half; lane++)
+			for (size_t w = 0; w < width; w++)
+				lanes[lane][w] += lanes[lane + half][w];
+	for (size_t w = 0; w < width; w++)
+		y[w] = lanes[0][w];
+}
 
 CN_INLINE void multiply_rows(const cn_sparse *matrix, size_t begin, size_t end, const float *restrict x, size_t width,
 			     float *restrict y)
@@ -27,17 +38,37 @@ CN_INLINE void multiply_rows(const cn_sparse *matrix, size_t begin, size_t end, 
 	const uint32_t *column = matrix->column;
 	const float *values = matrix->values;
 	for (size_t i = begin; i < end; i++) {
-		float sums[PARTS][WIDTH] = { { 0 } };
+		float lanes[LANES][WIDTH] = { { 0 } };
 		uint64_t k = matrix->starts[i], stop = matrix->starts[i + 1];
-		for (; k + PARTS <= stop; k += PARTS)
-			for (size_t part = 0; part < PARTS; part++)
+		for (; k + LANES <= stop; k += LANES)
+			for (size_t lane = 0; lane < LANES; lane++)
 				for (size_t w = 0; w < width; w++)
-					sums[part][w] += values[k + part] * x[column[k + part] * width + w];
-		for (size_t part = 0; k < stop; k++, part++)
+					lanes[lane][w] += values[k + lane] * x[column[k + lane] * width + w];
+		for (size_t lane = 0; k < stop; k++, lane++)
 			for (size_t w = 0; w < width; w++)
-				sums[part][w] += values[k] * x[column[k] * width + w];
-		for (size_t w = 0; w < width; w++)
-			y[i * width + w] = (sums[0][w] + sums[1][w]) + (sums[2][w] + sums[3][w]);
+				lanes[lane][w] += values[k] * x[column[k] * width + w];
+		fold_lanes(lanes, width, y + i * width);
+	}
+}
+
+/* One vector: the processor gathers what belongs to 16 entries. */
+__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw"))) static void
+multiply_gathering(const cn_sparse *matrix, size_t begin, size_t end, const float *x, float *y)
+{
+	const uint32_t *column = matrix->column;
+	const float *values = matrix->values;
+	for (size_t i = begin; i < end; i++) {
+		__m512 lanes = _mm512_setzero_ps();
+		for (uint64_t k = matrix->starts[i], stop = matrix->starts[i + 1]; k < stop; k += LANES) {
+			__mmask16 some = stop - k < LANES ? (__mmask16)((1u << (stop - k)) - 1) : (__mmask16)0xffff;
+			__m512i places = _mm512_maskz_loadu_epi32(some, column + k);
+			__m512 numbers = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), some, places, x, sizeof(*x));
+			lanes = _mm512_add_ps(lanes, _mm512_mul_ps(_mm512_maskz_loadu_ps(some, values + k), numbers));
+		}
+		__m256 eight = _mm256_add_ps(_mm512_castps512_ps256(lanes), _mm512_extractf32x8_ps(lanes, 1));
+		__m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+		__m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+		y[i] = _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 	}
 }
 
@@ -129,7 +160,7 @@ CN_INLINE void turn_inlined(const float *ratio, const float *residual, float *di
 		turn(ratio, residual, direction, rows, WIDTH);
 }
 
-CN_DEFINE_FORMS(multiply, multiply_inlined,
+CN_DEFINE_FORMS(multiply_by_level, multiply_inlined,
 		(const cn_sparse *matrix, size_t begin, size_t end, const float *x, size_t width, float *y),
 		(matrix, begin, end, x, width, y))
 CN_DEFINE_FORMS(finish, finish_inlined,
@@ -142,6 +173,15 @@ CN_DEFINE_FORMS(step_on, step_inlined,
 CN_DEFINE_FORMS(turn_to, turn_inlined,
 		(const float *ratio, const float *residual, float *direction, size_t rows, size_t width),
 		(ratio, residual, direction, rows, width))
+
+static void multiply(const cn_sparse *matrix, size_t begin, size_t end, const float *x, size_t width, float *y)
+{
+	/* A gather takes places as signed numbers. */
+	if (width == 1 && cn_kernels_level() == CN_KERNELS_AVX512 && matrix->columns <= INT32_MAX)
+		multiply_gathering(matrix, begin, end, x, y);
+	else
+		multiply_by_level(matrix, begin, end, x, width, y);
+}
 
 struct product {
 	const cn_sparse *matrix;
