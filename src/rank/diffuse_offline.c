@@ -213,7 +213,8 @@ static int check(const cn_diffusion_graph *graph, const cn_neighbours *lists, si
 			       "diffusion of images %zu to %zu with %zu lists and a graph of %zu images", begin, end,
 			       lists->lines, graph->matrix.rows);
 	cn_neighbours some = { end - begin, lists->k, lists->ids + begin * lists->k, NULL };
-	return cn_neighbours_check(&some, lists->lines, 0, pool);
+	int status = cn_neighbours_check(&some, lists->lines, 0, pool);
+	return status < 0 && begin ? cn_fail_context(status, "lists from image %zu on", begin) : status;
 }
 
 static int take_blocks(struct work *work, size_t begin, size_t end, size_t block, cn_offline_sink sink, void *context,

@@ -381,9 +381,11 @@ static void wrong_calls(void **state)
 			     cases[i].code, cases[i].text);
 	assert_fails(cn_offline_write(prefix, &graph, &lists, &options, NULL, stop_now, NULL), CAIRN_ECANCELLED, NULL);
 	assert_false(cn_file_exists(cn_test_path(cn_test_folder(), "cancelled.ids.npy")));
-	dense.ids[3] = N;
+	dense.ids[7 * K + 3] = N;
 	assert_fails(cn_diffuse_offline(&graph, &lists, 0, N, &options, refuse, NULL, NULL, NULL, NULL), CAIRN_EINVALID,
-		     "names number 120");
+		     "line 7 names number 120");
+	assert_fails(cn_diffuse_offline(&graph, &lists, 5, N, &options, refuse, NULL, NULL, NULL, NULL), CAIRN_EINVALID,
+		     "lists from image 5 on: neighbours: line 2 names number 120");
 	cn_diffusion_graph_free(&graph);
 	dense_free(&dense);
 }
