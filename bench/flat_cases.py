@@ -1,5 +1,5 @@
 """What flat_batch.py and flat_single.py share: search through all of 300,000 rows of 512 dimensions, the 100 best, against IndexFlatIP of
-FAISS. Rows and queries are unit vectors of normally distributed numbers, the worst case for codes: the scores of neighbours lie as near
+FAISS. Rows and queries are unit vectors of normally distributed numbers: the scores of neighbours lie as near
 each other as can be. It ends with an error where recall is below 0.999.
 
 For a single query IndexFlatIP takes one thread however many there are. So one thread of each is measured too, and IndexFlatIP in as many

@@ -1,6 +1,6 @@
 """The kNN graph of 300,000 x 512 descriptors, k = 100, against the exact flat search of FAISS for all of its own rows, and against the
 rate at which cairn itself searches. Run by `make bench-knn`; --quick takes 30,000 rows. Rows are unit vectors of normally distributed
-numbers, the worst case for codes. FAISS would take minutes, so it is timed on a sample of the rows as queries, and its time scaled."""
+numbers. FAISS would take minutes, so it is timed on a sample of the rows as queries, and its time scaled."""
 import argparse
 import ctypes
 import os

@@ -14,7 +14,7 @@ LADDER = WORK.parent / "ladder"
 BEGIN = "<!-- made by make ladder -->"
 LITE0 = "efficientnet-lite0"
 SCALES = {"scales": [2**-0.5, 1, 2**0.5], "combine": "sum"}
-SUPERGLOBAL = {"p": 4.6, "floor": 0.014, "regional_gem": {"size": 5, "p": 2.5, "weight": 0.5}, "views": {**SCALES, "combine": "max"}}
+SUPERGLOBAL = {"p": 4.6, "regional_gem": {"size": 5, "p": 2.5, "weight": 0.5}, "views": {**SCALES, "combine": "max"}}
 HEADS = [{"pool": "gem", "p": 3}, {"pool": "rmac"}, {"pool": "mac"}, {"pool": "spoc"}]
 ATTENTIVE = {"method": "attentive", "descriptors": "features", "attention": "norm", "dim": 1280, "max_points": 1000, "threshold": 0}
 # title, models
