@@ -13,13 +13,16 @@
 
 #include "index/index.h"
 #include "math/dot.h"
+#include "math/panel.h"
 #include "util/memory.h"
 
 /* Queries whose lists are chosen at once: packing the centroids costs less with more, while there are enough for all
  * threads. */
 #define LEAST_TASK 64
 #define MOST_TASK  1024
-#define ROWS_A_HIT 4 /* rows scanned for each image that is wanted, at least */
+#define LINE       64 /* bytes */
+#define FEW_PROBES 16 /* where there are 16 times as many lists as probes, these are sorted one by one */
+#define ROWS_A_HIT 4  /* rows scanned for each image that is wanted, at least */
 
 struct probe {
 	uint32_t query, list;
@@ -35,11 +38,11 @@ struct ivf_search {
 	cn_shortlist *centroids; /* one a query */
 	struct probe *probed;    /* count x most, by query */
 	uint32_t *probed_count;  /* of each query */
-	size_t *starts;          /* lists + 1: of what follows */
-	uint32_t *which;         /* the same by list: queries */
-	float *bases;
-	uint32_t *visited; /* lists that any query probes */
+	uint32_t *visited;       /* lists that any query probes */
 	size_t visited_count;
+	size_t *starts;  /* visited + 1: of what follows */
+	uint32_t *which; /* queries of each visited list */
+	float *bases;    /* likewise */
 };
 
 /* ---- which lists ---- */
@@ -108,28 +111,71 @@ static int choose_range(void *context, size_t begin, size_t end, unsigned number
 	return status;
 }
 
-/* A counting sort of the probes by list. */
-static void turn_round(struct ivf_search *ivf_search)
+static int by_list(const void *left, const void *right)
 {
-	size_t queries = ivf_search->search->count, lists = ivf_search->ivf->list_count, *starts = ivf_search->starts;
-	for (size_t q = 0; q < queries; q++)
-		for (size_t i = 0; i < ivf_search->probed_count[q]; i++)
-			starts[ivf_search->probed[q * ivf_search->most + i].list + 1]++;
-	for (size_t l = 0; l < lists; l++) {
-		if (starts[l + 1])
-			ivf_search->visited[ivf_search->visited_count++] = (uint32_t)l;
-		starts[l + 1] += starts[l];
+	const struct probe *a = left, *b = right;
+	if (a->list != b->list)
+		return a->list < b->list ? -1 : 1;
+	return (a->query > b->query) - (a->query < b->query);
+}
+
+/* Close up the probes, which lie by query. @return how many there are */
+static size_t gather_probes(const struct ivf_search *ivf_search)
+{
+	size_t count = 0;
+	for (size_t q = 0; q < ivf_search->search->count; q++) {
+		size_t of_query = ivf_search->probed_count[q];
+		memmove(ivf_search->probed + count, ivf_search->probed + q * ivf_search->most,
+			of_query * sizeof(*ivf_search->probed));
+		count += of_query;
 	}
-	for (size_t q = 0; q < queries; q++)
-		for (size_t i = 0; i < ivf_search->probed_count[q]; i++) {
-			const struct probe *probe = &ivf_search->probed[q * ivf_search->most + i];
-			size_t place = starts[probe->list]++;
-			ivf_search->which[place] = probe->query;
-			ivf_search->bases[place] = probe->base;
-		}
-	for (size_t l = lists; l > 0; l--)
-		starts[l] = starts[l - 1];
-	starts[0] = 0;
+	return count;
+}
+
+/* A counting sort of many probes by list. */
+static int sort_many(struct ivf_search *ivf_search, size_t count)
+{
+	size_t lists = ivf_search->ivf->list_count;
+	size_t *places = cn_alloc_zero(lists + 1, sizeof(*places));
+	struct probe *sorted = cn_alloc(count, sizeof(*sorted));
+	for (size_t i = 0; places && sorted && i < count; i++)
+		places[ivf_search->probed[i].list + 1]++;
+	for (size_t l = 0; places && sorted && l < lists; l++)
+		places[l + 1] += places[l];
+	for (size_t i = 0; places && sorted && i < count; i++)
+		sorted[places[ivf_search->probed[i].list]++] = ivf_search->probed[i];
+	int status = places && sorted ? 0 : CAIRN_ENOMEM;
+	cn_free(places);
+	if (status < 0) {
+		cn_free(sorted);
+		return status;
+	}
+	cn_free(ivf_search->probed);
+	ivf_search->probed = sorted;
+	return 0;
+}
+
+/* From the lists of each query to the queries of each list. */
+static int turn_round(struct ivf_search *ivf_search)
+{
+	size_t count = gather_probes(ivf_search);
+	if (count * FEW_PROBES < ivf_search->ivf->list_count)
+		qsort(ivf_search->probed, count, sizeof(*ivf_search->probed), by_list);
+	else
+		CN_TRY(sort_many(ivf_search, count));
+	for (size_t i = 0; i < count; i++) {
+		const struct probe *probe = &ivf_search->probed[i];
+		size_t last = ivf_search->visited_count;
+		ivf_search->which[i] = probe->query;
+		ivf_search->bases[i] = probe->base;
+		if (last && ivf_search->visited[last - 1] == probe->list)
+			continue;
+		ivf_search->visited[last] = probe->list;
+		ivf_search->starts[last] = i;
+		ivf_search->visited_count++;
+	}
+	ivf_search->starts[ivf_search->visited_count] = count;
+	return 0;
 }
 
 /* ---- scanning them ---- */
@@ -158,9 +204,23 @@ static int scan_list_for(const struct ivf_search *ivf_search, size_t list, size_
 	return 0;
 }
 
-static int scan_list(const struct ivf_search *ivf_search, size_t list, cn_search_worker *worker)
+/* The first codes of a list, while another is scanned; what follows is fetched as it is scanned. */
+static void fetch_list(const struct ivf_search *ivf_search, size_t list)
 {
-	size_t first = ivf_search->starts[list], end = ivf_search->starts[list + 1];
+	const cairn_index *index = ivf_search->search->index;
+	for (size_t p = 0; p < index->parts.count; p++) {
+		const cairn_ivf_lists *lists = index->lists[index->parts.items[p].given];
+		const int8_t *codes = lists->codes + lists->starts[list] * lists->dim;
+		size_t bytes = (lists->starts[list + 1] - lists->starts[list]) * lists->dim;
+		for (size_t at = 0; at < bytes && at < CN_PANEL_AHEAD; at += LINE)
+			__builtin_prefetch(codes + at, 0, 2);
+	}
+}
+
+/* @param v which of the visited lists */
+static int scan_list(const struct ivf_search *ivf_search, size_t v, cn_search_worker *worker)
+{
+	size_t list = ivf_search->visited[v], first = ivf_search->starts[v], end = ivf_search->starts[v + 1];
 	size_t best = cn_query_panels_best(CN_NUMBER_I8, ivf_search->ivf->dim);
 	for (; first < end; first += best)
 		CN_TRY(scan_list_for(ivf_search, list, first, end - first < best ? end - first : best, worker));
@@ -171,8 +231,11 @@ static int scan_list(const struct ivf_search *ivf_search, size_t list, cn_search
 static int scan_range(void *context, size_t begin, size_t end, unsigned worker)
 {
 	const struct ivf_search *ivf_search = context;
-	for (size_t i = begin; i < end; i++)
-		CN_TRY(scan_list(ivf_search, ivf_search->visited[i], &ivf_search->search->workers[worker]));
+	for (size_t i = begin; i < end; i++) {
+		if (i + 1 < ivf_search->visited_count)
+			fetch_list(ivf_search, ivf_search->visited[i + 1]);
+		CN_TRY(scan_list(ivf_search, i, &ivf_search->search->workers[worker]));
+	}
 	return 0;
 }
 
@@ -188,10 +251,10 @@ static int allocate(struct ivf_search *ivf_search)
 	CN_NEW(ivf_search->centroids, count, sizeof(*ivf_search->centroids));
 	CN_NEW(ivf_search->probed, probed, sizeof(*ivf_search->probed));
 	CN_NEW(ivf_search->probed_count, count, sizeof(*ivf_search->probed_count));
-	CN_NEW(ivf_search->starts, lists + 1, sizeof(*ivf_search->starts));
+	CN_NEW(ivf_search->starts, (probed < lists ? probed : lists) + 1, sizeof(*ivf_search->starts));
 	CN_NEW(ivf_search->which, probed, sizeof(*ivf_search->which));
 	CN_NEW(ivf_search->bases, probed, sizeof(*ivf_search->bases));
-	CN_NEW(ivf_search->visited, lists, sizeof(*ivf_search->visited));
+	CN_NEW(ivf_search->visited, probed < lists ? probed : lists, sizeof(*ivf_search->visited));
 	for (size_t i = 0; i < count; i++) {
 		ivf_search->order[i] = (uint32_t)i;
 		CN_TRY(cn_shortlist_init(&ivf_search->centroids[i], keep < lists ? keep : lists));
@@ -225,10 +288,10 @@ int cn_ivf_scan(cn_search *search)
 	int status = allocate(&ivf_search);
 	if (status == 0)
 		status = cn_parallel_for(search->pool, search->count, task_size(search), choose_range, &ivf_search);
-	if (status == 0) {
-		turn_round(&ivf_search);
+	if (status == 0)
+		status = turn_round(&ivf_search);
+	if (status == 0)
 		status = cn_parallel_for(search->pool, ivf_search.visited_count, 1, scan_range, &ivf_search);
-	}
 	release(&ivf_search);
 	return status;
 }

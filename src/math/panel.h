@@ -31,7 +31,10 @@
 
 #define CN_PANEL_MOST_ROWS    32
 #define CN_PANEL_MOST_QUERIES 32
-#define CN_PANEL_EXCESS       128 /* what is added to codes of rows where a form needs unsigned ones */
+/* Bytes before a row is multiplied with the only query when it is fetched from memory: processors themselves look no
+ * further ahead than the page that they are in, and then wait. */
+#define CN_PANEL_AHEAD  8192
+#define CN_PANEL_EXCESS 128 /* what is added to codes of rows where a form needs unsigned ones */
 
 /** In what numbers products are made. */
 typedef enum { CN_NUMBER_I8, CN_NUMBER_BF16, CN_NUMBER_F32, CN_NUMBERS } cn_number;

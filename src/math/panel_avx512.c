@@ -219,9 +219,11 @@ AVX512 INLINE void dot_eight(const int8_t *query, const int8_t *rows, size_t dim
 	for (size_t r = 0; r < EIGHT; r++, rows += dim) {
 		size_t k = 0;
 		sum[r] = _mm512_setzero_si512();
-		for (; k + 64 <= dim; k += 64)
+		for (; k + 64 <= dim; k += 64) {
+			_mm_prefetch((const char *)rows + k + CN_PANEL_AHEAD, _MM_HINT_T1);
 			sum[r] = _mm512_dpbusd_epi32(sum[r], _mm512_xor_si512(_mm512_loadu_si512(rows + k), sign),
 						     _mm512_loadu_si512(query + k));
+		}
 		if (rest)
 			sum[r] = _mm512_dpbusd_epi32(sum[r],
 						     _mm512_xor_si512(_mm512_maskz_loadu_epi8(rest, rows + k), sign),
