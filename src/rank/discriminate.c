@@ -153,11 +153,14 @@ static size_t take_positives(const cn_labelled_images *index, cn_rank_list *list
 static size_t insert(const struct work *work, cn_rank_list *list, size_t query, size_t count)
 {
 	const cn_labelled_images *index = work->index;
+	const int64_t *own = work->options->own;
 	for (size_t i = find_items(index, work->labels[query]);
 	     i < index->count && index->items[i].label == work->labels[query] && count < work->options->depth; i++) {
 		const cn_labelled *item = &index->items[i];
 		if (!(work->scores[query] + item->score > work->options->threshold))
 			break;
+		if (own && own[query] == item->image)
+			continue;
 		if (!cn_ids_have(list->ids, list->read, item->image))
 			list->spare[count++] = (cn_scored){ item->score, item->image };
 	}

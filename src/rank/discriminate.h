@@ -56,6 +56,7 @@ typedef struct {
 	size_t depth;    /**< places of a list that are read and of the result, 1 to 2^31-1 */
 	int insert;      /**< 1: images that are not in the list are inserted; 0: it is put into another order alone */
 	float threshold; /**< an image is inserted if the query's score and its own together are above this */
+	const int64_t *own; /**< NULL, or of each query the image that it is, which is not inserted; negative: none */
 } cn_discriminate_options;
 
 /** The published numbers. */

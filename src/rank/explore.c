@@ -167,10 +167,13 @@ static void exploit(const struct work *work, struct walk *walk)
 	}
 }
 
-static int take_walk(const struct work *work, struct walk *walk, const cn_rank_list *list)
+static int take_walk(const struct work *work, struct walk *walk, const cn_rank_list *list, size_t query)
 {
+	const int64_t *own = work->options->own;
 	walk->count = walk->heap.count = 0;
 	id_set_clear(&walk->taken);
+	if (own && own[query] >= 0)
+		*id_set_place(&walk->taken, own[query]) = own[query];
 	for (size_t i = 0; i < list->count && i < work->options->k; i++)
 		CN_TRY(hear_of(walk, list->items[i].id, list->items[i].score));
 	for (size_t explored = 0;;) {
@@ -189,8 +192,7 @@ static int rerank(void *context, cn_rank_list *list, size_t query, unsigned work
 	struct walk *walk = &work->walks[worker];
 	size_t count = 0;
 	float least = INFINITY;
-	(void)query;
-	CN_TRY(take_walk(work, walk, list));
+	CN_TRY(take_walk(work, walk, list, query));
 	for (; count < walk->count; count++) {
 		least = walk->path[count].score < least ? walk->path[count].score : least;
 		list->spare[count] = (cn_scored){ least, walk->path[count].id };
@@ -216,7 +218,8 @@ static int check(const cairn_neighbours *lists, const cn_explore_options *option
 static int init_walk(struct walk *walk, size_t depth)
 {
 	walk->path = cn_alloc(depth, sizeof(*walk->path));
-	return walk->path ? id_set_init(&walk->taken, depth) : CAIRN_ENOMEM;
+	/* The query's own image is among those that are not taken again. */
+	return walk->path ? id_set_init(&walk->taken, depth + 1) : CAIRN_ENOMEM;
 }
 
 static void free_walk(struct walk *walk)

@@ -11,9 +11,10 @@
 #include "rank/list.h"
 
 typedef struct {
-	size_t k;        /**< of how many neighbours of an image one hears, >= 1; of the query's list likewise */
-	float threshold; /**< what is above it is taken at once; +INFINITY: one by one */
-	size_t depth;    /**< how many images are taken by walking, 1 to 2^31-1 */
+	size_t k;           /**< of how many neighbours of an image one hears, >= 1; of the query's list likewise */
+	float threshold;    /**< what is above it is taken at once; +INFINITY: one by one */
+	size_t depth;       /**< how many images are taken by walking, 1 to 2^31-1 */
+	const int64_t *own; /**< NULL, or of each query the image that it is, which is not walked to; negative: none */
 } cn_explore_options;
 
 /** The depth is that of the published lists; the others depend on network and index, and are not tuned. */

@@ -107,7 +107,7 @@ static void known_lists(void **state)
 		{ "sorted",
 		  7,
 		  0.5f,
-		  { 5, 0, 0.6f },
+		  { 5, 0, 0.6f, NULL },
 		  { 2, 8, 4, 1, 99 },
 		  { 8, 1, 2, 4, 99, -1 },
 		  { 5, 4, 3, 2, 1 },
@@ -115,7 +115,7 @@ static void known_lists(void **state)
 		{ "inserted: those above .6 with the query's .3",
 		  7,
 		  0.3f,
-		  { 7, 1, 0.6f },
+		  { 7, 1, 0.6f, NULL },
 		  { 2, 8, 4, 1, -1 },
 		  { 8, 1, 6, 9, 30, 2, 4, -1 },
 		  { 0.9f, 0.8f, 0.7f, 0.6f },
@@ -123,7 +123,7 @@ static void known_lists(void **state)
 		{ "the sum must be above, not at it",
 		  7,
 		  0.25f,
-		  { 7, 1, 0.75f },
+		  { 7, 1, 0.75f, NULL },
 		  { 2, 8, 4, 1, -1 },
 		  { 8, 1, 6, 9, 2, 4, -1 },
 		  { 4, 3, 2, 1 },
@@ -131,7 +131,7 @@ static void known_lists(void **state)
 		{ "cut behind the inserted ones",
 		  7,
 		  9,
-		  { 5, 1, 0.6f },
+		  { 5, 1, 0.6f, NULL },
 		  { 2, 8, 4, 1, -1 },
 		  { 8, 1, 6, 9, 30, -1 },
 		  { 4, 3, 2, 1 },
@@ -139,7 +139,7 @@ static void known_lists(void **state)
 		{ "what was not read is inserted too",
 		  7,
 		  9,
-		  { 3, 1, 0.6f },
+		  { 3, 1, 0.6f, NULL },
 		  { 2, 4, 1, 6, 9 },
 		  { 1, 6, 9, -1 },
 		  { 5, 4, 3, 2, 1 },
@@ -147,7 +147,7 @@ static void known_lists(void **state)
 		{ "nothing of the label in the list",
 		  7,
 		  0,
-		  { 7, 1, 0.7f },
+		  { 7, 1, 0.7f, NULL },
 		  { 2, 4, -1, -1, -1 },
 		  { 6, 9, 2, 4, -1 },
 		  { 0.9f, 0.8f },
@@ -155,7 +155,7 @@ static void known_lists(void **state)
 		{ "nothing but the label",
 		  0,
 		  0,
-		  { 7, 1, 0 },
+		  { 7, 1, 0, NULL },
 		  { 7, 2, -1, -1, -1 },
 		  { 7, 2, -1 },
 		  { 0.9f, 0.8f },
@@ -163,16 +163,23 @@ static void known_lists(void **state)
 		{ "an empty list",
 		  7,
 		  0,
-		  { 7, 1, 0.7f },
+		  { 7, 1, 0.7f, NULL },
 		  { -1, -1, -1, -1, -1 },
 		  { 6, 9, -1 },
 		  { 0 },
 		  { 0.75f, 0.75f } },
-		{ "a label of nothing", 5, 9, { 7, 1, 0.6f }, { 2, 8, -1, -1, -1 }, { 2, 8, -1 }, { 2, 1 }, { 2, 1 } },
+		{ "a label of nothing",
+		  5,
+		  9,
+		  { 7, 1, 0.6f, NULL },
+		  { 2, 8, -1, -1, -1 },
+		  { 2, 8, -1 },
+		  { 2, 1 },
+		  { 2, 1 } },
 		{ "no label: not even those without one",
 		  CN_NO_LABEL,
 		  9,
-		  { 7, 1, 0.6f },
+		  { 7, 1, 0.6f, NULL },
 		  { 2, 4, -1, -1, -1 },
 		  { 2, 4, -1 },
 		  { 2, 1 },
@@ -243,9 +250,11 @@ static int group_of(const struct world *world, size_t query, int64_t image, cons
 {
 	int32_t label = world->query_labels[query];
 	int is_same = label >= 0 && world->labels[image] == label;
+	int is_own = options->own && options->own[query] == image;
 	if (cn_test_has(world->ranking, query, options->depth, image))
 		return is_same ? POSITIVE : OTHER;
-	return is_same && options->insert && world->query_scores[query] + world->scores[image] > options->threshold
+	return is_same && !is_own && options->insert &&
+			       world->query_scores[query] + world->scores[image] > options->threshold
 		       ? INSERTED
 		       : ABSENT;
 }
@@ -289,27 +298,37 @@ static void check_query(const struct world *world, const cairn_ranking *out, siz
 	assert_int_equal(cairn_ranking_count(out, query), count < options->depth ? count : options->depth);
 }
 
+/* One that would be inserted; -1: none. */
+static int64_t image_to_insert(const struct world *world, size_t query, const cn_discriminate_options *options)
+{
+	for (int64_t image = 0; image < IMAGES; image++)
+		if (group_of(world, query, image, options) == INSERTED)
+			return image;
+	return -1;
+}
+
 static void any_lists_follow_the_rule(void **state)
 {
 	static const cn_discriminate_options options[] = {
-		CN_DISCRIMINATE_OPTIONS_INIT,
-		{ 12, 1, 0.6f },
-		{ 12, 0, 0.6f },
-		{ 5, 1, 0.6f },
-		{ 1, 1, 0 },
-		{ 30, 1, 1 },
+		CN_DISCRIMINATE_OPTIONS_INIT, { 12, 1, 0.6f, NULL }, { 12, 0, 0.6f, NULL },
+		{ 5, 1, 0.6f, NULL },         { 1, 1, 0, NULL },     { 30, 1, 1, NULL },
 	};
 	(void)state;
 	for (uint64_t seed = 1; seed <= 4; seed++) {
 		struct world world;
 		make_world(&world, seed);
-		for (size_t o = 0; o < sizeof(options) / sizeof(options[0]); o++) {
+		for (size_t o = 0; o < 2 * sizeof(options) / sizeof(options[0]); o++) {
+			cn_discriminate_options how = options[o / 2];
 			cairn_ranking *out;
+			int64_t own[QUERIES];
+			for (size_t q = 0; q < QUERIES; q++)
+				own[q] = q % 3 ? image_to_insert(&world, q, &how) : -1;
+			how.own = o % 2 ? own : NULL;
 			assert_ok(cn_rank_discriminate(&out, NULL, world.ranking, world.query_labels,
-						       world.query_scores, &world.index, &options[o]));
+						       world.query_scores, &world.index, &how));
 			cn_test_sound(out);
 			for (size_t q = 0; q < QUERIES; q++)
-				check_query(&world, out, q, &options[o]);
+				check_query(&world, out, q, &how);
 			cairn_ranking_free(out);
 		}
 		free_world(&world);
@@ -344,11 +363,11 @@ static void faults_are_reported(void **state)
 		cn_discriminate_options options;
 		const char *text;
 	} cases[] = {
-		{ 1, 0, { 0, 1, 0.6f }, "depth 0" },
-		{ 1, 0, { (size_t)INT32_MAX + 1, 1, 0.6f }, "depth 2147483648" },
-		{ 1, 0, { 9, 1, NAN }, "threshold nan" },
-		{ -2, 0, { 9, 1, 0.6f }, "query 0 has the label -2" },
-		{ 1, NAN, { 9, 1, 0.6f }, "score nan" },
+		{ 1, 0, { 0, 1, 0.6f, NULL }, "depth 0" },
+		{ 1, 0, { (size_t)INT32_MAX + 1, 1, 0.6f, NULL }, "depth 2147483648" },
+		{ 1, 0, { 9, 1, NAN, NULL }, "threshold nan" },
+		{ -2, 0, { 9, 1, 0.6f, NULL }, "query 0 has the label -2" },
+		{ 1, NAN, { 9, 1, 0.6f, NULL }, "score nan" },
 	};
 	const cn_discriminate_options good = CN_DISCRIMINATE_OPTIONS_INIT;
 	const cn_rank_run cancelled = { NULL, cn_test_cancel, NULL };

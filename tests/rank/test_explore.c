@@ -48,7 +48,7 @@ static void known_walks(void **state)
 	(void)state;
 	cairn_ranking *ranking = cn_test_ranking(1, 3, found, similarity), *out;
 	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
-		const cn_explore_options options = { cases[c].k, cases[c].threshold, cases[c].depth };
+		const cn_explore_options options = { cases[c].k, cases[c].threshold, cases[c].depth, NULL };
 		assert_ok(cn_rank_explore(&out, NULL, ranking, &graph, &options));
 		assert_int_equal(cairn_ranking_depth(out), cases[c].depth > 3 ? cases[c].depth : 3);
 		cn_test_sound(out);
@@ -122,8 +122,11 @@ static void walk_plainly(struct plain *plain, const struct world *world, size_t 
 			 const cn_explore_options *options)
 {
 	memset(plain, 0, sizeof(*plain));
+	int64_t own = options->own ? options->own[query] : -1;
 	for (size_t i = 0; i < MANY; i++)
 		plain->weight[i] = NAN;
+	if (own >= 0)
+		plain->taken[own] = 1;
 	size_t listed = 0;
 	for (size_t i = 0; i < PLACES && listed < options->k; i++) {
 		int64_t image = cairn_ranking_images(world->ranking, query)[i];
@@ -167,21 +170,28 @@ static void check_query(const struct plain *plain, const struct world *world, co
 static void equals_a_plain_walk(void **state)
 {
 	static const cn_explore_options options[] = {
-		{ 1, INFINITY, 20 }, { 6, INFINITY, 20 }, { 6, 0.55f, 20 }, { 3, 0.75f, 64 },
-		{ 6, -1, 64 },       { 4, 0.3f, 1 },      { 2, 0.95f, 7 },  { 50, 0.85f, 100 },
+		{ 1, INFINITY, 20, NULL }, { 6, INFINITY, 20, NULL }, { 6, 0.55f, 20, NULL }, { 3, 0.75f, 64, NULL },
+		{ 6, -1, 64, NULL },       { 4, 0.3f, 1, NULL },      { 2, 0.95f, 7, NULL },  { 50, 0.85f, 100, NULL },
 	};
 	(void)state;
 	for (uint64_t seed = 1; seed <= 8; seed++)
-		for (size_t o = 0; o < sizeof(options) / sizeof(options[0]); o++) {
+		for (size_t o = 0; o < 2 * sizeof(options) / sizeof(options[0]); o++) {
+			cn_explore_options how = options[o / 2];
 			struct world world;
 			struct plain plain;
 			cairn_ranking *out;
+			int64_t own[QUERIES];
 			make_world(&world, seed);
-			assert_ok(cn_rank_explore(&out, NULL, world.ranking, &world.graph, &options[o]));
+			/* A query that is an image is not walked to, wherever edges to it are; every third is none. */
+			for (size_t q = 0; q < QUERIES; q++)
+				own[q] = q % 3 ? cairn_ranking_images(world.ranking, q)[0] : -1;
+			how.own = o % 2 ? own : NULL;
+			assert_ok(cn_rank_explore(&out, NULL, world.ranking, &world.graph, &how));
 			cn_test_sound(out);
 			for (size_t q = 0; q < QUERIES; q++) {
-				walk_plainly(&plain, &world, q, &options[o]);
+				walk_plainly(&plain, &world, q, &how);
 				check_query(&plain, &world, out, q);
+				assert_false(how.own && own[q] >= 0 && cn_test_has(out, q, SIZE_MAX, own[q]));
 			}
 			cairn_ranking_free(out);
 			cairn_ranking_free(world.ranking);
@@ -190,7 +200,7 @@ static void equals_a_plain_walk(void **state)
 
 static void threads_change_nothing(void **state)
 {
-	const cn_explore_options options = { 6, 0.55f, 30 };
+	const cn_explore_options options = { 6, 0.55f, 30, NULL };
 	struct world world;
 	cn_rank_run run = { 0 };
 	cairn_ranking *alone, *together;
@@ -213,10 +223,10 @@ static void faults_are_reported(void **state)
 		cn_explore_options options;
 		const char *text;
 	} cases[] = {
-		{ { 0, 0.5f, 9 }, "k 0" },
-		{ { 2, 0.5f, 0 }, "depth 0" },
-		{ { 2, 0.5f, (size_t)INT32_MAX + 1 }, "depth 2147483648" },
-		{ { 2, NAN, 9 }, "nan" },
+		{ { 0, 0.5f, 9, NULL }, "k 0" },
+		{ { 2, 0.5f, 0, NULL }, "depth 0" },
+		{ { 2, 0.5f, (size_t)INT32_MAX + 1, NULL }, "depth 2147483648" },
+		{ { 2, NAN, 9, NULL }, "nan" },
 	};
 	const cn_explore_options good = CN_EXPLORE_OPTIONS_INIT;
 	const cn_rank_run cancelled = { NULL, cn_test_cancel, NULL };
@@ -241,7 +251,7 @@ static void faults_are_reported(void **state)
 
 static int walk_once(void *context)
 {
-	const cn_explore_options options = { 2, 0.4f, 4 };
+	const cn_explore_options options = { 2, 0.4f, 4, NULL };
 	cairn_ranking *out;
 	int status = cn_rank_explore(&out, NULL, context, &graph, &options);
 	cairn_ranking_free(out);
