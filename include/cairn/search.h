@@ -161,7 +161,8 @@ typedef struct {
 	int32_t inliers;            /**< CAIRN_NO_INLIERS where not verified */
 	int trusted;                /**< 1 where the inliers reach the minimum of the order: fewer happen by chance */
 	uint32_t width, height;     /**< of the full-size image */
-	const cairn_match *matches; /**< `inliers` matches: a in the query, b in the image; NULL where not verified */
+	const cairn_match *matches; /**< `inliers` matches: a in the query, b in the image; NULL where not verified, and
+				     *   where cairn_run_answer() was asked for none */
 } cairn_hit;
 
 CAIRN_API size_t cairn_answer_count(const cairn_answer *answer);

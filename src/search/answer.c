@@ -132,7 +132,8 @@ int cairn_answer_points(const cairn_answer *answer, size_t rank, cairn_point_pai
 {
 	CN_TRY(check_rank(answer, rank));
 	const cn_answer_hit *from = &answer->hits[rank];
-	size_t inliers = from->hit.inliers > 0 ? (size_t)from->hit.inliers : 0;
+	/* Of a recipe's stage inliers may be known without them. */
+	size_t inliers = from->points && from->hit.inliers > 0 ? (size_t)from->hit.inliers : 0;
 	*pairs = cn_memdup(from->points, inliers * sizeof(**pairs));
 	*count = inliers;
 	return *pairs ? 0 : CAIRN_ENOMEM;

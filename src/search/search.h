@@ -86,7 +86,8 @@ typedef struct {
 int cn_candidates_find(const cairn_query *query, cairn_search_by by, const cn_exclusion *exclude, size_t depth,
 		       cn_candidates *out);
 
-/** Let a searcher verify in another way. What its queries have verified is theirs to forget. */
+/** Let a searcher verify in another way; after a failure it does as before. What its queries have verified is theirs to
+ * forget. */
 int cn_searcher_set_verification(cairn_searcher *searcher, const cairn_verify_options *options);
 
 /** Verify the first `depth` candidates: each gets its pair. */

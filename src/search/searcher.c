@@ -185,29 +185,29 @@ static int find_by_now(cairn_searcher *searcher, cairn_search_by *out)
 	return 0;
 }
 
-static void free_verifiers(cairn_searcher *searcher)
+static void free_verifiers(cairn_verifier **verifiers, unsigned count)
 {
-	if (searcher->verifiers)
-		for (unsigned i = 0; i < cn_workers_threads(searcher->pool); i++)
-			cairn_verifier_free(searcher->verifiers[i]);
-	cn_free(searcher->verifiers);
-	searcher->verifiers = NULL;
-}
-
-static int make_verifiers(cairn_searcher *searcher)
-{
-	unsigned threads = cn_workers_threads(searcher->pool);
-	CN_NEW(searcher->verifiers, threads, sizeof(*searcher->verifiers));
-	for (unsigned i = 0; i < threads; i++)
-		CN_TRY(cairn_verifier_new(&searcher->verifiers[i], &searcher->options.verification));
-	return 0;
+	for (unsigned i = 0; verifiers && i < count; i++)
+		cairn_verifier_free(verifiers[i]);
+	cn_free(verifiers);
 }
 
 int cn_searcher_set_verification(cairn_searcher *searcher, const cairn_verify_options *options)
 {
-	free_verifiers(searcher);
+	unsigned threads = cn_workers_threads(searcher->pool);
+	cairn_verifier **verifiers;
+	int status = 0;
+	CN_NEW(verifiers, threads, sizeof(*verifiers));
+	for (unsigned i = 0; i < threads && status == 0; i++)
+		status = cairn_verifier_new(&verifiers[i], options);
+	if (status < 0) {
+		free_verifiers(verifiers, threads);
+		return status;
+	}
+	free_verifiers(searcher->verifiers, threads);
+	searcher->verifiers = verifiers;
 	searcher->options.verification = *options;
-	return make_verifiers(searcher);
+	return 0;
 }
 
 int cairn_searcher_new(cairn_searcher **out, cairn_collection *collection, const cairn_search_options *options)
@@ -222,7 +222,7 @@ int cairn_searcher_new(cairn_searcher **out, cairn_collection *collection, const
 	CN_GOTO(status, choose_by(searcher));
 	CN_GOTO(status, cn_selection_refresh(&searcher->selection, collection));
 	CN_GOTO(status, cn_workers_new(&searcher->pool, searcher->options.threads));
-	CN_GOTO(status, make_verifiers(searcher));
+	CN_GOTO(status, cn_searcher_set_verification(searcher, &searcher->options.verification));
 	CN_GOTO(status, cn_describers_start(&searcher->describers, collection, searcher->precision, 1));
 	*out = searcher;
 	return 0;
@@ -235,7 +235,8 @@ void cairn_searcher_free(cairn_searcher *searcher)
 {
 	if (!searcher)
 		return;
-	free_verifiers(searcher);
+	if (searcher->verifiers)
+		free_verifiers(searcher->verifiers, cn_workers_threads(searcher->pool));
 	cn_workers_free(searcher->pool);
 	cn_describers_free(&searcher->describers);
 	cn_selection_free(&searcher->selection);

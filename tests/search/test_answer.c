@@ -91,6 +91,40 @@ static void keeps_the_best_within_the_limits(void **state)
 	cairn_collection_free(scene.searcher.collection);
 }
 
+/* Inliers that are known count, whether or not the matched points are there. */
+static void inliers_may_be_known_without_points(void **state)
+{
+	(void)state;
+	static const int32_t inliers[IMAGES] = { 5, CAIRN_NO_INLIERS, 2, 0 };
+	struct scene scene;
+	cairn_answer *answer;
+	cairn_hit hit;
+	cairn_point_pair *points;
+	size_t count;
+	set_up(&scene);
+	for (size_t i = 0; i < IMAGES; i++) {
+		scene.candidates[i].inliers = inliers[i];
+		scene.candidates[i].pair = NULL;
+	}
+	assert_ok(cn_answer_new(&answer, &scene.query, CAIRN_BY_GLOBAL, scene.candidates, IMAGES));
+	for (size_t i = 0; i < IMAGES; i++) {
+		assert_ok(cairn_answer_get(answer, i, &hit));
+		assert_int_equal(hit.inliers, inliers[i]);
+		assert_null(hit.matches);
+		assert_ok(cairn_answer_points(answer, i, &points, &count));
+		assert_int_equal(count, 0);
+		cairn_bytes_free(points);
+	}
+	cairn_answer_free(answer);
+	scene.searcher.options.min_inliers = 2;
+	assert_ok(cn_answer_new(&answer, &scene.query, CAIRN_BY_GLOBAL, scene.candidates, IMAGES));
+	assert_int_equal(cairn_answer_count(answer), 2);
+	assert_ok(cairn_answer_get(answer, 1, &hit));
+	assert_int_equal(hit.id, 3);
+	cairn_answer_free(answer);
+	cairn_collection_free(scene.searcher.collection);
+}
+
 static void stands_by_itself(void **state)
 {
 	(void)state;
@@ -218,8 +252,11 @@ static int make_collection(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keeps_the_best_within_the_limits), cmocka_unit_test(stands_by_itself),
-		cmocka_unit_test(refuses_ranks_that_are_not_there), cmocka_unit_test(tells_of_an_image_that_is_gone),
+		cmocka_unit_test(keeps_the_best_within_the_limits),
+		cmocka_unit_test(inliers_may_be_known_without_points),
+		cmocka_unit_test(stands_by_itself),
+		cmocka_unit_test(refuses_ranks_that_are_not_there),
+		cmocka_unit_test(tells_of_an_image_that_is_gone),
 		cmocka_unit_test(survives_lack_of_memory),
 	};
 	return cmocka_run_group_tests_name("search/answer", tests, make_collection, NULL);

@@ -288,6 +288,42 @@ static void answers_are_reported(void **state)
 	cn_free(path);
 }
 
+/* Stages of a recipe: a section each, a query once, and drawings only where there are points. */
+static void stages_are_reported_by_query(void **state)
+{
+	static const cairn_report_options options = CAIRN_REPORT_OPTIONS_INIT;
+	const char *folder = cn_test_folder(), *target = cn_test_path(folder, "report.html");
+	char *queries[2] = { cn_strdup(photograph(folder, "a.png", 40, 40)),
+			     cn_strdup(photograph(folder, "b.png", 40, 40)) };
+	char *path = cn_strdup(photograph(folder, "hit.png", 40, 40)), *page;
+	char near[] = "near", proven[] = "<proven>";
+	cn_answer_hit hits[4][3];
+	cairn_answer answers[4];
+	const cairn_answer *const all[] = { &answers[0], &answers[1], &answers[2], &answers[3] };
+	size_t length;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		fill_answer(&answers[i], hits[i], queries[i / 2], path);
+		answers[i].stage = i % 2 ? proven : near;
+		for (size_t k = 0; k < 3 && i % 2 == 0; k++) {
+			hits[i][k].points = NULL;
+			hits[i][k].hit.matches = NULL;
+		}
+	}
+	assert_ok(cairn_report_write(target, all, 4, &options));
+	assert_ok(cn_file_read(target, 1u << 26, &page, &length));
+	assert_int_equal(occurrences(page, "<section>"), 4);
+	assert_int_equal(occurrences(page, "<dt>stage</dt><dd>near</dd>"), 2);
+	assert_int_equal(occurrences(page, "<dt>stage</dt><dd>&lt;proven&gt;</dd>"), 2);
+	assert_int_equal(occurrences(page, "<figure>"), 2 * 2);
+	assert_non_null(strstr(page, "2 queries"));
+	cn_free(page);
+	cn_free(queries[0]);
+	cn_free(queries[1]);
+	cn_free(path);
+}
+
 /* Stops when `after` results are written. */
 struct stopping {
 	uint64_t after, done, total;
@@ -370,6 +406,7 @@ int main(void)
 		cmocka_unit_test(hostile_names_stay_text),
 		cmocka_unit_test(missing_photographs_get_a_tile),
 		cmocka_unit_test(answers_are_reported),
+		cmocka_unit_test(stages_are_reported_by_query),
 		cmocka_unit_test(progress_is_told_and_may_cancel),
 		cmocka_unit_test(failures_leave_nothing),
 	};

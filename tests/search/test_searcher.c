@@ -9,6 +9,7 @@
 #include "../collection/photos.h"
 #include "cairn/ranking.h"
 #include "cairn/search.h"
+#include "search/search.h"
 #include "torture.h"
 #include "util/file.h"
 
@@ -266,6 +267,52 @@ static void finds_the_photograph_itself_by_path(void **state)
 	cairn_query_free(query);
 	cairn_answer_free(answer);
 	cairn_searcher_free(searcher);
+	cairn_collection_free(collection);
+}
+
+/* ---- verifying otherwise ---- */
+
+static cairn_answer *answer_afresh(cairn_searcher *searcher, int64_t id)
+{
+	cairn_answer *answer;
+	assert_ok(cairn_search_id(&answer, searcher, id));
+	return answer;
+}
+
+/* A searcher that is told to verify in another way does as one that was made so. */
+static void may_be_told_to_verify_otherwise(void **state)
+{
+	(void)state;
+	static const float radii[] = { 1.5f, 40, 10 };
+	cairn_collection *collection = open_for_reading(with_model);
+	cairn_search_options options = plain_options(), wrong;
+	cairn_searcher *told = new_searcher(collection, &options);
+	size_t different = 0;
+	for (size_t r = 0; r < 3; r++) {
+		options.verification.radius = radii[r];
+		cairn_searcher *made = new_searcher(collection, &options);
+		cairn_answer *before = answer_afresh(told, 5);
+		assert_ok(cn_searcher_set_verification(told, &options.verification));
+		wrong = options;
+		wrong.verification.radius = -1;
+		assert_true(cn_searcher_set_verification(told, &wrong.verification) < 0);
+		wrong.verification.radius = 3;
+		cn_memory_fail_at(1);
+		assert_fails(cn_searcher_set_verification(told, &wrong.verification), CAIRN_ENOMEM, NULL);
+		cn_memory_fail_at(-1);
+		cairn_answer *now = answer_afresh(told, 5), *expected = answer_afresh(made, 5);
+		for (size_t i = 0; i < IMAGES - 1; i++) {
+			assert_int_equal(hit_at(now, i).id, hit_at(expected, i).id);
+			assert_int_equal(hit_at(now, i).inliers, hit_at(expected, i).inliers);
+			different += hit_at(before, i).inliers != hit_at(now, i).inliers;
+		}
+		cairn_answer_free(before);
+		cairn_answer_free(now);
+		cairn_answer_free(expected);
+		cairn_searcher_free(made);
+	}
+	assert_true(different > 0);
+	cairn_searcher_free(told);
 	cairn_collection_free(collection);
 }
 
@@ -973,6 +1020,7 @@ int main(void)
 		cmocka_unit_test(ranks_as_a_plain_search_does),
 		cmocka_unit_test(finds_the_place),
 		cmocka_unit_test(finds_the_photograph_itself_by_path),
+		cmocka_unit_test(may_be_told_to_verify_otherwise),
 		cmocka_unit_test(leaves_out_before_verifying),
 		cmocka_unit_test(takes_lists_of_ids_to_leave_out),
 		cmocka_unit_test(finds_only_what_the_filter_selects),
