@@ -155,17 +155,36 @@ static void files_that_cannot_be_read(void **state)
 	cn_csv_free(csv);
 }
 
-/* Random fields of the difficult characters survive quoting and reading. */
-static int add_quoted(cn_text *text, const char *field)
+static void fields_are_quoted_where_they_must(void **state)
 {
-	if (!strpbrk(field, ",\"\r\n"))
-		return cn_text_add(text, field);
-	CN_TRY(cn_text_add(text, "\""));
-	for (const char *c = field; *c; c++)
-		CN_TRY(cn_text_add_bytes(text, *c == '"' ? "\"\"" : c, *c == '"' ? 2 : 1));
-	return cn_text_add(text, "\"");
+	static const struct {
+		const char *value, *field;
+	} cases[] = {
+		{ NULL, "" },
+		{ "", "" },
+		{ "plain text; 'quoted' | \\", "plain text; 'quoted' | \\" },
+		{ "a,b", "\"a,b\"" },
+		{ "\"", "\"\"\"\"" },
+		{ "say \"hi\"", "\"say \"\"hi\"\"\"" },
+		{ "two\nlines", "\"two\nlines\"" },
+		{ "\r", "\"\r\"" },
+		{ "Stra\xc3\x9f"
+		  "e",
+		  "Stra\xc3\x9f"
+		  "e" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		cn_text text = CN_TEXT_INIT;
+		assert_ok(cn_text_add(&text, "<"));
+		assert_ok(cn_csv_add(&text, cases[i].value));
+		assert_ok(cn_text_add(&text, ""));
+		assert_string_equal(text.data + 1, cases[i].field);
+		cn_text_free(&text);
+	}
 }
 
+/* Random fields of the difficult characters survive quoting and reading. */
 static void quoting_is_undone_by_reading(void **state)
 {
 	static const char alphabet[] = "ab,\"\n\r ;|'";
@@ -186,7 +205,7 @@ static void quoting_is_undone_by_reading(void **state)
 				fields[i][c] = alphabet[cn_test_random(&seed) % (sizeof(alphabet) - 1)];
 			fields[i][length] = '\0';
 			assert_ok(cn_text_add(&text, i ? "," : ""));
-			assert_ok(add_quoted(&text, fields[i]));
+			assert_ok(cn_csv_add(&text, fields[i]));
 		}
 		assert_ok(cn_text_add(&text, "\n"));
 		cn_test_write(path, text.data, text.length);
@@ -228,6 +247,7 @@ int main(void)
 		cmocka_unit_test(faulty_files),
 		cmocka_unit_test(a_line_has_an_end),
 		cmocka_unit_test(files_that_cannot_be_read),
+		cmocka_unit_test(fields_are_quoted_where_they_must),
 		cmocka_unit_test(quoting_is_undone_by_reading),
 		cmocka_unit_test(memory_may_run_out),
 	};
