@@ -6,18 +6,13 @@
 #include "recipe/run.h"
 #include "recipe/stage_runs.h"
 #include "util/memory.h"
-#include "verify/kinds.h"
 
-/* Number of the last stage that verifies, of those that a stage is made of, itself included; SIZE_MAX: none. */
-static size_t verifying_stage(const cairn_run *run, size_t stage)
+/* The stage whose inliers a stage's output has; NULL: it has none. */
+static const cn_stage *verifying_stage(const cairn_run *run, const cn_stage *stage)
 {
-	const cn_stage *stages = run->recipe->stages;
-	/* Those that it is made of come before it, and are not told apart from others here: hits that have inliers got
-	 * them from the last. */
-	for (size_t i = stage + 1; i-- > 0;)
-		if (stages[i].is_used && stages[i].type->run == cn_run_verify)
-			return i;
-	return SIZE_MAX;
+	while (stage->output == CAIRN_VALUE_VERIFIED && stage->type->run != cn_run_verify)
+		stage = &run->recipe->stages[cn_stage_link(stage, stage->type->output_as)->value - CN_GIVEN_COUNT];
+	return stage->output == CAIRN_VALUE_VERIFIED ? stage : NULL;
 }
 
 static void take_places(const cairn_run *run, const cn_value *value, size_t query, size_t k, cn_candidates *out)
@@ -54,39 +49,70 @@ static int find_matches(cairn_query *query, cn_candidates *candidates)
 	return status;
 }
 
-static void note_trusted(const char *kind, cn_candidates *candidates)
+static void note_trusted(int32_t trust, cn_candidates *candidates)
 {
-	int32_t trust = cn_kind_find(kind)->trust;
 	for (size_t i = 0; i < candidates->count; i++)
-		candidates->items[i].trusted = candidates->items[i].inliers >= trust;
+		candidates->items[i].trusted = candidates->items[i].inliers >= (trust < 1 ? 1 : trust);
+}
+
+/* Without matched points nothing of the query is looked at but what it is called. */
+static int answer_plainly(cairn_answer **out, cairn_run *run, size_t searcher, size_t query,
+			  const cn_candidates *candidates)
+{
+	const cn_run_query *asked = &run->queries[query];
+	const cairn_query *described = asked->described[searcher];
+	cairn_query bare = { .path = asked->path, .box = asked->box };
+	CN_TRY(cn_run_searcher(run, searcher, &bare.searcher));
+	if (described)
+		bare.times = described->times;
+	return cn_answer_new(out, &bare, CAIRN_BY_AUTO, candidates->items, candidates->count);
+}
+
+static int answer_with_matches(cairn_answer **out, cairn_run *run, const cn_stage *verifying, size_t searcher,
+			       size_t query, cn_candidates *candidates)
+{
+	cairn_query *opened;
+	CN_TRY(cn_run_open_query(run, query, searcher, &opened));
+	int status = cn_run_verify_as(run, searcher, verifying);
+	if (status == 0)
+		status = find_matches(opened, candidates);
+	if (status == 0)
+		status = cn_answer_new(out, opened, CAIRN_BY_AUTO, candidates->items, candidates->count);
+	cn_run_close_query(run, query, opened);
+	return status;
 }
 
 static int answer(cairn_answer **out, cairn_run *run, size_t stage, size_t query, cn_candidates *candidates,
 		  int matches)
 {
-	size_t searcher = CN_SEARCHER_GLOBAL, verifying = verifying_stage(run, stage);
-	cairn_query *opened;
-	if (verifying != SIZE_MAX)
-		CN_TRY(cn_run_local_searcher(run, &run->recipe->stages[verifying], &searcher));
-	CN_TRY(cn_run_open_query(run, query, searcher, &opened));
-	int status = 0;
-	if (verifying != SIZE_MAX) {
-		note_trusted(run->info.locals[searcher], candidates);
-		if (matches)
-			CN_GOTO(status, cn_run_verify_as(run, searcher, &run->recipe->stages[verifying]));
-		if (matches)
-			CN_GOTO(status, find_matches(opened, candidates));
+	const cn_stage *verifying = verifying_stage(run, &run->recipe->stages[stage]);
+	size_t searcher = cn_run_describing_searcher(run);
+	if (verifying) {
+		CN_TRY(cn_run_local_searcher(run, verifying, &searcher));
+		note_trusted(cn_run_trust(run, searcher, verifying), candidates);
 	}
-	CN_GOTO(status, cn_answer_new(out, opened, CAIRN_BY_AUTO, candidates->items, candidates->count));
+	CN_TRY(verifying && matches ? answer_with_matches(out, run, verifying, searcher, query, candidates)
+				    : answer_plainly(out, run, searcher, query, candidates));
 	(*out)->stage = cn_strdup(run->recipe->stages[stage].name);
-	if (!(*out)->stage) {
-		cairn_answer_free(*out);
-		*out = NULL;
-		status = CAIRN_ENOMEM;
-	}
-done:
-	cn_run_close_query(run, query, opened);
-	return status;
+	if ((*out)->stage)
+		return 0;
+	cairn_answer_free(*out);
+	*out = NULL;
+	return CAIRN_ENOMEM;
+}
+
+static int expect_ranking(const cairn_run *run, size_t number, size_t query)
+{
+	if (number >= run->recipe->stage_count || query >= run->query_count)
+		return cn_fail(CAIRN_EINVALID, "stage %zu, query %zu: there are %zu and %zu, counted from 0", number,
+			       query, run->recipe->stage_count, run->query_count);
+	const cn_stage *stage = &run->recipe->stages[number];
+	if (stage->output != CAIRN_VALUE_RANKING && stage->output != CAIRN_VALUE_VERIFIED)
+		return cn_fail(CAIRN_EINVALID, "stage '%s' gives no ranking", stage->name);
+	if (!stage->is_used)
+		return cn_fail(CAIRN_EINVALID, "stage '%s' does not run: '%s' does not depend on it", stage->name,
+			       run->recipe->stages[run->recipe->output].name);
+	return cn_run_expect_done(run);
 }
 
 int cairn_run_answer(cairn_answer **out, cairn_run *run, size_t stage, size_t query, size_t k, int matches)
@@ -95,14 +121,7 @@ int cairn_run_answer(cairn_answer **out, cairn_run *run, size_t stage, size_t qu
 	*out = NULL;
 	if (stage == SIZE_MAX)
 		stage = run->recipe->output;
-	if (stage >= run->recipe->stage_count || query >= run->query_count)
-		return cn_fail(CAIRN_EINVALID, "stage %zu, query %zu: there are %zu and %zu, counted from 0", stage,
-			       query, run->recipe->stage_count, run->query_count);
-	cairn_value_type type = run->recipe->stages[stage].output;
-	if (type != CAIRN_VALUE_RANKING && type != CAIRN_VALUE_VERIFIED)
-		return cn_fail(CAIRN_EINVALID, "stage '%s' gives no ranking", run->recipe->stages[stage].name);
-	if (!run->made[CN_GIVEN_COUNT + run->recipe->output].is_made)
-		return cn_fail(CAIRN_EINVALID, "'%s' has not run", run->recipe->name);
+	CN_TRY(expect_ranking(run, stage, query));
 	CN_TRY(cn_run_need(run, CN_GIVEN_COUNT + stage));
 	const cn_value *value = &run->made[CN_GIVEN_COUNT + stage].value;
 	size_t count = cairn_ranking_count(value->ranking, query);

@@ -104,22 +104,26 @@ static int add_file(const cn_cache *cache, cn_key key, const char *ending, json_
 	return json_array_append_new(files, file) == 0 ? 0 : CAIRN_ENOMEM;
 }
 
-int cn_cache_save(const cn_cache *cache, cn_key key, const cn_value *value, json_t *about)
+int cn_cache_note(const cn_cache *cache, cn_key key, const char *const *endings, size_t count, json_t *about)
 {
-	const char *endings[MOST_ARRAYS];
 	json_t *files = json_array();
-	/* The files of an index were written by the stage that made it, row by row. */
-	if (value->type != CAIRN_VALUE_INDEX)
-		CN_TRY(write_arrays(cache, key, value));
 	if (json_object_set_new(about, "files", files) != 0)
 		return CAIRN_ENOMEM;
-	size_t count = endings_of(value, endings);
 	for (size_t i = 0; i < count; i++)
 		CN_TRY(add_file(cache, key, endings[i], files));
 	char *path = cn_cache_path(cache, key, "json");
 	int status = path ? cn_json_write(path, about) : CAIRN_ENOMEM;
 	cn_free(path);
 	return status;
+}
+
+int cn_cache_save(const cn_cache *cache, cn_key key, const cn_value *value, json_t *about)
+{
+	const char *endings[MOST_ARRAYS];
+	/* The files of an index were written by the stage that made it, row by row. */
+	if (value->type != CAIRN_VALUE_INDEX)
+		CN_TRY(write_arrays(cache, key, value));
+	return cn_cache_note(cache, key, endings, endings_of(value, endings), about);
 }
 
 /* ---- reading ---- */
@@ -253,27 +257,38 @@ static int read_value(const cn_cache *cache, cn_key key, cn_value *value)
 	}
 }
 
-int cn_cache_load(const cn_cache *cache, cn_key key, cn_value *value, json_t **about)
+/* What cannot be read is taken as not there. */
+static int give_up(int status, json_t **about)
 {
-	const cairn_value_type type = value->type;
+	json_decref(*about);
+	*about = NULL;
+	if (status == CAIRN_ENOMEM)
+		return status;
+	cn_log(CAIRN_LOG_WARNING, "%s; it is made again", cairn_last_error());
+	return 0;
+}
+
+int cn_cache_look(const cn_cache *cache, cn_key key, json_t **about)
+{
 	char *path = cn_cache_path(cache, key, "json");
 	*about = NULL;
 	if (!path)
 		return CAIRN_ENOMEM;
 	int status = cn_file_exists(path) ? cn_json_read(about, path) : 0;
-	if (status == 0 && *about) {
+	if (status == 0 && *about)
 		status = compare_files(cache, key, *about, path);
-		if (status == 0)
-			status = read_value(cache, key, value);
-	}
-	if (status < 0) {
-		if (status != CAIRN_ENOMEM)
-			cn_log(CAIRN_LOG_WARNING, "%s; it is made again", cairn_last_error());
-		cn_value_free(value);
-		value->type = type;
-		json_decref(*about);
-		*about = NULL;
-	}
 	cn_free(path);
-	return status == CAIRN_ENOMEM ? status : 0;
+	return status < 0 ? give_up(status, about) : 0;
+}
+
+int cn_cache_load(const cn_cache *cache, cn_key key, cn_value *value, json_t **about)
+{
+	const cn_value empty = { .type = value->type, .dim = value->dim };
+	CN_TRY(cn_cache_look(cache, key, about));
+	int status = *about ? read_value(cache, key, value) : 0;
+	if (status == 0)
+		return 0;
+	cn_value_free(value);
+	*value = empty;
+	return give_up(status, about);
 }

@@ -6,8 +6,10 @@
  *   KEY.rows.npy  .codes.npy  .scales.npy  .images.npy     an index
  *   KEY.ids.npy  .scores.npy  .inliers.npy                 a ranking; inliers where it was verified
  *
- * A value whose KEY.json is not there does not exist, so a kill at any instant leaves nothing that is half. Files of
- * other names (graphs and pairs, of which a stage is made) belong to stages.
+ *   KEY.graph.*  KEY.offline.*                             what stages keep besides, by keys of its own
+ *   KEY.pairs                                              recipe/pairs.h; it has no KEY.json
+ *
+ * What has no KEY.json does not exist, so a kill at any instant leaves nothing that is half.
  */
 #ifndef CN_RECIPE_CACHE_H
 #define CN_RECIPE_CACHE_H
@@ -21,7 +23,7 @@
 /** 32 hexadecimal digits and a NUL. */
 void cn_key_text(cn_key key, char text[CN_KEY_TEXT]);
 
-/** The folder of a run; NULL: nothing is kept. */
+/** The folder of a run. */
 typedef struct {
 	char *folder;
 } cn_cache;
@@ -48,5 +50,11 @@ int cn_cache_load(const cn_cache *cache, cn_key key, cn_value *value, json_t **a
 
 /** Write a value. @param about what is told of it; its member "files" is set */
 int cn_cache_save(const cn_cache *cache, cn_key key, const cn_value *value, json_t *about);
+
+/** Write the description of `count` files KEY.ENDING that are there. @param about as above */
+int cn_cache_note(const cn_cache *cache, cn_key key, const char *const *endings, size_t count, json_t *about);
+
+/** Whether the files of a key are there and whole: *about and the return value are as of cn_cache_load(). */
+int cn_cache_look(const cn_cache *cache, cn_key key, json_t **about);
 
 #endif

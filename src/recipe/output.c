@@ -42,6 +42,7 @@ int cairn_run_write_csv(cairn_run *run, const char *path, size_t k)
 	static const char header[] = "query,rank,id,path,score,inliers,label\n";
 	cn_text text = CN_TEXT_INIT;
 	cn_atomic_file file;
+	CN_TRY(cn_run_expect_done(run));
 	CN_TRY(cn_atomic_open(&file, path));
 	int status = cn_atomic_write(&file, header, sizeof(header) - 1);
 	for (size_t q = 0; q < run->query_count && status == 0; q++)

@@ -58,19 +58,25 @@ void cn_work_start(const cn_work *work, uint64_t total)
 
 /* ---- keys ---- */
 
+/* Numbers by all their bits: as people see them, two may be the same. */
+static int add_argument(cn_text *text, const cn_parameter *parameter, const cn_argument *argument)
+{
+	CN_TRY(cn_text_addf(text, " %s=", parameter->name));
+	if (parameter->kind == CN_REAL)
+		return cn_text_add_bytes(text, &argument->real, sizeof(argument->real));
+	if (parameter->kind == CN_REALS)
+		return cn_text_add_bytes(text, argument->reals, argument->count * sizeof(*argument->reals));
+	json_t *value = cn_argument_json(parameter, argument);
+	int status = value ? cn_json_text(text, value, 0) : cn_fail(CAIRN_ENOMEM, "out of memory");
+	json_decref(value);
+	return status;
+}
+
 static int add_arguments(cn_text *text, const cn_stage *stage)
 {
-	for (size_t i = 0; i < stage->argument_count; i++) {
-		const cn_parameter *parameter = &stage->type->parameters[i];
-		if (!stage->arguments[i].is_set)
-			continue;
-		json_t *value = cn_argument_json(parameter, &stage->arguments[i]);
-		int status = value ? cn_text_addf(text, " %s=", parameter->name) : CAIRN_ENOMEM;
-		if (status == 0)
-			status = cn_json_text(text, value, 0);
-		json_decref(value);
-		CN_TRY(status);
-	}
+	for (size_t i = 0; i < stage->argument_count; i++)
+		if (stage->arguments[i].is_set)
+			CN_TRY(add_argument(text, &stage->type->parameters[i], &stage->arguments[i]));
 	return 0;
 }
 
@@ -193,6 +199,20 @@ static int load(cairn_run *run, cn_made *made)
 	return 0;
 }
 
+/* A search by local features asks with what the collections keep, not with its inputs, which may not be there. */
+static int reads_inputs(const cn_stage *stage)
+{
+	return stage->type->run != cn_run_search || !cn_stage_needs_local(stage);
+}
+
+static int make_stage(cairn_run *run, size_t number)
+{
+	const cn_stage *stage = &run->recipe->stages[number];
+	for (size_t i = 0; i < stage->link_count && reads_inputs(stage); i++)
+		CN_TRY(cn_run_need(run, stage->links[i].value));
+	return run_stage(run, number);
+}
+
 /* The value is there, with all that it is made of only where it must be made. */
 int cn_run_need(cairn_run *run, size_t value)
 {
@@ -200,18 +220,12 @@ int cn_run_need(cairn_run *run, size_t value)
 	if (made->is_made)
 		return 0;
 	made->value.type = cn_value_type_of(run->recipe, value);
-	if (value < CN_GIVEN_COUNT) {
-		CN_TRY(cn_run_give(run, value, &made->value));
-		made->is_made = 1;
-		return 0;
-	}
-	const cn_stage *stage = &run->recipe->stages[value - CN_GIVEN_COUNT];
-	CN_TRY(load(run, made));
-	for (size_t i = 0; i < stage->link_count && !made->is_made; i++)
-		CN_TRY(cn_run_need(run, stage->links[i].value));
+	if (value >= CN_GIVEN_COUNT)
+		CN_TRY(load(run, made));
 	if (made->is_made)
 		return 0;
-	int status = run_stage(run, value - CN_GIVEN_COUNT);
+	int status = value < CN_GIVEN_COUNT ? cn_run_give(run, value, &made->value)
+					    : make_stage(run, value - CN_GIVEN_COUNT);
 	made->is_made = status == 0;
 	if (status < 0)
 		cn_value_free(&made->value);
@@ -227,7 +241,16 @@ static int is_needed(const cairn_run *run, size_t value)
 	return 0;
 }
 
-/* Keys as everything is now; what was made under another is forgotten. */
+static void forget(cn_made *made)
+{
+	cn_value_free(&made->value);
+	made->is_made = made->is_cached = 0;
+	made->seconds = 0;
+	made->memory = 0;
+}
+
+/* Keys as everything is now; what was made under another is forgotten, and what a collection gives always, since it may
+ * have been opened anew. */
 static int refresh_keys(cairn_run *run)
 {
 	for (size_t value = 0; value < CN_GIVEN_COUNT + run->recipe->stage_count; value++) {
@@ -238,12 +261,8 @@ static int refresh_keys(cairn_run *run)
 		if (!used)
 			continue;
 		CN_TRY(find_key(run, value));
-		if (cn_key_equal(before, made->key))
-			continue;
-		cn_value_free(&made->value);
-		made->is_made = made->is_cached = 0;
-		made->seconds = 0;
-		made->memory = 0;
+		if (!cn_key_equal(before, made->key) || value == CN_GIVEN_INDEX || value == CN_GIVEN_TRAIN)
+			forget(made);
 	}
 	return 0;
 }
@@ -252,8 +271,19 @@ int cairn_run_execute(cairn_run *run)
 {
 	if (!run->query_count)
 		return cn_fail(CAIRN_EINVALID, "there are no queries to run '%s' with", run->recipe->name);
+	run->is_done = 0;
+	CN_TRY(cairn_collection_get_info(run->index, &run->info));
 	CN_TRY(refresh_keys(run));
-	return cn_run_need(run, CN_GIVEN_COUNT + run->recipe->output);
+	CN_TRY(cn_run_need(run, CN_GIVEN_COUNT + run->recipe->output));
+	run->is_done = 1;
+	return 0;
+}
+
+int cn_run_expect_done(const cairn_run *run)
+{
+	if (run->is_done)
+		return 0;
+	return cn_fail(CAIRN_EINVALID, "'%s' has not run since its queries were given", run->recipe->name);
 }
 
 /* ---- preparing ---- */
@@ -300,14 +330,42 @@ static int open_cache(cairn_run *run, const char *folder)
 	return run->cache.folder ? cn_folder_make(run->cache.folder) : CAIRN_ENOMEM;
 }
 
+static int needs_descriptors(const cn_stage *stage)
+{
+	if (!reads_inputs(stage))
+		return cn_stage_chose(stage, "by", "fused");
+	for (size_t i = 0; i < stage->link_count; i++)
+		if (stage->links[i].value < CN_GIVEN_COUNT)
+			return 1;
+	return 0;
+}
+
+static int expect_features(cairn_run *run, const cn_stage *stage)
+{
+	const cairn_asmk_index *asmk;
+	size_t number;
+	CN_TRY(cn_run_local_searcher(run, stage, &number));
+	/* Among no images none is missing. */
+	if (reads_inputs(stage) || !run->info.segments)
+		return 0;
+	int status = cairn_collection_asmk(&asmk, run->index, run->info.locals[number]);
+	return status < 0 ? cn_fail_context(status, "stage '%s'", stage->name) : 0;
+}
+
 /* What is missing is told before the first stage runs, not after hours. */
 static int expect_possible(cairn_run *run)
 {
-	size_t number;
 	for (size_t i = 0; i < run->recipe->stage_count; i++) {
 		const cn_stage *stage = &run->recipe->stages[i];
-		if (stage->is_used && cn_stage_needs_local(stage))
-			CN_TRY(cn_run_local_searcher(run, stage, &number));
+		if (!stage->is_used)
+			continue;
+		if (needs_descriptors(stage) && !run->info.dim)
+			return cn_fail(CAIRN_EINVALID,
+				       "%s has no global descriptors, which the stage '%s' of '%s' needs; make it with "
+				       "--model",
+				       run->info.folder, stage->name, run->recipe->name);
+		if (cn_stage_needs_local(stage))
+			CN_TRY(expect_features(run, stage));
 	}
 	if (!cn_recipe_needs_train(run->recipe))
 		return 0;

@@ -25,6 +25,7 @@ typedef struct {
 	cairn_collection *from; /**< NULL: a photograph; borrowed */
 	int64_t *exclude;       /**< ascending */
 	size_t exclude_count;
+	cn_key content;                           /**< of a photograph, when it was last looked at */
 	cairn_query *described[CN_RUN_SEARCHERS]; /**< of a photograph, by the number of the searcher, once it was */
 } cn_run_query;
 
@@ -49,6 +50,7 @@ struct cairn_run {
 	void *progress_payload;
 	cn_cache cache;
 	int keeps_queries; /* whether what depends on them is kept */
+	int is_done;       /* the output is of the queries as they are now */
 	cn_role *roles;    /* those of the recipe, as the options changed them */
 	size_t role_count;
 	cn_run_query *queries;
@@ -99,13 +101,42 @@ int cn_run_given_key(cairn_run *run, size_t given, cn_key *out);
 /** Not 0 where an image is the query's own. */
 int cn_run_is_own(const cairn_run *run, size_t query, int64_t image);
 
+/** The image that each query is, or CAIRN_NO_IMAGE. @param[out] out caller frees */
+int cn_run_own_images(const cairn_run *run, int64_t **out);
+
+/** That cairn_run_execute() ended well and nothing was changed since. */
+int cn_run_expect_done(const cairn_run *run);
+
+/** The searcher that photographs are described by: of the first stage that needs local features of them, if any. */
+size_t cn_run_describing_searcher(const cairn_run *run);
+
 void cn_run_free_queries(cairn_run *run);
 
 /** Let a value be there: made or read. Keys must be known. */
 int cn_run_need(cairn_run *run, size_t value);
 
+/** Inliers from which on a stage that verifies believes in them. */
+int32_t cn_run_trust(const cairn_run *run, size_t searcher, const cn_stage *stage);
+
 /** Let a searcher verify as a stage says. What its queries verified otherwise is forgotten. */
 int cn_run_verify_as(cairn_run *run, size_t searcher, const cn_stage *stage);
+
+/** The nearest k images of the input "index" for each query, without the query itself. @param vectors of all queries
+ * @param[out] out caller frees */
+int cn_run_search_index(const cn_work *work, const float *vectors, size_t k, const cairn_index_options *how,
+			cairn_ranking **out);
+
+/** Files that a stage keeps beside its output. */
+typedef struct {
+	const char *what;           /**< a word for people, in KEY.json */
+	const char *const *endings; /**< of the files in the cache */
+	size_t count;
+	int (*write)(void *context); /**< makes them */
+	void *context;
+} cn_kept_files;
+
+/** Let files of a key be there and whole. */
+int cn_run_keep(const cairn_run *run, cn_key key, const cn_kept_files *files);
 
 /** The nearest k of every image of the index that an input is, kept in the cache. @param[out] out caller frees */
 int cn_run_neighbours(const cn_work *work, const char *input, size_t k, cairn_graph **out);

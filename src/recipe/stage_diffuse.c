@@ -82,19 +82,11 @@ static void beginnings_free(beginnings *begin)
 	cn_free(begin->scores);
 }
 
-static void take_beginning(const cn_work *work, const positions *all, const cairn_ranking *found, size_t query,
-			   beginnings *out)
+static void take_beginning(const positions *all, const cairn_ranking *found, size_t query, beginnings *out)
 {
-	size_t kept = query * out->lists.k, end = kept + out->lists.k;
-	const int64_t *images = cairn_ranking_images(found, query);
-	for (size_t i = 0; i < cairn_ranking_count(found, query) && kept < end; i++) {
-		if (cn_run_is_own(work->run, query, images[i]))
-			continue;
-		to_positions(all, &images[i], 1, &out->ids[kept]);
-		out->scores[kept++] = cairn_ranking_scores(found, query)[i];
-	}
-	for (; kept < end; kept++)
-		out->ids[kept] = -1;
+	size_t at = query * out->lists.k;
+	to_positions(all, cairn_ranking_images(found, query), out->lists.k, out->ids + at);
+	memcpy(out->scores + at, cairn_ranking_scores(found, query), out->lists.k * sizeof(*out->scores));
 }
 
 static int find_beginnings(const cn_work *work, const positions *all, beginnings *out)
@@ -106,34 +98,34 @@ static int find_beginnings(const cn_work *work, const positions *all, beginnings
 	how.threads = work->run->threads;
 	CN_NEW(out->ids, queries->count * k, sizeof(*out->ids));
 	CN_NEW(out->scores, queries->count * k, sizeof(*out->scores));
-	CN_TRY(cairn_index_search(&found, cn_work_input(work, "index")->index, queries->vectors, queries->count, k + 1,
-				  &how));
+	CN_TRY(cn_run_search_index(work, queries->vectors, k, &how, &found));
 	out->lists = (cn_neighbours){ queries->count, k, out->ids, out->scores };
 	for (size_t q = 0; q < queries->count; q++)
-		take_beginning(work, all, found, q, out);
+		take_beginning(all, found, q, out);
 	cairn_ranking_free(found);
 	return 0;
 }
 
 /* ---- ahead of all queries ---- */
 
-static int make_offline(const cn_work *work, const positions *all, const cn_diffusion_graph *graph, cn_workers *pool,
-			cn_key key, cn_offline_rows *out)
+/* Rows to be written. */
+typedef struct {
+	const cn_work *work;
+	const positions *all;
+	const cn_diffusion_graph *graph;
+	cn_workers *pool;
+	const char *prefix;
+} offline_writing;
+
+static int write_offline(void *context)
 {
-	const cn_diffusion_options how = options_of(work);
+	const offline_writing *rows = context;
+	const cn_work *work = rows->work;
 	cn_offline_options offline = CN_OFFLINE_OPTIONS_INIT;
-	char *prefix = cn_cache_path(&work->run->cache, key, "offline");
 	offline.truncation = cn_work_size(work, "truncation");
-	offline.solver = how.solver;
-	int status = prefix ? cn_offline_open(out, prefix) : CAIRN_ENOMEM;
-	if (status == CAIRN_ENOTFOUND || status == CAIRN_EFORMAT) {
-		status = cn_offline_write(prefix, graph, &all->lists, &offline, pool, work->run->progress,
-					  work->run->progress_payload);
-		if (status == 0)
-			status = cn_offline_open(out, prefix);
-	}
-	cn_free(prefix);
-	return status;
+	offline.solver = options_of(work).solver;
+	return cn_offline_write(rows->prefix, rows->graph, &rows->all->lists, &offline, rows->pool, work->run->progress,
+				work->run->progress_payload);
 }
 
 /* Of what the offline rows depend on, which is less than the stage does. */
@@ -149,13 +141,29 @@ static cn_key offline_key(const cn_work *work, const char *of)
 	return cn_key_of(parts, sizeof(parts));
 }
 
+static int open_offline(const cn_work *work, const positions *all, const cn_diffusion_graph *graph, cn_workers *pool,
+			cn_offline_rows *out)
+{
+	static const char *const endings[] = { "offline.ids.npy", "offline.values.npy" };
+	const cn_key key = offline_key(work, "index");
+	char *prefix = cn_cache_path(&work->run->cache, key, "offline");
+	offline_writing rows = { work, all, graph, pool, prefix };
+	int status =
+		prefix ? cn_run_keep(work->run, key, &(cn_kept_files){ "offline", endings, 2, write_offline, &rows })
+		       : CAIRN_ENOMEM;
+	if (status == 0)
+		status = cn_offline_open(out, prefix);
+	cn_free(prefix);
+	return status;
+}
+
 static int by_offline(const cn_work *work, const positions *all, const cn_diffusion_graph *graph, cn_workers *pool,
 		      const beginnings *begin, cairn_ranking *found)
 {
 	const cn_diffusion_options how = options_of(work);
 	cn_offline_searcher searcher = { 0 };
 	cn_offline_rows rows;
-	CN_TRY(make_offline(work, all, graph, pool, offline_key(work, "index"), &rows));
+	CN_TRY(open_offline(work, all, graph, pool, &rows));
 	int status = cn_offline_searcher_init(&searcher, &rows, pool);
 	if (status == 0)
 		status = cn_offline_search(found, &searcher, &begin->lists, &how, all->images);

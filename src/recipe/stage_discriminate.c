@@ -66,7 +66,7 @@ static int predict_images(const cn_work *work, const cn_label_table *known, cons
 	return status;
 }
 
-static int discriminate(const cn_work *work, const cn_label_table *known, cn_label_table *images,
+static int discriminate(const cn_work *work, const cn_label_table *known, cn_label_table *images, const int64_t *own,
 			const predictions *asked, const predictions *found)
 {
 	const cn_value *in = cn_work_input(work, "ranking"), *queries = cn_work_input(work, "queries");
@@ -74,6 +74,7 @@ static int discriminate(const cn_work *work, const cn_label_table *known, cn_lab
 		.depth = cn_work_size(work, "depth"),
 		.insert = cn_stage_argument(work->stage, "insert")->truth,
 		.threshold = (float)cn_work_real(work, "threshold"),
+		.own = own,
 	};
 	cn_labelled_images labelled;
 	cn_rank_run with = { 0 };
@@ -95,14 +96,17 @@ int cn_run_discriminate(const cn_work *work)
 {
 	cn_label_table known = { 0 }, images = { 0 };
 	predictions asked = { 0 }, found = { 0 };
+	int64_t *own = NULL;
 	int status = 0;
+	CN_GOTO(status, cn_run_own_images(work->run, &own));
 	CN_GOTO(status, cn_collection_labels(work->run->train, &known));
 	/* Its labels are replaced by those predicted. */
 	CN_GOTO(status, cn_collection_labels(work->run->index, &images));
 	CN_GOTO(status, predictions_new(&asked, work->run->query_count));
 	CN_GOTO(status, predictions_new(&found, images.count));
-	status = discriminate(work, &known, &images, &asked, &found);
+	status = discriminate(work, &known, &images, own, &asked, &found);
 done:
+	cn_free(own);
 	predictions_free(&asked);
 	predictions_free(&found);
 	cn_label_table_free(&known);

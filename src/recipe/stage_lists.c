@@ -104,19 +104,23 @@ static int start(const cn_work *work, cn_rank_run *out)
 int cn_run_explore(const cn_work *work)
 {
 	const cn_value *in = cn_work_input(work, "ranking");
-	const cn_explore_options how = {
+	cn_explore_options how = {
 		.k = cn_work_size(work, "k"),
 		.threshold = (float)cn_work_real(work, "threshold"),
 		.depth = cn_work_size(work, "depth"),
 	};
-	cairn_graph *graph;
+	cairn_graph *graph = NULL;
+	int64_t *own = NULL;
 	cn_rank_run with;
 	CN_TRY(start(work, &with));
-	int status = cn_run_neighbours(work, "index", how.k, &graph);
-	if (status == 0) {
-		status = cn_rank_explore(&work->out->ranking, &with, in->ranking, cairn_graph_neighbours(graph), &how);
-		cairn_graph_free(graph);
-	}
+	int status = 0;
+	CN_GOTO(status, cn_run_neighbours(work, "index", how.k, &graph));
+	CN_GOTO(status, cn_run_own_images(work->run, &own));
+	how.own = own;
+	status = cn_rank_explore(&work->out->ranking, &with, in->ranking, cairn_graph_neighbours(graph), &how);
+done:
+	cairn_graph_free(graph);
+	cn_free(own);
 	cn_workers_free(with.pool);
 	return status;
 }

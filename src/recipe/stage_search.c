@@ -8,42 +8,54 @@
 #include "util/memory.h"
 
 /* Copy a list without the query itself. */
-static int keep_list(const cn_work *work, size_t query, const int64_t *images, const float *scores, size_t count)
+static int keep_list(const cairn_run *run, cairn_ranking *out, size_t query, const int64_t *images, const float *scores,
+		     size_t count)
 {
-	cairn_ranking *out = work->out->ranking;
 	size_t kept = 0;
 	for (size_t i = 0; i < count && kept < cairn_ranking_depth(out); i++)
-		if (!cn_run_is_own(work->run, query, images[i]))
+		if (!cn_run_is_own(run, query, images[i]))
 			CN_TRY(cairn_ranking_set(out, query, kept++, images[i], scores[i]));
 	return 0;
 }
 
 /* ---- by descriptors ---- */
 
-static int keep_rows(const cn_work *work, const cairn_ranking *found)
+static int keep_rows(const cairn_run *run, const cairn_ranking *found, cairn_ranking *out)
 {
 	int status = 0;
 	for (size_t q = 0; q < cairn_ranking_queries(found) && status == 0; q++)
-		status = keep_list(work, q, cairn_ranking_images(found, q), cairn_ranking_scores(found, q),
+		status = keep_list(run, out, q, cairn_ranking_images(found, q), cairn_ranking_scores(found, q),
 				   cairn_ranking_count(found, q));
+	return status;
+}
+
+int cn_run_search_index(const cn_work *work, const float *vectors, size_t k, const cairn_index_options *how,
+			cairn_ranking **out)
+{
+	const cairn_index *index = cn_work_input(work, "index")->index;
+	size_t queries = work->run->query_count;
+	cairn_ranking *found;
+	*out = NULL;
+	/* One more, since the query itself may be among them. */
+	CN_TRY(cairn_index_search(&found, index, vectors, queries, k + 1, how));
+	int status = cairn_ranking_new(out, queries, k);
+	if (status == 0)
+		status = keep_rows(work->run, found, *out);
+	cairn_ranking_free(found);
+	if (status < 0) {
+		cairn_ranking_free(*out);
+		*out = NULL;
+	}
 	return status;
 }
 
 static int by_global(const cn_work *work, size_t k)
 {
-	const cn_value *queries = cn_work_input(work, "queries"), *index = cn_work_input(work, "index");
 	cairn_index_options how = CAIRN_INDEX_OPTIONS_INIT;
-	cairn_ranking *found;
 	how.threads = work->run->threads;
 	how.recall = cn_work_real(work, "recall");
 	how.exact = how.recall >= 1;
-	/* One more, since the query itself may be among them. */
-	CN_TRY(cairn_index_search(&found, index->index, queries->vectors, queries->count, k + 1, &how));
-	int status = cairn_ranking_new(&work->out->ranking, queries->count, k);
-	if (status == 0)
-		status = keep_rows(work, found);
-	cairn_ranking_free(found);
-	return status;
+	return cn_run_search_index(work, cn_work_input(work, "queries")->vectors, k, &how, &work->out->ranking);
 }
 
 /* ---- by local features ---- */
@@ -58,7 +70,7 @@ static int keep_candidates(const cn_work *work, size_t query, const cn_candidate
 		scores[i] = candidates->items[i].score;
 	}
 	if (status == 0)
-		status = keep_list(work, query, images, scores, candidates->count);
+		status = keep_list(work->run, work->out->ranking, query, images, scores, candidates->count);
 	cn_free(images);
 	cn_free(scores);
 	return status;

@@ -74,8 +74,7 @@ static int expand(const cn_work *work, const cairn_ranking *neighbours, const ca
 	CN_TRY(cairn_expand_queries(work->out->vectors, index->index, queries->vectors, queries->count, neighbours,
 				    verified, &how));
 	for (size_t i = 1; i < cn_work_size(work, "times"); i++) {
-		CN_TRY(cairn_index_search(&found, index->index, work->out->vectors, queries->count, how.neighbours,
-					  &search));
+		CN_TRY(cn_run_search_index(work, work->out->vectors, how.neighbours, &search, &found));
 		int status = cairn_expand_queries(work->out->vectors, index->index, work->out->vectors, queries->count,
 						  found, verified, &how);
 		cairn_ranking_free(found);

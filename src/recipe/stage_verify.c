@@ -48,6 +48,12 @@ int cn_run_verify_as(cairn_run *run, size_t number, const cn_stage *stage)
 	return 0;
 }
 
+int32_t cn_run_trust(const cairn_run *run, size_t searcher, const cn_stage *stage)
+{
+	const cn_argument *trust = cn_stage_argument(stage, "trust_inliers");
+	return trust->is_set ? (int32_t)trust->integer : cn_kind_find(run->info.locals[searcher])->trust;
+}
+
 /* ---- one query ---- */
 
 typedef struct {
@@ -169,8 +175,7 @@ static int start(verifying *verify, const cn_value *in)
 	verify->keeps_order = cn_stage_chose(work->stage, "order", "keep");
 	verify->order = (cn_inlier_options){
 		.order = cn_stage_chose(work->stage, "order", "inliers") ? CAIRN_ORDER_INLIERS : CAIRN_ORDER_FUSED,
-		.trust = cn_work_is_set(work, "trust_inliers") ? (int32_t)cn_work_size(work, "trust_inliers")
-							       : kind->trust,
+		.trust = cn_run_trust(work->run, verify->searcher, work->stage),
 		.boost = cn_work_is_set(work, "boost") ? (float)cn_work_real(work, "boost") : kind->boost,
 	};
 	CN_NEW(verify->items, depth, sizeof(*verify->items));
