@@ -10,6 +10,7 @@
 
 #include "exit_code.h"
 #include "interrupt.h"
+#include "options.h"
 #include "output.h"
 #include "progress.h"
 #include "roxford.h"
@@ -214,10 +215,17 @@ static int evaluate(struct evaluation *evaluation)
 	return status < 0 ? say_failure(status) : print(evaluation);
 }
 
+static int check_options(const struct command *command)
+{
+	if (!recipe_name && (roles.count || cache_folder))
+		return usage_error(command, "--%s goes with --recipe", roles.count ? "model" : "cache");
+	return check_roles(command, &roles);
+}
+
 static int run(const struct arguments *arguments)
 {
 	struct evaluation evaluation = { 0 };
-	int wrong = check_roles(arguments->command, &roles);
+	int wrong = check_options(arguments->command);
 	if (wrong)
 		return wrong;
 	interrupt_watch();

@@ -92,6 +92,50 @@ static void tell_unreadable(const char *path, int status, const char *message, v
 	++*count;
 }
 
+static int compare_texts(const void *left, const void *right)
+{
+	return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+/* @param paths count, sorted */
+static int remove_others(cairn_collection *asked, char **paths, size_t count)
+{
+	int64_t *ids;
+	size_t all, others = 0;
+	int status = cairn_collection_ids(asked, &ids, &all);
+	if (status < 0)
+		return status;
+	for (size_t i = 0; i < all && status == 0; i++) {
+		cairn_image_record record;
+		status = cairn_collection_find_id(asked, ids[i], &record);
+		if (status == 0 && (!count || !bsearch(&record.path, paths, count, sizeof(*paths), compare_texts)))
+			ids[others++] = ids[i];
+	}
+	if (status == 0 && others)
+		status = cairn_collection_remove(asked, ids, others);
+	cairn_bytes_free(ids);
+	return status;
+}
+
+/* Photographs that an earlier run asked with and this one does not. */
+static int forget_others(const struct running *running)
+{
+	cairn_collection_info info;
+	char **paths;
+	size_t count;
+	int status = cairn_collection_get_info(running->asked, &info);
+	if (status < 0 || !info.images)
+		return status;
+	status = cairn_find_images(queries.items, queries.count, &paths, &count);
+	if (status < 0)
+		return status;
+	if (count)
+		qsort(paths, count, sizeof(*paths), compare_texts);
+	status = remove_others(running->asked, paths, count);
+	cairn_paths_free(paths, count);
+	return status;
+}
+
 /* Photographs are described once, into a collection beside the results. */
 static int describe_queries(struct running *running)
 {
@@ -108,13 +152,17 @@ static int describe_queries(struct running *running)
 	if (status == 0)
 		status = cairn_collection_open(&running->asked, folder, 1);
 	free(folder);
+	if (status == 0)
+		status = forget_others(running);
 	if (status < 0)
 		return status;
 	progress_start(&running->progress, "stopping; what is done is being written");
 	status = cairn_collection_add(running->asked, queries.items, queries.count, &options, NULL);
 	progress_end(&running->progress);
 	if (unreadable)
-		say_warning("%zu photographs could not be read and are no queries", unreadable);
+		say_warning("%zu %s", unreadable,
+			    unreadable == 1 ? "photograph could not be read and is no query"
+					    : "photographs could not be read and are no queries");
 	return status;
 }
 
@@ -229,8 +277,8 @@ static json_t *stages_json(const struct running *running)
 {
 	json_t *list = json_array();
 	cairn_run_stage stage;
-	for (size_t i = 0; cairn_run_get_stage(running->run, i, &stage) == 0 && i < cairn_recipe_count(running->recipe);
-	     i++) {
+	size_t count = cairn_recipe_count(running->recipe);
+	for (size_t i = 0; i < count && cairn_run_get_stage(running->run, i, &stage) == 0; i++) {
 		json_t *object = json_object();
 		set_member(object, "name", text_json(stage.name));
 		set_member(object, "stage", text_json(stage.method));
@@ -239,8 +287,6 @@ static json_t *stages_json(const struct running *running)
 		set_member(object, "memory", json_integer((json_int_t)stage.memory));
 		set_member(object, "key", text_json(stage.key));
 		add_item(list, object);
-		if (i + 1 == cairn_recipe_count(running->recipe))
-			break;
 	}
 	return list;
 }
