@@ -344,6 +344,10 @@ static int run_recipe(const struct arguments *arguments, struct running *running
 	running->models = read_roles(&roles);
 	interrupt_watch();
 	int status = start(running, arguments->operands[0], bytes);
+	if (status == 0 && !cairn_run_queries(running->run)) {
+		say_error("there are no queries: no photograph of --query could be read, or its collection is empty");
+		return EXIT_INPUT;
+	}
 	if (status == 0)
 		status = execute(running);
 	if (status == 0 && shown)

@@ -94,7 +94,8 @@ int cn_store_merge(cn_store *store, int structure, const char *const *paths, siz
 	store->paths[file] = NULL;
 	if (status == CAIRN_ENOMEM || status == CAIRN_EIO || status == CAIRN_ENOSPACE)
 		return status;
-	cn_log(CAIRN_LOG_WARNING, "ASMK files were not joined: %s", cairn_last_error());
+	cn_log(CAIRN_LOG_WARNING, "files that were made of segments were not joined, and are to be made again: %s",
+	       cairn_last_error());
 	return 0;
 }
 

@@ -25,9 +25,18 @@ int cn_check_search(const cn_stage *stage, const char *file)
 
 int cn_check_verify(const cn_stage *stage, const char *file)
 {
-	if (!cn_stage_chose(stage, "protocol", "delf") || cn_stage_chose(stage, "geometry", "affine"))
+	static const char *const published[] = { "max_distance", "radius", "reference_side" };
+	if (!cn_stage_chose(stage, "protocol", "delf"))
 		return 0;
-	return cn_recipe_fail(CN_PLACE(file, stage->place, "geometry"), "protocol delf knows affine maps only");
+	if (!cn_stage_chose(stage, "geometry", "affine"))
+		return cn_recipe_fail(CN_PLACE(file, stage->place, "geometry"), "protocol delf knows affine maps only");
+	for (size_t i = 0; i < 3; i++)
+		if (cn_stage_argument(stage, published[i])->is_default)
+			return cn_recipe_fail(
+				CN_PLACE(file, stage->place, published[i]),
+				"must be given with protocol delf; published are max_distance 0.8, 0.9 or "
+				"1 with radius 20, 10 or 20, and reference_side 0");
+	return 0;
 }
 
 static int check_weights(const cn_stage *stage, const char *file)

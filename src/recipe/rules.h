@@ -9,7 +9,7 @@ struct cn_stage;
 /** ASMK needs local features, which only what the run gives has. */
 int cn_check_search(const struct cn_stage *stage, const char *file);
 
-/** The protocol of DELF knows affine maps only. */
+/** The protocol of DELF knows affine maps only, and its numbers differ from paper to paper. */
 int cn_check_verify(const struct cn_stage *stage, const char *file);
 
 /** One weight for each ranking, not all 0; standard scores are not multiplied. */

@@ -12,6 +12,7 @@
 #include "util/file.h"
 #include "util/json.h"
 #include "util/memory.h"
+#include "verify/kinds.h"
 
 /* Counts up whenever a stage gives other values than before from the same. */
 #define FORM 1
@@ -109,7 +110,11 @@ static int add_local(cn_text *text, const cairn_run *run, const cn_stage *stage)
 {
 	size_t number;
 	CN_TRY(cn_run_local_searcher(run, stage, &number));
-	return cn_text_addf(text, " features:%s", run->info.locals[number]);
+	const cn_kind *kind = cn_kind_find(run->info.locals[number]);
+	/* What holds where the recipe does not say it. */
+	return cn_text_addf(text, " features:%s %.9g %.9g %d %.9g %.9g", run->info.locals[number], (double)kind->ratio,
+			    (double)kind->min_similarity, (int)kind->trust, (double)kind->asmk_weight,
+			    (double)kind->boost);
 }
 
 /* The value's key: of all that it depends on. */

@@ -96,6 +96,7 @@ static int find_beginnings(const cn_work *work, const positions *all, beginnings
 	size_t k = cn_work_size(work, "kq");
 	cairn_ranking *found;
 	how.threads = work->run->threads;
+	how.recall = 1;
 	CN_NEW(out->ids, queries->count * k, sizeof(*out->ids));
 	CN_NEW(out->scores, queries->count * k, sizeof(*out->scores));
 	CN_TRY(cn_run_search_index(work, queries->vectors, k, &how, &found));

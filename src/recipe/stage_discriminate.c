@@ -40,6 +40,7 @@ static int predict(const cn_work *work, const cn_label_table *known, const float
 	size_t k = cn_work_size(work, "k");
 	cairn_ranking *nearest;
 	how.threads = work->run->threads;
+	how.recall = 1;
 	CN_TRY(cairn_index_search(&nearest, train, vectors, count, k, &how));
 	int status = cn_predict_labels(labels, scores, nearest, known, k);
 	cairn_ranking_free(nearest);

@@ -71,6 +71,7 @@ static int expand(const cn_work *work, const cairn_ranking *neighbours, const ca
 	how.inliers = (float)cn_work_size(work, "min_inliers");
 	how.threads = work->run->threads;
 	search.threads = work->run->threads;
+	search.recall = 1;
 	CN_TRY(cairn_expand_queries(work->out->vectors, index->index, queries->vectors, queries->count, neighbours,
 				    verified, &how));
 	for (size_t i = 1; i < cn_work_size(work, "times"); i++) {

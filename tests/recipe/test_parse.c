@@ -414,6 +414,8 @@ static const struct {
 	  "has" },
 	{ AFTER_SEARCH("{'name':'v','stage':'verify','protocol':'delf','geometry':'homography'}"),
 	  "my.json: stages[1].geometry: protocol delf knows affine maps only" },
+	{ AFTER_SEARCH("{'name':'v','stage':'verify','protocol':'delf','max_distance':1,'radius':20}"),
+	  "my.json: stages[1].reference_side: must be given with protocol delf" },
 	{ FUSE("'rankings':['a','b'],'weights':[1]"), "my.json: stages[2].weights: there are 1 for 2 rankings" },
 	{ FUSE("'rankings':['a','b'],'weights':[0,0]"), "my.json: stages[2].weights: all are 0" },
 	{ FUSE("'rankings':['a','b'],'rule':'product','normalise':'zscore'"),

@@ -339,14 +339,15 @@ static void count_warning(cairn_log_level level, const char *message, void *payl
 	warnings += level == CAIRN_LOG_WARNING && strstr(message, "made again") != NULL;
 }
 
-static void flip_a_byte(const char *path)
+/* @return what it held before; the caller frees it */
+static char *flip_a_byte(const char *path, size_t *length)
 {
-	size_t length;
-	char *bytes = bytes_of(path, &length);
+	char *whole = bytes_of(path, length), *bytes = bytes_of(path, length);
 	assert_int_equal(unlink(path), 0);
-	bytes[length - 5] ^= 1;
-	cn_test_write(path, bytes, length);
+	bytes[*length - 5] ^= 1;
+	cn_test_write(path, bytes, *length);
 	free(bytes);
+	return whole;
 }
 
 static int is_json(const char *name)
@@ -390,10 +391,14 @@ static void damage_is_mended(void **state)
 			end_run(&run);
 			if (forgetting && is_json(names[i]) && !cn_file_exists(cn_test_path(cache, names[i])))
 				continue;
-			flip_a_byte(cn_test_path(cache, names[i]));
-			char *csv = run_once(pipe_recipe, cache, origins);
+			const char *path = keep(cn_test_path(cache, names[i]));
+			size_t length;
+			char *before = flip_a_byte(path, &length), *csv = run_once(pipe_recipe, cache, origins);
 			assert_string_equal(csv, whole);
 			free(csv);
+			/* Not all is looked at each time. */
+			cn_test_write(path, before, length);
+			free(before);
 			/* A graph is only looked at where a stage is made. */
 			if (forgetting && (strstr(names[i], ".graph.") || strstr(names[i], ".offline.")))
 				assert_int_equal(warnings, 1);
@@ -462,8 +467,10 @@ static void a_photograph_is_known_by_its_content(void **state)
 	running run;
 	(void)state;
 	start_run(&run, RECIPE(NEAR "," PROVEN, ""), images, &options);
+	assert_fails(cairn_run_add_photo(run.run, path, NULL), CAIRN_ENOTFOUND, "asked.png");
+	assert_int_equal(cairn_run_queries(run.run), 0);
+	photo_save_plain(path);
 	assert_ok(cairn_run_add_photo(run.run, path, NULL));
-	assert_fails(cairn_run_execute(run.run), CAIRN_ENOTFOUND, "asked.png");
 	for (int place = 0; place < PLACES; place += 2) {
 		photo_save_moved(path, (uint64_t)place + 1, 3, 3);
 		assert_ok(cairn_run_execute(run.run));

@@ -176,7 +176,7 @@ static void verify_is_that_of_a_search(void **state)
 		  .trust = -1,
 		  .boost = NAN,
 		  .geometry = CAIRN_HOMOGRAPHY },
-		{ .parameters = ",'protocol':'delf','radius':4",
+		{ .parameters = ",'protocol':'delf','max_distance':0.8,'radius':4,'reference_side':640",
 		  .verify = 100,
 		  .trust = 0,
 		  .boost = NAN,
