@@ -196,7 +196,7 @@ static size_t dim_of(const cn_seen_output *output)
 static int rank_output(const cn_seen_output *output, uint32_t width, uint32_t height)
 {
 	static const char *const descriptor[] = { "embed", "descriptor", "global", NULL };
-	uint32_t patch, prefix;
+	uint32_t patch = 0, prefix = 0;
 	if (!is_floats(output, 2) && !is_floats(output, 3) && !is_floats(output, 4))
 		return 0;
 	int is_vector = output->rank == 2 || (output->rank == 4 && output->shape[2] * output->shape[3] == 1);
