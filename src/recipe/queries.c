@@ -47,7 +47,9 @@ int cairn_run_add_photo(cairn_run *run, const char *path, const cairn_box *box)
 		return CAIRN_ENOMEM;
 	if (box)
 		query.box = *box;
-	int status = add_query(run, &query);
+	int status = cn_key_of_file(&query.content, path);
+	if (status == 0)
+		status = add_query(run, &query);
 	if (status < 0) {
 		cn_free(query.path);
 		return status;

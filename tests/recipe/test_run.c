@@ -430,9 +430,13 @@ static void photographs_are_described_as_a_search_does(void **state)
 	assert_ok(cairn_run_add_photo(run.run, path, NULL));
 	assert_ok(cairn_run_add_photo(run.run, path, &box));
 	assert_int_equal(cairn_run_queries(run.run), 2);
+	const cairn_query *described = run.run->queries[1].described[0];
+	assert_non_null(described);
 	assert_string_equal(cairn_run_query_path(run.run, 1), path);
 	assert_null(cairn_run_query_path(run.run, 2));
 	assert_ok(cairn_run_execute(run.run));
+	/* Once, when it was added. */
+	assert_ptr_equal(run.run->queries[1].described[0], described);
 	for (size_t q = 0; q < 2; q++) {
 		cairn_answer *direct, *answer;
 		assert_ok(cairn_search_path(&direct, searcher, path, q ? &box : NULL));
