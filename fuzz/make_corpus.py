@@ -503,7 +503,7 @@ def recipe_good():
     yield "search", recipe(NEAR)
     yield "backwards", recipe(VERIFIED, NEAR, output="verified")
     yield "expanded", recipe(NEAR, VERIFIED, stage("larger", "augment", rule="alpha"), stage("asked", "expand", ranking="verified", min_inliers=40),
-                             stage("again", "search", queries="asked", index="larger"), stage("end", "diffuse", tolerance=1e-3, queries_in_graph=True),
+                             stage("again", "search", queries="asked", index="larger"), stage("end", "diffuse", tolerance=1e-3, truncation=200),
                              about=["one", "two"], models={"global": "m", "local": "xfeat"})
     yield "fused", recipe(NEAR, stage("asmk", "search", by="asmk"), stage("both", "fuse", rankings=["near", "asmk"], weights=[1, 0.25]),
                           stage("cut", "cut", min_score=-1.5), stage("end", "discriminate"), output="end")
