@@ -492,7 +492,7 @@ def stage(name, kind, **members):
 
 
 NEAR = stage("near", "search", k=1000, recall=0.5)
-VERIFIED = stage("verified", "verify", ranking="near", order="keep", protocol="delf", seed=9007199254740992)
+VERIFIED = stage("verified", "verify", ranking="near", order="keep", protocol="delf", max_distance=0.9, radius=10, reference_side=0, seed=9007199254740992)
 
 
 def recipe(*stages, **members):

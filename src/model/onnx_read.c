@@ -350,7 +350,8 @@ int cn_onnx_visit(cn_onnx_info *out, const void *bytes, size_t length, const cha
 	memset(out, 0, sizeof(*out));
 	if (length > CN_ONNX_MAX_BYTES)
 		return cn_fail(CAIRN_ELIMIT, "%s: ONNX files above 2 GiB are not supported", name);
-	const uint8_t *start = bytes;
+	/* Of an empty file there are no bytes to begin at. */
+	const uint8_t *start = length ? bytes : (const uint8_t *)"";
 	struct wire wire = { start, start + length };
 	uint32_t fields = 0;
 	int walked = length ? walk(&onnx__model_proto__descriptor, wire, 0, &fields) : 0;
