@@ -287,7 +287,7 @@ static int choose_steps(struct block *block, const double *squares, const double
 static int iterate(struct block *block, const cn_solver_options *options, cn_workers *pool)
 {
 	size_t chunks = (block->matrix->rows + CHUNK - 1) / CHUNK;
-	double squares[WIDTH], limits[WIDTH], sums[WIDTH];
+	double squares[WIDTH] = { 0 }, limits[WIDTH] = { 0 }, sums[WIDTH] = { 0 };
 	CN_TRY(cn_parallel_for(pool, chunks, 1, take_steps, block));
 	add_chunks(block, chunks, squares);
 	for (size_t w = 0; w < block->width; w++)

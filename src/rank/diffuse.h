@@ -61,11 +61,11 @@ void cn_diffusion_graph_free(cn_diffusion_graph *graph);
  * @param out      as many queries as there are lines; as deep as is wanted
  * @param queries  a line each: the nearest images of the query
  * @param images   the image of each position, negative where it must not be found; NULL: the position itself
- * @param progress NULL, or told of queries
+ * @param callback NULL, or told of queries
  * @return 0; CAIRN_EINVALID; CAIRN_ECANCELLED; CAIRN_ENOMEM
  */
 int cn_diffuse(cairn_ranking *out, const cn_diffusion_graph *graph, const cn_neighbours *queries,
-	       const cn_diffusion_options *options, const int64_t *images, cn_workers *pool, cairn_progress_cb progress,
-	       void *progress_payload);
+	       const cn_diffusion_options *options, const int64_t *images, cn_workers *pool, cairn_progress_cb callback,
+	       void *payload);
 
 #endif

@@ -45,19 +45,18 @@ size_t cn_offline_width(const cn_diffusion_graph *graph, const cn_offline_option
  *
  * @param lists of each image: line i is of position i; scores are not read and may be NULL
  * @param pool  NULL: in the calling thread alone
- * @param progress NULL, or told of images
+ * @param callback NULL, or told of images
  * @return 0; CAIRN_EINVALID where an option or range is out of range, or a list names a position that is not there;
  *         CAIRN_ECANCELLED; the sink's failure; CAIRN_ENOMEM
  */
 int cn_diffuse_offline(const cn_diffusion_graph *graph, const cn_neighbours *lists, size_t begin, size_t end,
 		       const cn_offline_options *options, cn_offline_sink sink, void *context, cn_workers *pool,
-		       cairn_progress_cb progress, void *progress_payload);
+		       cairn_progress_cb callback, void *payload);
 
 /** Of all images, written to PREFIX.ids.npy and PREFIX.values.npy (docs/format.md, "Diffusion"), which appear when all
  * is done. */
 int cn_offline_write(const char *prefix, const cn_diffusion_graph *graph, const cn_neighbours *lists,
-		     const cn_offline_options *options, cn_workers *pool, cairn_progress_cb progress,
-		     void *progress_payload);
+		     const cn_offline_options *options, cn_workers *pool, cairn_progress_cb callback, void *payload);
 
 /** Rows of all images, in memory or mapped. */
 typedef struct {

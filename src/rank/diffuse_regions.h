@@ -50,6 +50,6 @@ typedef struct {
  */
 int cn_diffuse_regions(cairn_ranking *out, const cn_diffusion_graph *graph, const cn_region_images *regions,
 		       const cn_region_query *queries, size_t count, const cn_diffusion_options *options,
-		       const int64_t *images, cn_workers *pool, cairn_progress_cb progress, void *progress_payload);
+		       const int64_t *images, cn_workers *pool, cairn_progress_cb callback, void *payload);
 
 #endif

@@ -304,7 +304,7 @@ static int change_role(cairn_run *run, const cairn_recipe_role *role)
 {
 	cn_role *own = NULL;
 	for (size_t i = 0; i < run->role_count; i++)
-		if (strcmp(run->roles[i].name, role->name) == 0)
+		if (run->roles[i].name && strcmp(run->roles[i].name, role->name) == 0)
 			own = &run->roles[i];
 	/* A recipe that does not say which kind verifies takes the first of the index; another may be named. */
 	if (!own && strcmp(role->name, "local") != 0)

@@ -33,18 +33,18 @@ static int is_same(const cairn_verify_options *a, const cairn_verify_options *b)
 	       a->seed == b->seed;
 }
 
-int cn_run_verify_as(cairn_run *run, size_t number, const cn_stage *stage)
+int cn_run_verify_as(cairn_run *run, size_t searcher, const cn_stage *stage)
 {
 	cairn_verify_options options;
-	cairn_searcher *searcher;
-	CN_TRY(cn_run_searcher(run, number, &searcher));
+	cairn_searcher *with;
+	CN_TRY(cn_run_searcher(run, searcher, &with));
 	verification_of(stage, &options);
-	if (is_same(&options, &searcher->options.verification))
+	if (is_same(&options, &with->options.verification))
 		return 0;
-	CN_TRY(cn_searcher_set_verification(searcher, &options));
+	CN_TRY(cn_searcher_set_verification(with, &options));
 	for (size_t i = 0; i < run->query_count; i++)
-		if (run->queries[i].described[number])
-			cn_pair_cache_free(&run->queries[i].described[number]->pairs);
+		if (run->queries[i].described[searcher])
+			cn_pair_cache_free(&run->queries[i].described[searcher]->pairs);
 	return 0;
 }
 
