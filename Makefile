@@ -24,7 +24,7 @@ setup-checks:
 demo: all ## find the same places among sample photographs, or in PHOTOS=folder
 	@scripts/demo.sh $(if $(PHOTOS),"$(PHOTOS)")
 
-check: setup-checks ## all tests, with both compilers and the sanitizers (some 6 minutes)
+check: setup-checks ## all tests, with both compilers and the sanitizers (some 20 minutes)
 	@scripts/check.sh
 
 check-slow: setup-checks ## valgrind, ThreadSanitizer, fifty kills
