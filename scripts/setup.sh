@@ -68,6 +68,17 @@ describe_openvino() {
 	END
 }
 
+# Meson and pkg-config cannot read paths with spaces or letters beyond ASCII.
+check_path() {
+	case $PWD in
+	*[!A-Za-z0-9._/@+,~-]*)
+		echo "setup: '$PWD' has a space or a letter beyond ASCII in it, which the build cannot take; clone into another folder" >&2
+		exit 1
+		;;
+	esac
+}
+
+check_path
 install_packages
 install_openvino
 describe_openvino
