@@ -273,4 +273,29 @@ def test_eval(place):
         check(f"{option[0]} goes with a recipe", refused.code == USAGE and "goes with --recipe" in refused.err, refused)
 
 
+# ---- search ----
+
+
+def test_search_by_a_recipe(place):
+    world(place)
+    name = recipe(place, NEAR, PROVEN)
+    words = ("search", "c", "--recipe", name, "--precision", "f32", "--format", "csv", "-k", 5)
+    photos = [f"q/view-{i}.png" for i in range(PLACES)]
+    found = place.run(*words, *photos)
+    run(place, name, photos, "-k", 5)
+    # A run asks with descriptors as collections keep them, so scores differ in their last digits.
+    tidy = [[(row["rank"], row["id"], row["inliers"]) for row in some] for some in (csv.DictReader(found.out.splitlines()), rows(place))]
+    check("what is found is what a run finds", found.code == DONE and len(tidy[0]) == 5 * PLACES and tidy[0] == tidy[1], (found, tidy[1]))
+    own = place.run(*words, "--id", 1)
+    check("an image does not find itself", own.code == DONE and all(row["id"] != "1" for row in csv.DictReader(own.out.splitlines())), own)
+    some = place.run(*words, "q/nothing.png", photos[0], "--report", "page.html")
+    check("one that cannot be read is told, and the other answered", some.code == INPUT and "nothing.png" in some.err and
+          len(some.out.splitlines()) == 6 and (place / "page.html").stat().st_size > 1000, some)
+    for option, message in ((("--label", "x"), "do not go with --recipe"), (("--model", "local"), "ROLE=NAME")):
+        refused = place.run(*words, photos[0], *option)
+        check(f"{option[0]} is refused", refused.code == USAGE and message in refused.err and refused.out == "", refused)
+    refused = place.run("search", "c", photos[0], "--model", "local=rootsift")
+    check("--model without a recipe", refused.code == USAGE and "--recipe" in refused.err, refused)
+
+
 run_tests(globals())
