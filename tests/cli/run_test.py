@@ -286,6 +286,8 @@ def test_search_by_a_recipe(place):
     # A run asks with descriptors as collections keep them, so scores differ in their last digits.
     tidy = [[(row["rank"], row["id"], row["inliers"]) for row in some] for some in (csv.DictReader(found.out.splitlines()), rows(place))]
     check("what is found is what a run finds", found.code == DONE and len(tidy[0]) == 5 * PLACES and tidy[0] == tidy[1], (found, tidy[1]))
+    fast, plain = (place.run("search", "c", *photos, "--precision", "f32", "--format", "csv", *more) for more in (("--recipe", "fast"), ()))
+    check("the recipe fast is what a search does by itself", fast == plain and len(plain.out.splitlines()) > PLACES, (fast, plain))
     own = place.run(*words, "--id", 1)
     check("an image does not find itself", own.code == DONE and all(row["id"] != "1" for row in csv.DictReader(own.out.splitlines())), own)
     some = place.run(*words, "q/nothing.png", photos[0], "--report", "page.html")
