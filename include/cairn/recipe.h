@@ -26,15 +26,14 @@ typedef struct cairn_recipe cairn_recipe;
 
 /** What flows from stage to stage. */
 typedef enum {
-	CAIRN_VALUE_QUERIES,    /**< a descriptor for each query */
-	CAIRN_VALUE_INDEX,      /**< descriptors of the images that are searched */
-	CAIRN_VALUE_TRAIN,      /**< a labelled set */
-	CAIRN_VALUE_RANKING,    /**< for each query the best images */
-	CAIRN_VALUE_VERIFIED,   /**< a ranking with inliers; may stand wherever a ranking may */
-	CAIRN_VALUE_PREDICTIONS /**< for each query a label with a score, or none */
+	CAIRN_VALUE_QUERIES, /**< a descriptor for each query */
+	CAIRN_VALUE_INDEX,   /**< descriptors of the images that are searched */
+	CAIRN_VALUE_TRAIN,   /**< a labelled set */
+	CAIRN_VALUE_RANKING, /**< for each query the best images */
+	CAIRN_VALUE_VERIFIED /**< a ranking with inliers; may stand wherever a ranking may */
 } cairn_value_type;
 
-/** "queries", "index", "train", "ranking", "verified" or "predictions"; never NULL. */
+/** "queries", "index", "train", "ranking" or "verified"; never NULL. */
 CAIRN_API const char *cairn_value_type_name(cairn_value_type type);
 
 /**

@@ -269,9 +269,9 @@ int cn_recipe_end(cairn_recipe *recipe, const json_t *root, const char *file)
 	cn_recipe_place place = CN_PLACE(file, -1, "output");
 	CN_TRY(read_output(recipe, root, place));
 	const cn_stage *stage = &recipe->stages[recipe->output];
-	if (!is_ranking(stage->output) && stage->output != CAIRN_VALUE_PREDICTIONS)
-		return cn_recipe_fail(place, "'%s' gives %s, but a recipe ends in ranking, verified or predictions",
-				      stage->name, cairn_value_type_name(stage->output));
+	if (!is_ranking(stage->output))
+		return cn_recipe_fail(place, "'%s' gives %s, but a recipe ends in ranking or verified", stage->name,
+				      cairn_value_type_name(stage->output));
 	mark_used(recipe);
 	return warn_of_unused(recipe, file);
 }

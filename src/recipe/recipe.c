@@ -13,7 +13,7 @@
 
 const char *cairn_value_type_name(cairn_value_type type)
 {
-	static const char *const names[] = { "queries", "index", "train", "ranking", "verified", "predictions" };
+	static const char *const names[] = { "queries", "index", "train", "ranking", "verified" };
 	return (unsigned)type < sizeof(names) / sizeof(*names) ? names[type] : "unknown";
 }
 

@@ -432,7 +432,7 @@ static const struct {
 	{ RECIPE(SEARCH("a"), ",'output':'queries'"), "my.json: output: 'queries' is unknown; it is one of a" },
 	{ RECIPE(SEARCH("a"), ",'output':1"), "my.json: output: must be the name of a stage, not a whole number" },
 	{ AFTER_SEARCH("{'name':'g','stage':'augment'}"),
-	  "my.json: output: 'g' gives index, but a recipe ends in ranking, verified or predictions" },
+	  "my.json: output: 'g' gives index, but a recipe ends in ranking or verified" },
 };
 
 static void every_fault_is_named(void **state)
