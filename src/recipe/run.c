@@ -14,9 +14,6 @@
 #include "util/memory.h"
 #include "verify/kinds.h"
 
-/* Counts up whenever a stage gives other values than before from the same. */
-#define FORM 1
-
 /* ---- parameters and inputs of a stage ---- */
 
 const cn_value *cn_work_input(const cn_work *work, const char *name)
@@ -126,7 +123,7 @@ static int find_key(cairn_run *run, size_t value)
 	if (value < CN_GIVEN_COUNT)
 		return cn_run_given_key(run, value, &made->key);
 	const cn_stage *stage = &run->recipe->stages[value - CN_GIVEN_COUNT];
-	CN_GOTO(status, cn_text_addf(&text, "%d %s", FORM, stage->type->name));
+	CN_GOTO(status, cn_text_addf(&text, "%d %s", CN_RUN_FORM, stage->type->name));
 	CN_GOTO(status, add_arguments(&text, stage));
 	for (size_t i = 0; i < stage->link_count; i++)
 		CN_GOTO(status, add_key(&text, stage->links[i].input->name, run->made[stage->links[i].value].key));

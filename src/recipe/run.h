@@ -13,6 +13,9 @@
 #include "search/search.h"
 #include "util/progress.h"
 
+/** Counts up whenever a stage gives other values than before from the same. */
+#define CN_RUN_FORM 1
+
 /** Searchers by number: those of the local kinds, and one that knows of no local features. */
 enum { CN_SEARCHER_GLOBAL = CN_MAX_SOURCES, CN_RUN_SEARCHERS };
 

@@ -26,11 +26,28 @@ static void verification_of(const cn_stage *stage, cairn_verify_options *out)
 	out->seed = (uint64_t)cn_stage_argument(stage, "seed")->integer;
 }
 
-static int is_same(const cairn_verify_options *a, const cairn_verify_options *b)
+/* All that the inliers of a pair depend on besides the two sets of features. */
+static int describe_verification(const cairn_verify_options *options, const char *local, cn_text *out)
 {
-	return a->protocol == b->protocol && a->geometry == b->geometry && a->max_distance == b->max_distance &&
-	       a->radius == b->radius && a->reference_side == b->reference_side && a->trials == b->trials &&
-	       a->seed == b->seed;
+	const cn_kind *kind = cn_kind_find(local);
+	return cn_text_addf(out, "%d %s %d %d %.9g %.9g %.9g %.9g %.9g %u %llu", CN_RUN_FORM, local,
+			    (int)options->protocol, (int)options->geometry, (double)kind->ratio,
+			    (double)kind->min_similarity, (double)options->max_distance, (double)options->radius,
+			    (double)options->reference_side, options->trials, (unsigned long long)options->seed);
+}
+
+/* 1 or 0; negative where memory is short. */
+static int is_same(const cairn_verify_options *a, const cairn_verify_options *b, const char *local)
+{
+	cn_text of_a = CN_TEXT_INIT, of_b = CN_TEXT_INIT;
+	int status = describe_verification(a, local, &of_a);
+	if (status == 0)
+		status = describe_verification(b, local, &of_b);
+	if (status == 0)
+		status = strcmp(of_a.data, of_b.data) == 0;
+	cn_text_free(&of_a);
+	cn_text_free(&of_b);
+	return status;
 }
 
 int cn_run_verify_as(cairn_run *run, size_t searcher, const cn_stage *stage)
@@ -39,8 +56,9 @@ int cn_run_verify_as(cairn_run *run, size_t searcher, const cn_stage *stage)
 	cairn_searcher *with;
 	CN_TRY(cn_run_searcher(run, searcher, &with));
 	verification_of(stage, &options);
-	if (is_same(&options, &with->options.verification))
-		return 0;
+	int same = is_same(&options, &with->options.verification, run->info.locals[searcher]);
+	if (same != 0)
+		return same < 0 ? same : 0;
 	CN_TRY(cn_searcher_set_verification(with, &options));
 	for (size_t i = 0; i < run->query_count; i++)
 		if (run->queries[i].described[searcher])
@@ -147,10 +165,7 @@ static int name_pairs(const cn_work *work, size_t searcher, char **path)
 	if (!run->keeps_queries)
 		return 0;
 	verification_of(work->stage, &options);
-	int status = cn_text_addf(&text, "%s %d %d %.9g %.9g %.9g %u %llu", run->info.locals[searcher],
-				  (int)options.protocol, (int)options.geometry, (double)options.max_distance,
-				  (double)options.radius, (double)options.reference_side, options.trials,
-				  (unsigned long long)options.seed);
+	int status = describe_verification(&options, run->info.locals[searcher], &text);
 	if (status == 0)
 		status = cn_text_add_bytes(&text, &run->made[CN_GIVEN_QUERIES].key, sizeof(cn_key));
 	if (status == 0)
